@@ -1,0 +1,72 @@
+"""Command line: ``python -m bench predict`` measures, ``python -m bench workloads`` makes data."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from . import report
+from .contenders import PEERS
+from .machine import describe
+from .run import MODELS, run_predict
+from .workloads import load
+
+DATA = Path(os.environ.get("FASTFM_C_BENCH_DATA", Path(__file__).with_name("data")))
+
+
+def _numbers(text: str) -> list[int]:
+    return sorted({int(part) for part in text.split(",")})
+
+
+def _peers(text: str) -> list[str]:
+    names = [name for name in text.split(",") if name]
+    unknown = set(names) - set(PEERS)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{sorted(unknown)}: not among {list(PEERS)}")
+    return names
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("command", choices=["predict", "workloads"])
+    add = parser.add_argument
+    add("workloads", nargs="*", metavar="W1..W4", help="default: all")
+    add("--k", type=_numbers, default="4,8,16,64", help="numbers of factors")
+    add("--threads", type=_numbers, default="1,2", help="numbers of threads")
+    add("--repeats", type=int, default=5, help="rounds; the median counts")
+    add("--peers", type=_peers, default=",".join(PEERS), help="'' for none; default: %(default)s")
+    add("--quick", action="store_true", help="10,000 rows and 3 rounds: a smoke test")
+    add("--data", type=Path, default=DATA, help="where the workloads are kept: %(default)s")
+    add("--json", type=Path, metavar="FILE", help="write the figures")
+    add("--compare", type=Path, metavar="FILE", help="older figures; fails if 10 %% slower")
+    return parser
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    options.workloads = options.workloads or list(MODELS)
+    if options.command == "workloads":
+        for workload in options.workloads:
+            load(f"{workload}_test", options.data)
+        return 0
+    if options.quick:
+        options.repeats = 3
+    machine = describe()
+    print(json.dumps(machine, indent=1, default=str))
+    results = run_predict(options)
+    report.print_targets(results)
+    figures = {"machine": machine, **asdict(results), "targets": report.target_records(results)}
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1, default=str))
+    if options.compare:
+        older = json.loads(options.compare.read_text())
+        return 0 if report.print_comparison(older, figures) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+/* x86-64 with AVX2. The target is set here, around the code, so that no compiler flag has to be. */
+#include "kernels.h"
+#ifdef FASTFM_X86_64
+#include <immintrin.h>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC target("avx2")
+#endif
+
+#include "../simd/avx2.h"
+#define LEVEL avx2
+#include "instantiate.inc.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+#else
+typedef int fastfm_no_avx2; /* ISO C forbids an empty file */
+#endif

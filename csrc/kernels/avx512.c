@@ -1,0 +1,24 @@
+/* x86-64 with AVX-512F. The target is set here, around the code, so that no compiler flag has to be. */
+#include "kernels.h"
+#ifdef FASTFM_X86_64
+#include <immintrin.h>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,avx512f"))), apply_to = function)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC target("avx2,avx512f")
+#endif
+
+#include "../simd/avx512.h"
+#define LEVEL avx512
+#include "instantiate.inc.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+#else
+typedef int fastfm_no_avx512; /* ISO C forbids an empty file */
+#endif

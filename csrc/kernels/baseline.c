@@ -1,0 +1,12 @@
+/* The instruction set that every processor of the platform has. */
+#include "kernels.h"
+#if defined(FASTFM_X86_64)
+#include "../simd/sse2.h"
+#elif defined(FASTFM_AARCH64)
+#include "../simd/neon.h"
+#else
+#include "../simd/scalar.h"
+#endif
+
+#define LEVEL baseline
+#include "instantiate.inc.h"

@@ -1,0 +1,80 @@
+/* check: all indices in [0, n_features) and no column twice in a row. */
+
+/* Whether a row has a repeated column: ascending order says no at once. */
+static int NAME(check_repeats)(const INDEX *row, int64_t z, int64_t *table)
+{
+    int64_t p = 1;
+    while (p < z && row[p] > row[p - 1])
+        p++;
+    if (p >= z)
+        return 0;
+    if (z <= CHECK_BY_PAIRS) {
+        int repeats = 0;
+        for (int64_t a = 1; a < z; a++)
+            for (int64_t b = 0; b < a; b++)
+                repeats |= row[a] == row[b];
+        return repeats;
+    }
+    const int64_t size = check_table_size(z);
+    for (int64_t slot = 0; slot < size; slot++)
+        table[slot] = -1;
+    for (int64_t a = 0; a < z; a++) {
+        /* Fibonacci hashing; half of the slots stay empty. */
+        uint64_t slot = ((uint64_t)row[a] * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (uint64_t)(size - 1);
+        while (table[slot] >= 0) {
+            if (table[slot] == row[a])
+                return 1;
+            slot = (slot + 1) & (uint64_t)(size - 1);
+        }
+        table[slot] = row[a];
+    }
+    return 0;
+}
+
+/* Rows with ascending columns, the common case, take three plain loops that compilers vectorise: over the
+ * block's indices as one array, and over the borders of rows, where a descent is allowed. */
+static int NAME(check_ascending)(const fastfm_csr *X, int64_t n_features, int64_t begin, int64_t end)
+{
+    const INDEX *indptr = (const INDEX *)X->indptr;
+    const INDEX *indices = (const INDEX *)X->indices;
+    const int64_t first = indptr[begin], last = indptr[end];
+    const INDEX limit = (INDEX)(n_features - 1);
+    INDEX outside = 0;
+    INDEX descents = 0;
+    if (n_features == 0)
+        return first == last;
+    for (int64_t p = first; p < last; p++)
+        outside |= (INDEX)(indices[p] < 0) | (INDEX)(indices[p] > limit);
+    for (int64_t p = first + 1; p < last; p++)
+        descents += (INDEX)(indices[p] <= indices[p - 1]);
+    for (int64_t i = begin + 1; i < end; i++) {
+        const int64_t p = indptr[i];
+        /* A border counts once, however many empty rows meet at it. */
+        if (p > first && p < last && p != indptr[i - 1])
+            descents -= (INDEX)(indices[p] <= indices[p - 1]);
+    }
+    return !outside && descents == 0;
+}
+
+static fastfm_status NAME(check)(const fastfm_csr *X, int64_t n_features, int64_t begin, int64_t end,
+                                 int64_t *table, int64_t *bad_row)
+{
+    const INDEX *indptr = (const INDEX *)X->indptr;
+    const INDEX *indices = (const INDEX *)X->indices;
+    fastfm_status status = FASTFM_OK;
+    if (NAME(check_ascending)(X, n_features, begin, end))
+        return FASTFM_OK;
+    for (int64_t i = begin; i < end; i++) {
+        for (int64_t p = indptr[i]; p < indptr[i + 1]; p++) {
+            if (indices[p] < 0 || indices[p] >= n_features) {
+                *bad_row = i;
+                return FASTFM_BAD_INDEX;
+            }
+        }
+        if (status == FASTFM_OK && NAME(check_repeats)(indices + indptr[i], indptr[i + 1] - indptr[i], table)) {
+            status = FASTFM_REPEATED_COLUMN;
+            *bad_row = i;
+        }
+    }
+    return status;
+}

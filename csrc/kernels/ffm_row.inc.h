@@ -1,0 +1,105 @@
+/* One row of an FFM, its values grouped by field (fields in order of first appearance, values of a field in
+ * row order; explicit zeros left out). The arrays lie in the scratch of ffm_scratch_bytes, whose group_of
+ * part the driver has filled with -1; ffm_row_load leaves it so. */
+typedef struct {
+    int64_t n_values, n_groups;
+    /* per value: offset of V[j] in V, of its field in a V[j], place in indices and data, group, x */
+    int64_t *block, *field_offset, *position, *group;
+    REAL *x;
+    int64_t *group_begin, *field; /* per group: its first value (n_groups + 1), its field as an offset */
+    int32_t *group_of;            /* per field of the model: its group, or -1 */
+    REAL *sums;                   /* (n_groups, n_groups, n_factors) */
+} NAME(ffm_row);
+
+static void NAME(ffm_row_place)(NAME(ffm_row) *row, void *scratch, int64_t max_row, int64_t n_fields)
+{
+    int64_t *at = (int64_t *)scratch;
+    row->block = at, at += max_row;
+    row->field_offset = at, at += max_row;
+    row->position = at, at += max_row;
+    row->group = at, at += max_row;
+    row->group_begin = at, at += max_row + 1;
+    row->field = at, at += max_row;
+    row->x = (REAL *)at, at += max_row;
+    row->group_of = (int32_t *)at, at += (n_fields + 1) / 2;
+    row->sums = (REAL *)at;
+}
+
+static void NAME(ffm_row_load)(NAME(ffm_row) *row, const fastfm_csr *X, const fastfm_model *ffm, int64_t i)
+{
+    const int64_t first = ((const INDEX *)X->indptr)[i], last = ((const INDEX *)X->indptr)[i + 1];
+    const INDEX *indices = (const INDEX *)X->indices;
+    const DATA *data = (const DATA *)X->data;
+    const int64_t k = ffm->n_factors, block = ffm->n_fields * k;
+    int64_t n_values = 0, n_groups = 0, *count = row->group_begin + 1;
+    for (int64_t p = first; p < last; p++) {
+        if ((REAL)data[p] == 0)
+            continue;
+        const int32_t field = ffm->fields[indices[p]];
+        int32_t group = row->group_of[field];
+        if (group < 0) {
+            row->group_of[field] = group = (int32_t)n_groups++;
+            row->field[group] = field * k;
+            count[group] = 0;
+        }
+        count[group]++;
+        n_values++;
+    }
+    row->n_values = n_values;
+    row->n_groups = n_groups;
+    row->group_begin[0] = 0;
+    for (int64_t g = n_groups - 1, end = n_values; g >= 0; g--) {
+        end -= count[g];
+        count[g] = end; /* where the next value of the group goes; at last, where the next group begins */
+    }
+    for (int64_t p = first; p < last; p++) {
+        const REAL x = (REAL)data[p];
+        if (x == 0)
+            continue;
+        const int32_t group = row->group_of[ffm->fields[indices[p]]];
+        const int64_t a = count[group]++;
+        row->block[a] = (int64_t)indices[p] * block;
+        row->field_offset[a] = row->field[group];
+        row->position[a] = p;
+        row->group[a] = group;
+        row->x[a] = x;
+    }
+    for (int64_t g = 0; g < n_groups; g++)
+        row->group_of[row->field[g] / k] = -1;
+}
+
+/* The blocks of the row to come, prefetched one for each value of the present row. */
+typedef struct {
+    const INDEX *indices;
+    int64_t n, block_bytes;
+    const int32_t *fields;
+    const REAL *w, *V;
+} NAME(ffm_prefetch);
+
+FORCE_INLINE void NAME(ffm_prefetch_value)(const NAME(ffm_prefetch) *next, int64_t a)
+{
+    if (a >= next->n)
+        return;
+    const int64_t j = next->indices[a];
+    prefetch_row(next->V, j, next->block_bytes, next->block_bytes);
+    prefetch_row(next->w, j, sizeof(REAL), 1);
+    prefetch_row(next->fields, j, sizeof(int32_t), 1);
+}
+
+/* Whole blocks are worth it where rows use most of each block, and as far as they fit the cache. */
+FORCE_INLINE NAME(ffm_prefetch) NAME(ffm_prefetch_after)(const NAME(ffm_row) *row, const fastfm_csr *X,
+                                                         const fastfm_model *ffm, int64_t i, int64_t c)
+{
+    const int64_t end = ((const INDEX *)X->indptr)[i + 1];
+    const int64_t block = ffm->n_fields * ffm->n_factors;
+    NAME(ffm_prefetch) next;
+    next.indices = (const INDEX *)X->indices + end;
+    next.block_bytes = block * (int64_t)sizeof(REAL);
+    next.n = min_i64(min_i64(row->n_values, X->nnz - end), FFM_PREFETCH_BYTES / next.block_bytes);
+    if (4 * row->n_groups < ffm->n_fields)
+        next.n = 0;
+    next.fields = ffm->fields;
+    next.w = (const REAL *)ffm->w + c * ffm->n_features;
+    next.V = (const REAL *)ffm->V + c * ffm->n_features * block;
+    return next;
+}

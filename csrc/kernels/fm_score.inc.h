@@ -1,0 +1,62 @@
+/* fm_score (Rendle 2010, eq. 1 and lemma 3.1):
+ *
+ *     y = w0 + sum_j w_j x_j + 1/2 sum_f [ s_f^2 - sum_j (v_jf x_j)^2 ],     s_f = sum_j v_jf x_j
+ *
+ * A panel is the part of V that one pass over a row's values takes: 64, 32, 16, 8, 4 or 1 factors. */
+#define PANEL_WIDTH 16
+#define PANEL_VECTORS 4
+#include "fm_panel.inc.h"
+#define PANEL_WIDTH 16
+#define PANEL_VECTORS 2
+#include "fm_panel.inc.h"
+#define PANEL_WIDTH 16
+#define PANEL_VECTORS 1
+#include "fm_panel.inc.h"
+#define PANEL_WIDTH 8
+#define PANEL_VECTORS 1
+#include "fm_panel.inc.h"
+#define PANEL_WIDTH 4
+#define PANEL_VECTORS 1
+#include "fm_panel.inc.h"
+#define PANEL_WIDTH 1
+#define PANEL_VECTORS 1
+#include "fm_panel.inc.h"
+
+static void NAME(fm_score)(const fastfm_csr *X, const fastfm_model *fm, int64_t begin, int64_t end,
+                           void *scores_, void *sums_, int64_t sums_stride, int64_t max_row, void *scratch)
+{
+    const INDEX *indptr = (const INDEX *)X->indptr;
+    const INDEX *indices = (const INDEX *)X->indices;
+    const DATA *data = (const DATA *)X->data;
+    const int64_t k = fm->n_factors, C = fm->n_outputs, n = fm->n_features;
+    REAL *scores = (REAL *)scores_, *sums = (REAL *)sums_;
+    const int64_t distance = prefetch_distance(C * k * (int64_t)sizeof(REAL));
+    (void)max_row, (void)scratch;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t p = indptr[i], z = indptr[i + 1] - p;
+        for (int64_t c = 0; c < C; c++) {
+            const REAL *w = (const REAL *)fm->w + c * n, *V = (const REAL *)fm->V + c * n * k;
+            REAL *s = sums ? sums + (i - begin) * sums_stride + c * k : NULL;
+            REAL linear = ((const REAL *)fm->w0)[c], pairs = 0;
+            int64_t f = 0;
+#define PANEL(panel, width)                                                                                \
+    pairs += NAME(panel)(indices + p, data + p, z, distance, X->nnz - p, f ? NULL : w, V + f, k,              \
+                         s ? s + f : NULL, &linear),                                                       \
+        f += width
+            while (k - f >= 64)
+                PANEL(fm_panel_16x4, 64);
+            if (k - f >= 32)
+                PANEL(fm_panel_16x2, 32);
+            if (k - f >= 16)
+                PANEL(fm_panel_16x1, 16);
+            if (k - f >= 8)
+                PANEL(fm_panel_8x1, 8);
+            if (k - f >= 4)
+                PANEL(fm_panel_4x1, 4);
+            while (k - f >= 1)
+                PANEL(fm_panel_1x1, 1);
+#undef PANEL
+            scores[(i - begin) * C + c] = linear + (REAL)0.5 * pairs;
+        }
+    }
+}

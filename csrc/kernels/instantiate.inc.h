@@ -1,0 +1,74 @@
+/* Every kernel for one instruction set (LEVEL), whose simd/ header is included already:
+ * parameters {float, double} x data {float, double} x indices {int32, int64}. */
+#define NAME(kernel) CONCAT(kernel, CONCAT(_, CONCAT(VARIANT, LEVEL)))
+
+#define REAL float
+#define VEC(width, op) CONCAT(CONCAT(f32x, width), op)
+#define DATA float
+#define INDEX int32_t
+#define VARIANT f32_f32_i32_
+#include "variant.inc.h"
+#define INDEX int64_t
+#define VARIANT f32_f32_i64_
+#include "variant.inc.h"
+#undef DATA
+#define DATA double
+#define INDEX int32_t
+#define VARIANT f32_f64_i32_
+#include "variant.inc.h"
+#define INDEX int64_t
+#define VARIANT f32_f64_i64_
+#include "variant.inc.h"
+#undef DATA
+#undef VEC
+#undef REAL
+
+#define REAL double
+#define VEC(width, op) CONCAT(CONCAT(f64x, width), op)
+#define DATA float
+#define INDEX int32_t
+#define VARIANT f64_f32_i32_
+#include "variant.inc.h"
+#define INDEX int64_t
+#define VARIANT f64_f32_i64_
+#include "variant.inc.h"
+#undef DATA
+#define DATA double
+#define INDEX int32_t
+#define VARIANT f64_f64_i32_
+#include "variant.inc.h"
+#define INDEX int64_t
+#define VARIANT f64_f64_i64_
+#include "variant.inc.h"
+#undef DATA
+#undef VEC
+#undef REAL
+
+#define INDEX int32_t
+#define VARIANT i32_
+#include "check.inc.h"
+#undef VARIANT
+#undef INDEX
+#define INDEX int64_t
+#define VARIANT i64_
+#include "check.inc.h"
+#undef VARIANT
+#undef INDEX
+
+#define VARIANT_OF(kernel, variant) CONCAT(kernel, CONCAT(_, CONCAT(variant, LEVEL)))
+#define VARIANTS_OF(kernel)                                                                                \
+    {{{VARIANT_OF(kernel, f32_f32_i32_), VARIANT_OF(kernel, f32_f32_i64_)},                                \
+      {VARIANT_OF(kernel, f32_f64_i32_), VARIANT_OF(kernel, f32_f64_i64_)}},                               \
+     {{VARIANT_OF(kernel, f64_f32_i32_), VARIANT_OF(kernel, f64_f32_i64_)},                                \
+      {VARIANT_OF(kernel, f64_f64_i32_), VARIANT_OF(kernel, f64_f64_i64_)}}}
+#define STRING_(x) #x
+#define STRING(x) STRING_(x)
+
+const kernel_table CONCAT(kernels_, LEVEL) = {
+    STRING(LEVEL),
+    VARIANTS_OF(fm_score),
+    VARIANTS_OF(ffm_score),
+    VARIANTS_OF(fm_gradient),
+    VARIANTS_OF(ffm_gradient),
+    {VARIANT_OF(check, i32_), VARIANT_OF(check, i64_)},
+};

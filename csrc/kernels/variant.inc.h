@@ -1,0 +1,8 @@
+/* Every kernel for one combination of REAL, DATA and INDEX. */
+#include "fm_score.inc.h"
+#include "fm_gradient.inc.h"
+#include "ffm_row.inc.h"
+#include "ffm_score.inc.h"
+#include "ffm_gradient.inc.h"
+#undef VARIANT
+#undef INDEX

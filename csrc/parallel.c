@@ -1,0 +1,113 @@
+#include "parallel.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
+/* Below this many multiply-adds a second thread does not pay: waking it cost 106 us where the row took 4. */
+#define SERIAL_WORK 3e5
+
+/* GNU OpenMP hangs in the child of a process that has run a parallel region, ours or anybody's. */
+static int is_forked_child = 0;
+
+#if !defined(_WIN32)
+static void after_fork_in_child(void) { is_forked_child = 1; }
+#endif
+
+void fastfm_init_threads(void)
+{
+#if !defined(_WIN32)
+    static int installed = 0;
+    if (!installed)
+        installed = pthread_atfork(NULL, NULL, after_fork_in_child) == 0;
+#endif
+}
+
+int fastfm_has_openmp(void)
+{
+#ifdef _OPENMP
+    return _OPENMP;
+#else
+    return 0;
+#endif
+}
+
+int fastfm_max_threads(void)
+{
+#ifdef _OPENMP
+    return is_forked_child ? 1 : omp_get_max_threads();
+#else
+    return 1;
+#endif
+}
+
+int parallel_threads(int num_threads, double work)
+{
+    if (num_threads <= 1 || work < SERIAL_WORK || is_forked_child)
+        return 1;
+#ifdef _OPENMP
+    if (omp_in_parallel())
+        return 1;
+    /* The runtime ends the process when it cannot start a thread: never ask for absurdly many. */
+    num_threads = (int)min_i64(num_threads, max_i64(64, 4 * (int64_t)omp_get_num_procs()));
+    return (int)min_i64(num_threads, 1 + (int64_t)(work / SERIAL_WORK));
+#else
+    return 1;
+#endif
+}
+
+void parallel_for(int64_t n_blocks, parallel_block body, void *context, int n_threads)
+{
+    int64_t block;
+    if (n_threads <= 1) { /* never enters the runtime */
+        for (block = 0; block < n_blocks; block++)
+            body(context, block, 0);
+        return;
+    }
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1)
+    for (block = 0; block < n_blocks; block++)
+        body(context, block, omp_get_thread_num());
+#endif
+}
+
+void parallel_team(parallel_member body, void *context, int n_threads)
+{
+    if (n_threads <= 1) {
+        body(context, 0, 1);
+        return;
+    }
+#ifdef _OPENMP
+#pragma omp parallel num_threads(n_threads)
+    body(context, omp_get_thread_num(), omp_get_num_threads());
+#endif
+}
+
+void parallel_barrier(void)
+{
+#ifdef _OPENMP
+#pragma omp barrier
+#endif
+}
+
+int64_t parallel_rows(const fastfm_csr *X, int64_t begin, int64_t end, int64_t part, int64_t n_parts)
+{
+    /* A row counts as its values and one more, so that empty rows are shared out as well. */
+    const int64_t first = index_at(X->indptr, X->index_type, begin) + begin;
+    const int64_t work = index_at(X->indptr, X->index_type, end) + end - first;
+    const int64_t target = first + (int64_t)((double)work * (double)part / (double)n_parts);
+    int64_t low = begin, high = end;
+    if (part >= n_parts)
+        return end;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        if (index_at(X->indptr, X->index_type, middle) + middle < target)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}

@@ -1,0 +1,33 @@
+/* x86-64 with AVX2. Include <immintrin.h> first, outside the region that sets the target. */
+#include "vector.h"
+
+typedef __m128 f32x4;
+typedef __m256 f32x8;
+typedef __m256d f64x4;
+VECTOR_OPS(f32x4, float, _mm_loadu_ps, _mm_storeu_ps, _mm_set1_ps, _mm_setzero_ps, _mm_add_ps, _mm_sub_ps,
+           _mm_mul_ps)
+VECTOR_OPS(f32x8, float, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_add_ps,
+           _mm256_sub_ps, _mm256_mul_ps)
+VECTOR_OPS(f64x4, double, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_setzero_pd,
+           _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd)
+
+FORCE_INLINE float f32x4_sum(f32x4 a)
+{
+    a = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(a, _mm_shuffle_ps(a, a, 1)));
+}
+FORCE_INLINE float f32x8_sum(f32x8 a)
+{
+    return f32x4_sum(_mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)));
+}
+FORCE_INLINE double f64x4_sum(f64x4 a)
+{
+    __m128d half = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
+}
+
+#ifndef FASTFM_WIDER_THAN_AVX2
+VECTOR_PAIR(f64x8, f64x4, double, 4)
+VECTOR_PAIR(f32x16, f32x8, float, 8)
+VECTOR_PAIR(f64x16, f64x8, double, 8)
+#endif

@@ -1,0 +1,22 @@
+/* x86-64 with AVX-512F; 4 lanes, and 8 of float, stay in AVX2's registers. */
+#define FASTFM_WIDER_THAN_AVX2
+#include "avx2.h"
+
+typedef __m512 f32x16;
+typedef __m512d f64x8;
+VECTOR_OPS(f32x16, float, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_setzero_ps,
+           _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps)
+VECTOR_OPS(f64x8, double, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_setzero_pd,
+           _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd)
+
+FORCE_INLINE double f64x8_sum(f64x8 a)
+{
+    return f64x4_sum(_mm256_add_pd(_mm512_castpd512_pd256(a), _mm512_extractf64x4_pd(a, 1)));
+}
+FORCE_INLINE float f32x16_sum(f32x16 a)
+{
+    __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
+    return f32x8_sum(_mm256_add_ps(_mm512_castps512_ps256(a), high));
+}
+
+VECTOR_PAIR(f64x16, f64x8, double, 8)

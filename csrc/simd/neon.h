@@ -1,0 +1,24 @@
+/* aarch64 baseline. */
+#include <arm_neon.h>
+
+#include "vector.h"
+
+typedef float32x4_t f32x4;
+typedef float64x2_t f64x2;
+#define NEON_ZERO_F32() vdupq_n_f32(0)
+#define NEON_ZERO_F64() vdupq_n_f64(0)
+VECTOR_OPS(f32x4, float, vld1q_f32, vst1q_f32, vdupq_n_f32, NEON_ZERO_F32, vaddq_f32, vsubq_f32, vmulq_f32)
+VECTOR_OPS(f64x2, double, vld1q_f64, vst1q_f64, vdupq_n_f64, NEON_ZERO_F64, vaddq_f64, vsubq_f64, vmulq_f64)
+
+FORCE_INLINE float f32x4_sum(f32x4 a)
+{
+    float32x2_t half = vadd_f32(vget_low_f32(a), vget_high_f32(a));
+    return vget_lane_f32(half, 0) + vget_lane_f32(half, 1);
+}
+FORCE_INLINE double f64x2_sum(f64x2 a) { return vgetq_lane_f64(a, 0) + vgetq_lane_f64(a, 1); }
+
+VECTOR_PAIR(f64x4, f64x2, double, 2)
+VECTOR_PAIR(f32x8, f32x4, float, 4)
+VECTOR_PAIR(f64x8, f64x4, double, 4)
+VECTOR_PAIR(f32x16, f32x8, float, 8)
+VECTOR_PAIR(f64x16, f64x8, double, 8)

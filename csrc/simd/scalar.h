@@ -1,0 +1,11 @@
+/* Any processor: four lanes are four scalars. */
+#include "vector.h"
+
+VECTOR_PAIR(f32x2, f32x1, float, 1)
+VECTOR_PAIR(f64x2, f64x1, double, 1)
+VECTOR_PAIR(f32x4, f32x2, float, 2)
+VECTOR_PAIR(f64x4, f64x2, double, 2)
+VECTOR_PAIR(f32x8, f32x4, float, 4)
+VECTOR_PAIR(f64x8, f64x4, double, 4)
+VECTOR_PAIR(f32x16, f32x8, float, 8)
+VECTOR_PAIR(f64x16, f64x8, double, 8)

@@ -1,0 +1,71 @@
+"""The C API of csrc/fastfm.h, as Cython sees it."""
+from libc.stdint cimport int32_t, int64_t
+
+
+cdef extern from "fastfm.h" nogil:
+    ctypedef enum fastfm_status:
+        FASTFM_OK, FASTFM_BAD_INDPTR, FASTFM_BAD_INDEX, FASTFM_REPEATED_COLUMN, FASTFM_BAD_LABEL
+        FASTFM_NO_MEMORY
+    ctypedef enum fastfm_type:
+        FASTFM_F32, FASTFM_F64, FASTFM_I32, FASTFM_I64, FASTFM_U8
+    ctypedef enum fastfm_loss_kind:
+        FASTFM_SQUARED, FASTFM_LOGISTIC, FASTFM_SOFTMAX
+    enum:
+        FASTFM_ROW_BLOCK
+
+    ctypedef struct fastfm_csr:
+        int64_t n_rows, nnz
+        const void *indptr
+        const void *indices
+        const void *data
+        fastfm_type index_type, data_type
+    ctypedef struct fastfm_model:
+        int64_t n_features, n_fields, n_factors, n_outputs
+        fastfm_type real
+        const void *w0
+        const void *w
+        const void *V
+        const int32_t *fields
+    ctypedef struct fastfm_loss:
+        fastfm_loss_kind kind
+        double label_smoothing
+    ctypedef struct fastfm_targets:
+        const void *y
+        fastfm_type y_type
+        const double *weight
+    ctypedef struct fastfm_gradient:
+        int64_t n_slots
+        const void *slots
+        double *w0
+        void *w
+        void *V
+
+    const char *fastfm_status_message(fastfm_status status) noexcept
+    fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores,
+                               int num_threads, int64_t *bad_row) noexcept
+    fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
+                                   const fastfm_loss *loss, const fastfm_targets *targets,
+                                   double weight_sum, double *total,
+                                   const fastfm_gradient *gradient, int num_threads,
+                                   int64_t *bad_row) noexcept
+    fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, int64_t *bad_row) noexcept
+    fastfm_status fastfm_sum_repeats(const fastfm_csr *X, void *indptr, void *indices,
+                                     void *data) noexcept
+    fastfm_status fastfm_l2(const void *values, fastfm_type real, int64_t n, double scale,
+                            void *grad, int num_threads, double *sum_of_squares) noexcept
+    fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_type y_type,
+                                   const void *scores, fastfm_type real, int64_t n_rows,
+                                   int64_t n_outputs, void *losses, void *gradients,
+                                   int64_t *bad_row) noexcept
+    fastfm_status fastfm_proba(const fastfm_loss *loss, const void *scores, fastfm_type real,
+                               int64_t n_rows, int64_t n_outputs, void *proba) noexcept
+    double fastfm_weighted_sum(const double *weight, const void *values, fastfm_type real,
+                               int64_t n) noexcept
+    int fastfm_n_levels() noexcept
+    const char *fastfm_level_name(int level) noexcept
+    void fastfm_use_level(int level) noexcept
+    int fastfm_active_level() noexcept
+    const char *fastfm_compiler() noexcept
+    void fastfm_init_threads() noexcept
+    int fastfm_has_openmp() noexcept
+    int fastfm_max_threads() noexcept

@@ -1,0 +1,1065 @@
+"""Extension types over the C kernels: they hold arrays, fill structs, release the GIL and call C."""
+import os
+
+import numpy as np
+from scipy.sparse import csr_array, csr_matrix
+
+from fastfm_c._threads import default_limit
+from fastfm_c._validation import (
+    aligned_zeros, as_csr, as_fields, as_parameter, as_positive_int, as_row, as_targets, as_weights,
+)
+from fastfm_c._version import __version__
+
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport int32_t, int64_t
+
+cnp.import_array()
+
+# Multiply-adds between two looks at pending signals: about a third of a second.
+cdef double SIGNAL_WORK = 1e9
+
+# ------------------------------------------------------------------------------------ threads, SIMD
+
+
+fastfm_init_threads()
+cdef int _openmp_at_import = fastfm_max_threads()
+cdef object _limit = default_limit()
+cdef int _chosen_threads = 0
+
+
+def set_num_threads(n):
+    """Set the number of threads of calls with ``num_threads=None``, for this process.
+
+    Parameters
+    ----------
+    n : int or None
+        At least 1; None returns to the default, see `get_num_threads`.
+
+    Raises
+    ------
+    ValueError
+        If `n` is not a positive integer.
+    """
+    global _chosen_threads
+    _chosen_threads = 0 if n is None else as_positive_int(n, "n")
+
+
+def get_num_threads():
+    """Number of threads that a call with ``num_threads=None`` may use.
+
+    What `set_num_threads` chose; else ``OMP_NUM_THREADS``; else the CPUs that this process may use, by
+    affinity and container quota. A lower limit set by threadpoolctl counts in any case. Small work stays
+    on one thread, and so does all work in a forked child and in a build without OpenMP.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> import fastfm_c
+    >>> fastfm_c.get_num_threads() >= 1
+    True
+    """
+    cdef int openmp = fastfm_max_threads()
+    if _chosen_threads:
+        return min(_chosen_threads, openmp) if openmp < _openmp_at_import else _chosen_threads
+    return openmp if _limit is None else min(openmp, _limit)
+
+
+cdef int threads_of(num_threads) except -1:
+    if num_threads is None:
+        return get_num_threads()
+    return min(as_positive_int(num_threads, "num_threads"), 1 << 20)
+
+
+def config():
+    """Facts about this build and this process.
+
+    Returns
+    -------
+    dict
+        ``version``; ``simd``, the instruction set level in use; ``simd_available``, those this processor
+        has, the lowest first; ``openmp``, whether built with it; ``num_threads``; ``compiler``.
+    """
+    return {
+        "version": __version__,
+        "simd": fastfm_level_name(fastfm_active_level()).decode(),
+        "simd_available": _simd_levels(),
+        "openmp": bool(fastfm_has_openmp()),
+        "num_threads": get_num_threads(),
+        "compiler": fastfm_compiler().decode(),
+    }
+
+
+def show_config():
+    """Print `config`, one fact a line."""
+    for name, value in config().items():
+        if name == "openmp" and not value:
+            value = "no: built without OpenMP, everything runs on one thread"
+        print(f"{name:15}{', '.join(value) if isinstance(value, list) else value}")
+
+
+def _simd_levels():
+    return [fastfm_level_name(level).decode() for level in range(fastfm_n_levels())]
+
+
+def _use_simd(name):
+    """Use an instruction set level from now on; for the time of import, and for tests."""
+    levels = _simd_levels()
+    if name not in levels:
+        raise ImportError(
+            f"FASTFM_C_SIMD={name!r} is not available; this processor and build have: {', '.join(levels)}"
+        )
+    fastfm_use_level(levels.index(name))
+
+
+_use_simd(os.environ.get("FASTFM_C_SIMD") or _simd_levels().pop())
+
+# --------------------------------------------------------------------------------------------- rows
+
+
+cdef inline fastfm_type type_of(cnp.ndarray array):
+    cdef int number = cnp.PyArray_TYPE(array)
+    if number == cnp.NPY_FLOAT:
+        return FASTFM_F32
+    if number == cnp.NPY_DOUBLE:
+        return FASTFM_F64
+    if number == cnp.NPY_INT32:
+        return FASTFM_I32
+    if number == cnp.NPY_INT64:
+        return FASTFM_I64
+    return FASTFM_U8  # bool; _validation admits nothing else
+
+
+cdef inline bint is_plain(object array):
+    """Whether the kernels can read it as it is: one dimension, contiguous, aligned, native."""
+    return (cnp.PyArray_Check(array) and cnp.PyArray_NDIM(array) == 1
+            and cnp.PyArray_ISCARRAY_RO(array))
+
+
+cdef class Rows:
+    """The rows of X: references to its arrays, and the struct that points into them."""
+    cdef cnp.ndarray indptr, indices, data
+    cdef int64_t n_columns
+    cdef fastfm_csr csr
+
+    cdef bint set(self, indptr, indices, data, shape) except -1:
+        """False when the kernels cannot read these arrays as they are."""
+        if not (is_plain(indptr) and is_plain(indices) and is_plain(data)):
+            return False
+        cdef int index = cnp.PyArray_TYPE(indices), real = cnp.PyArray_TYPE(data)
+        if not (index == cnp.PyArray_TYPE(indptr)
+                and (index == cnp.NPY_INT32 or index == cnp.NPY_INT64)
+                and (real == cnp.NPY_FLOAT or real == cnp.NPY_DOUBLE)):
+            return False
+        self.csr.n_rows, self.n_columns = shape
+        self.csr.nnz = cnp.PyArray_DIM(indices, 0)
+        if cnp.PyArray_DIM(data, 0) != self.csr.nnz:
+            return False
+        if cnp.PyArray_DIM(indptr, 0) != self.csr.n_rows + 1:
+            return False
+        self.indptr, self.indices, self.data = indptr, indices, data
+        self.csr.indptr = cnp.PyArray_DATA(self.indptr)
+        self.csr.indices = cnp.PyArray_DATA(self.indices)
+        self.csr.data = cnp.PyArray_DATA(self.data)
+        self.csr.index_type, self.csr.data_type = type_of(self.indices), type_of(self.data)
+        return True
+
+    cdef fastfm_csr piece(self, int64_t begin, int64_t end) noexcept:
+        cdef fastfm_csr csr = self.csr
+        csr.n_rows = end - begin
+        csr.indptr = <const char *>csr.indptr + begin * cnp.PyArray_ITEMSIZE(self.indptr)
+        return csr
+
+    cdef Rows without_repeats(self):
+        """A copy with the repeated columns of each row summed."""
+        cdef Rows rows = Rows.__new__(Rows)
+        indptr, indices, data = (np.empty_like(a) for a in (self.indptr, self.indices, self.data))
+        rows.set(indptr, indices, data, (self.csr.n_rows, self.n_columns))
+        cdef fastfm_status status
+        with nogil:
+            status = fastfm_sum_repeats(&self.csr, <void *>rows.csr.indptr, <void *>rows.csr.indices,
+                                        <void *>rows.csr.data)
+        if status != FASTFM_OK:
+            raise MemoryError(fastfm_status_message(status).decode())
+        return rows
+
+    cdef object refuse(self, fastfm_status status, int64_t row):
+        """Raise the exception of a status that concerns X."""
+        if status == FASTFM_NO_MEMORY:
+            raise MemoryError(fastfm_status_message(status).decode())
+        if status == FASTFM_BAD_INDPTR:
+            raise ValueError(
+                f"X.indptr is broken at row {row}: it goes from {self.indptr[row]} to "
+                f"{self.indptr[row + 1]}, with {self.csr.nnz} stored values in X"
+            )
+        columns = self.indices[self.indptr[row]:self.indptr[row + 1]]
+        column = columns[(columns < 0) | (columns >= self.n_columns)][0]
+        raise ValueError(f"row {row} of X has column index {column}, outside 0..{self.n_columns - 1}")
+
+
+cdef Rows rows_of(X, int64_t n_features):
+    """X as rows; not copied when it is CSR with plain arrays."""
+    cdef Rows rows = Rows.__new__(Rows)
+    if not (isinstance(X, (csr_array, csr_matrix)) and len(X.shape) == 2
+            and rows.set(X.indptr, X.indices, X.data, X.shape)):
+        indptr, indices, data, shape = as_csr(X)
+        if not rows.set(indptr, indices, data, shape):
+            raise AssertionError("as_csr returned arrays that the kernels cannot read")
+    if rows.n_columns != n_features:
+        raise ValueError(f"X has {rows.n_columns} columns, the model has {n_features} features")
+    return rows
+
+
+cdef class Targets:
+    """y and the sample weights of the rows of X, and the struct that points into them."""
+    cdef cnp.ndarray y, weight
+    cdef double weight_sum
+    cdef fastfm_targets targets
+
+    def __cinit__(self, y, sample_weight, int64_t n_rows):
+        self.y = as_targets(y, n_rows)
+        self.targets.y = cnp.PyArray_DATA(self.y)
+        self.targets.y_type = type_of(self.y)
+        self.targets.weight = NULL
+        self.weight_sum = <double>n_rows
+        weight = as_weights(sample_weight, n_rows)
+        if weight is not None:
+            self.weight = weight
+            self.targets.weight = <const double *>cnp.PyArray_DATA(self.weight)
+            self.weight_sum = fastfm_weighted_sum(NULL, self.targets.weight, FASTFM_F64, n_rows)
+        if not 0 < self.weight_sum < float("inf"):
+            raise ValueError(
+                f"the total weight of the rows is {self.weight_sum}, expected a positive finite number"
+            )
+
+    cdef fastfm_targets piece(self, int64_t begin) noexcept:
+        cdef fastfm_targets targets = self.targets
+        targets.y = <const char *>targets.y + begin * cnp.PyArray_ITEMSIZE(self.y)
+        if targets.weight != NULL:
+            targets.weight += begin
+        return targets
+
+
+# ------------------------------------------------------------------------------------------- losses
+
+
+cdef class _Loss:
+    cdef fastfm_loss c
+
+    def loss(self, y, scores):
+        """Loss of each row.
+
+        Parameters
+        ----------
+        y : array_like of shape (rows,)
+            Targets; see the class.
+        scores : array_like of shape (rows,), or (rows, C) for softmax, float32 or float64
+            Raw scores; other types become float64.
+
+        Returns
+        -------
+        ndarray of shape (rows,), of the dtype of scores
+
+        Raises
+        ------
+        ValueError
+            For a target that the loss does not take, or shapes that do not fit.
+        """
+        return self._rows(y, scores, True, False)[0]
+
+    def gradient(self, y, scores):
+        """Derivative of each row's loss by its scores.
+
+        Parameters and errors are those of `loss`.
+
+        Returns
+        -------
+        ndarray, shape and dtype of scores
+        """
+        return self._rows(y, scores, False, True)[1]
+
+    def loss_gradient(self, y, scores):
+        """`loss` and `gradient` in one pass.
+
+        Returns
+        -------
+        (ndarray, ndarray)
+        """
+        return self._rows(y, scores, True, True)
+
+    def mean(self, y, scores, sample_weight=None):
+        """Weighted mean of the losses: ``sum(weight * loss) / sum(weight)``.
+
+        Parameters
+        ----------
+        y, scores
+            As for `loss`.
+        sample_weight : array_like of shape (rows,), optional
+            Finite weights >= 0. A row of weight zero is as if absent.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            As for `loss`, and when the total weight is zero.
+        """
+        losses = self._rows(y, scores, True, False)[0].astype(np.float64, copy=False)
+        cdef Targets targets = Targets(y, sample_weight, len(losses))
+        return fastfm_weighted_sum(targets.targets.weight, cnp.PyArray_DATA(losses), FASTFM_F64,
+                                   len(losses)) / targets.weight_sum
+
+    def _rows(self, y, scores, bint want_loss, bint want_gradient):
+        cdef cnp.ndarray scores_ = self._scores(scores)
+        cdef int64_t n_rows = cnp.PyArray_DIM(scores_, 0), bad_row = 0
+        cdef int64_t n_outputs = cnp.PyArray_DIM(scores_, 1) if cnp.PyArray_NDIM(scores_) == 2 else 1
+        cdef cnp.ndarray y_ = as_targets(y, n_rows)
+        self.check_outputs(n_outputs)
+        cdef cnp.ndarray losses = np.empty(n_rows, scores_.dtype) if want_loss else None
+        cdef cnp.ndarray gradients = np.empty_like(scores_) if want_gradient else None
+        cdef void *losses_data = cnp.PyArray_DATA(losses) if want_loss else NULL
+        cdef void *gradients_data = cnp.PyArray_DATA(gradients) if want_gradient else NULL
+        cdef fastfm_type y_type = type_of(y_), real = type_of(scores_)
+        cdef fastfm_status status
+        with nogil:
+            status = fastfm_loss_rows(&self.c, cnp.PyArray_DATA(y_), y_type, cnp.PyArray_DATA(scores_),
+                                      real, n_rows, n_outputs, losses_data, gradients_data, &bad_row)
+        if status != FASTFM_OK:
+            self.refuse(status, y_, bad_row, n_outputs)
+        return losses, gradients
+
+    def _proba(self, scores):
+        cdef cnp.ndarray scores_ = self._scores(scores)
+        cdef cnp.ndarray proba = np.empty_like(scores_)
+        cdef int64_t n_rows = cnp.PyArray_DIM(scores_, 0)
+        cdef int64_t n_outputs = cnp.PyArray_DIM(scores_, 1) if cnp.PyArray_NDIM(scores_) == 2 else 1
+        cdef fastfm_type real = type_of(scores_)
+        cdef fastfm_status status
+        with nogil:
+            status = fastfm_proba(&self.c, cnp.PyArray_DATA(scores_), real, n_rows, n_outputs,
+                                  cnp.PyArray_DATA(proba))
+        if status != FASTFM_OK:
+            raise MemoryError(fastfm_status_message(status).decode())
+        return proba
+
+    def _scores(self, scores):
+        scores = np.asarray(scores)
+        wanted = 2 if self.c.kind == FASTFM_SOFTMAX else 1
+        if scores.ndim != wanted or (wanted == 2 and scores.shape[1] < 1):
+            shape = "(rows, C)" if wanted == 2 else "(rows,)"
+            raise ValueError(f"scores has shape {scores.shape}, {type(self).__name__} expects {shape}")
+        if scores.dtype.kind not in "fiub":
+            raise ValueError(f"scores must hold real numbers, got {scores.dtype}")
+        return np.require(scores, np.float32 if scores.dtype == np.float32 else np.float64, ["C", "A"])
+
+    cdef int check_outputs(self, int64_t n_outputs) except -1:
+        if self.c.kind != FASTFM_SOFTMAX and n_outputs != 1:
+            raise ValueError(f"{type(self).__name__} takes one output, got {n_outputs}")
+        if self.c.kind == FASTFM_SOFTMAX and n_outputs == 1 and self.c.label_smoothing > 0:
+            raise ValueError("label smoothing needs at least 2 classes, got 1")
+        return 0
+
+    cdef object refuse(self, fastfm_status status, y, int64_t row, int64_t n_outputs):
+        if status == FASTFM_NO_MEMORY:
+            raise MemoryError(fastfm_status_message(status).decode())
+        expected = {
+            FASTFM_SQUARED: "a finite number",
+            FASTFM_LOGISTIC: "0 or 1",
+            FASTFM_SOFTMAX: f"an integer class in 0..{n_outputs - 1}",
+        }[self.c.kind]
+        raise ValueError(f"y[{row}] is {y[row]}, {type(self).__name__} expects {expected}")
+
+    def __eq__(self, other):
+        return (type(self) is type(other) and isinstance(other, _Loss)
+                and self.c.label_smoothing == (<_Loss>other).c.label_smoothing)
+
+    def __hash__(self):
+        return hash((type(self), self.c.label_smoothing))
+
+
+cdef class SquaredLoss(_Loss):
+    """Squared loss of a raw score s and a finite target y: ``(s - y)**2 / 2``.
+
+    Examples
+    --------
+    >>> from fastfm_c import SquaredLoss
+    >>> SquaredLoss().loss([1.0, 2.0], [3.0, 2.0])
+    array([2., 0.])
+    """
+
+    def __init__(self):
+        self.c.kind = FASTFM_SQUARED
+
+    def __reduce__(self):
+        return SquaredLoss, ()
+
+    def __repr__(self):
+        return "SquaredLoss()"
+
+
+cdef class _ClassLoss(_Loss):
+    def __init__(self, label_smoothing=0.0):
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be in [0, 1), got {label_smoothing}")
+        self.c.label_smoothing = label_smoothing
+
+    @property
+    def label_smoothing(self):
+        """The part of the target that is spread over the classes, in [0, 1)."""
+        return self.c.label_smoothing
+
+    def __reduce__(self):
+        return type(self), (self.c.label_smoothing,)
+
+    def __repr__(self):
+        eps = self.c.label_smoothing
+        return f"{type(self).__name__}({f'label_smoothing={eps}' if eps else ''})"
+
+
+cdef class LogisticLoss(_ClassLoss):
+    """Logistic loss of a raw score s and a target y in {0, 1}.
+
+    ``max(s, 0) - s t + log1p(exp(-abs(s)))`` with ``t = y (1 - eps) + eps / 2``, where eps is the label
+    smoothing. No score overflows, and a loss near zero keeps its relative accuracy.
+
+    Parameters
+    ----------
+    label_smoothing : float, default 0
+        In [0, 1).
+
+    Examples
+    --------
+    >>> from fastfm_c import LogisticLoss
+    >>> LogisticLoss().loss([1, 0], [1000.0, 1000.0])
+    array([   0., 1000.])
+    """
+
+    def __init__(self, label_smoothing=0.0):
+        _ClassLoss.__init__(self, label_smoothing)
+        self.c.kind = FASTFM_LOGISTIC
+
+    def proba(self, scores):
+        """Probability of class 1: the sigmoid of each score.
+
+        Parameters
+        ----------
+        scores : array_like of shape (rows,)
+
+        Returns
+        -------
+        ndarray of shape (rows,), float32 for float32 scores, else float64
+        """
+        return self._proba(scores)
+
+
+cdef class SoftmaxLoss(_ClassLoss):
+    """Softmax loss of C raw scores s and an integer class y in 0..C-1.
+
+    ``logsumexp(s) - sum_c t_c s_c``; ``t_c`` is ``1 - eps`` for the true class and ``eps / (C - 1)`` for
+    the others, where eps is the label smoothing. No score overflows, and a loss near zero keeps its
+    relative accuracy. With two classes it equals the logistic loss with twice the label smoothing.
+
+    Parameters
+    ----------
+    label_smoothing : float, default 0
+        In [0, 1).
+
+    Examples
+    --------
+    >>> from fastfm_c import SoftmaxLoss
+    >>> SoftmaxLoss().proba([[0.0, 0.0, 1000.0]])
+    array([[0., 0., 1.]])
+    """
+
+    def __init__(self, label_smoothing=0.0):
+        _ClassLoss.__init__(self, label_smoothing)
+        self.c.kind = FASTFM_SOFTMAX
+
+    def proba(self, scores):
+        """Probabilities of the classes: the softmax of each row.
+
+        Parameters
+        ----------
+        scores : array_like of shape (rows, C)
+
+        Returns
+        -------
+        ndarray of shape (rows, C), float32 for float32 scores, else float64
+        """
+        return self._proba(scores)
+
+
+# ------------------------------------------------------------------------------------------- models
+
+
+cdef class Gradient:
+    """Gradient of an objective: `w0`, `w` and `V`, shaped like the parameters.
+
+    Attributes
+    ----------
+    w0 : float, or ndarray of shape (C,)
+    w, V : ndarray, of the model's dtype
+    features : ndarray of int64, or None
+        None when `w` and `V` cover all features. From ``gradient(..., sparse=True)``: the columns that
+        occur in X, ascending; `w` and `V` then hold these features only.
+    """
+    cdef readonly object w0, w, V, features
+
+    def __repr__(self):
+        kind = "" if self.features is None else f", features=({len(self.features)},)"
+        return f"Gradient(w={self.w.shape}, V={self.V.shape}, dtype={self.V.dtype}{kind})"
+
+
+cdef class _Model:
+    cdef cnp.ndarray _w0, _w, _V, _fields
+    cdef bint is_multiple  # parameters have a leading axis of outputs
+    cdef fastfm_model c
+    cdef object __weakref__
+
+    cdef int hold(self, w0, w, V, fields, int n_axes) except -1:
+        """Checks the parameters and takes (a reference to) them; n_axes: of V, for one output."""
+        V = np.asarray(V)
+        self.is_multiple = V.ndim == n_axes + 1
+        if not self.is_multiple and V.ndim != n_axes:
+            raise ValueError(f"V has {V.ndim} dimensions, {type(self).__name__} expects {n_axes}, or "
+                             f"{n_axes + 1} for several outputs")
+        if V.dtype not in (np.float32, np.float64):
+            raise ValueError(f"V has dtype {V.dtype}, expected float32 or float64")
+        dtype, outputs = V.dtype.newbyteorder("="), V.shape[:V.ndim - n_axes]
+        features = V.shape[len(outputs)]
+        if 0 in outputs or 0 in V.shape[len(outputs) + 1:]:
+            raise ValueError(f"V has shape {V.shape}; only the number of features may be 0")
+        self._V = as_parameter(V, dtype, V.shape, "V")
+        self._w = as_parameter(w, dtype, (*outputs, features), "w")
+        self._w0 = np.array(as_parameter(w0, dtype, outputs, "w0"), ndmin=1)
+        self.c.n_features, self.c.n_factors = features, V.shape[V.ndim - 1]
+        self.c.n_outputs = outputs[0] if outputs else 1
+        self.c.real = type_of(self._V)
+        self.c.w0, self.c.w = cnp.PyArray_DATA(self._w0), cnp.PyArray_DATA(self._w)
+        self.c.V = cnp.PyArray_DATA(self._V)
+        if n_axes == 3:
+            self.c.n_fields = V.shape[V.ndim - 2]
+            self._fields = as_fields(fields, features, self.c.n_fields)
+            self.c.fields = <const int32_t *>cnp.PyArray_DATA(self._fields)
+        return 0
+
+    @property
+    def w0(self):
+        """Bias: float, or an array of shape (C,) that may be written to."""
+        return self._w0.view() if self.is_multiple else self._w0.item()
+
+    @w0.setter
+    def w0(self, value):
+        self.assign(self._w0 if self.is_multiple else self._w0.reshape(()), value, "w0")
+
+    @property
+    def w(self):
+        """Linear weights: array of shape (n_features,) or (C, n_features); may be written to."""
+        return self._w.view()
+
+    @w.setter
+    def w(self, value):
+        self.assign(self._w, value, "w")
+
+    @property
+    def V(self):
+        """Factors; may be written to. For the shape see the class."""
+        return self._V.view()
+
+    @V.setter
+    def V(self, value):
+        self.assign(self._V, value, "V")
+
+    cdef int assign(self, array, value, name) except -1:
+        new = np.asarray(value)
+        # A plain number has no dtype of its own to be wrong.
+        if new.shape != array.shape or (new.dtype != array.dtype and np.ndim(value) > 0):
+            raise ValueError(f"{name} must have shape {array.shape} and dtype {array.dtype}, got "
+                             f"{new.shape} and {new.dtype}")
+        array[...] = new
+        return 0
+
+    @property
+    def n_features(self):
+        """Number of features: columns of X."""
+        return self.c.n_features
+
+    @property
+    def n_factors(self):
+        """Number of factors k."""
+        return self.c.n_factors
+
+    @property
+    def n_outputs(self):
+        """Number of outputs C."""
+        return self.c.n_outputs
+
+    @property
+    def dtype(self):
+        """Type of parameters and scores: float32 or float64."""
+        return self._V.dtype
+
+    @property
+    def nbytes(self):
+        """Bytes of all parameters."""
+        return sum(a.nbytes for a in (self._w0, self._w, self._V, self._fields) if a is not None)
+
+    def copy(self):
+        """An equal model with parameters of its own."""
+        create, parameters = self.__reduce__()
+        return create(*(np.array(p) for p in parameters))
+
+    def __eq__(self, other):
+        if type(self) is not type(other):
+            return NotImplemented
+        mine, others = self.__reduce__()[1], other.__reduce__()[1]
+        return self.dtype == other.dtype and all(map(np.array_equal, mine, others))
+
+    __hash__ = None
+
+    def __repr__(self):
+        fields = f", n_fields={self.c.n_fields}" if self._fields is not None else ""
+        outputs = f", n_outputs={self.c.n_outputs}" if self.is_multiple else ""
+        return (f"{type(self).__name__}(n_features={self.c.n_features}{fields}, "
+                f"n_factors={self.c.n_factors}{outputs}, dtype={self.dtype})")
+
+    def predict(self, X, *, out=None, num_threads=None):
+        """Raw scores y(x) of the rows of X: no link function.
+
+        Parameters
+        ----------
+        X : scipy.sparse CSR matrix or array of shape (rows, n_features)
+            float32 or float64 data, int32 or int64 indices: read in place. Anything else, dense arrays
+            too, is converted once; rows with repeated columns are summed in a copy. NaN and infinity pass
+            through to the score of their row.
+        out : ndarray, optional
+            Where to write the scores: shape of the result, the model's dtype, C order.
+        num_threads : int, optional
+            Default: `fastfm_c.get_num_threads`. The bits of the result do not depend on it.
+
+        Returns
+        -------
+        ndarray of shape (rows,), or (rows, C) with several outputs, of the model's dtype
+
+        Raises
+        ------
+        ValueError
+            For a matrix that is malformed or of the wrong width, naming the row; or an unfit `out`.
+        """
+        cdef Rows rows = rows_of(X, self.c.n_features)
+        cdef int n_threads = threads_of(num_threads)
+        cdef cnp.ndarray scores = self.scores_array(out, rows.csr.n_rows)
+        if self.score(rows, scores, n_threads) == FASTFM_REPEATED_COLUMN:
+            self.score(rows.without_repeats(), scores, n_threads)
+        return scores
+
+    cdef cnp.ndarray scores_array(self, out, int64_t n_rows):
+        cdef cnp.npy_intp shape[2]
+        cdef int n_axes = 2 if self.is_multiple else 1
+        shape[0], shape[1] = n_rows, self.c.n_outputs
+        if out is None:
+            return cnp.PyArray_EMPTY(n_axes, shape, cnp.PyArray_TYPE(self._V), 0)
+        wanted = (n_rows, self.c.n_outputs)[:n_axes]
+        if not (isinstance(out, np.ndarray) and out.shape == wanted and out.dtype == self._V.dtype
+                and cnp.PyArray_ISCARRAY(out)):
+            raise ValueError(f"out must be a writable array of shape {wanted} and dtype {self.dtype} in C "
+                             f"order, got {type(out).__name__} of shape {np.shape(out)}")
+        return out
+
+    cdef int64_t rows_per_call(self, Rows rows) noexcept:
+        """Rows between two looks at pending signals."""
+        cdef double per_value = self.c.n_factors * self.c.n_outputs * max(1, self.c.n_fields)
+        cdef double per_row = (<double>rows.csr.nnz / max(1, rows.csr.n_rows) + 1) * per_value
+        return FASTFM_ROW_BLOCK * (1 + <int64_t>(SIGNAL_WORK / per_row / FASTFM_ROW_BLOCK))
+
+    cdef fastfm_status score(self, Rows rows, cnp.ndarray scores, int n_threads) except *:
+        """OK or REPEATED_COLUMN; raises for everything else."""
+        cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
+        cdef int64_t row_bytes = self.c.n_outputs * cnp.PyArray_ITEMSIZE(self._V)
+        cdef char *at = <char *>cnp.PyArray_DATA(scores)
+        cdef fastfm_csr piece
+        cdef fastfm_status status
+        while begin < rows.csr.n_rows:
+            end = min(begin + step, rows.csr.n_rows)
+            piece = rows.piece(begin, end)
+            with nogil:
+                status = fastfm_score(&piece, &self.c, at + begin * row_bytes, n_threads, &bad_row)
+            if status == FASTFM_REPEATED_COLUMN:
+                return status
+            if status != FASTFM_OK:
+                rows.refuse(status, begin + bad_row)
+            begin = end
+            if begin < rows.csr.n_rows:
+                PyErr_CheckSignals()
+        return FASTFM_OK
+
+    def predict_row(self, indices, values):
+        """Raw score of one row, without a SciPy object and without threads: the serving path.
+
+        Parameters
+        ----------
+        indices : array_like of int, shape (nonzeros,)
+            Columns, in any order; int32 or int64 arrays are read in place.
+        values : array_like, shape (nonzeros,)
+            float32 or float64 arrays are read in place.
+
+        Returns
+        -------
+        float, or ndarray of shape (C,) with several outputs
+            The bits that `predict` gives for this row.
+
+        Raises
+        ------
+        ValueError
+            For a column outside 0..n_features-1, or arrays of unequal length.
+        """
+        cdef cnp.npy_intp n_outputs = self.c.n_outputs
+        cdef int64_t indptr64[2]
+        cdef int32_t indptr32[2]
+        cdef float score32 = 0
+        cdef double score64 = 0
+        cdef bint is_32
+        cdef Rows rows = Rows.__new__(Rows)
+        cdef int64_t bad_row = 0
+        cdef fastfm_status status
+        cdef cnp.ndarray scores
+        if not self.set_row(rows, indices, values):
+            indices, values = as_row(indices, values)
+            self.set_row(rows, indices, values)
+        indptr32[0] = indptr64[0] = 0
+        indptr32[1], indptr64[1] = <int32_t>rows.csr.nnz, rows.csr.nnz
+        rows.csr.indptr = <void *>indptr32 if rows.csr.index_type == FASTFM_I32 else <void *>indptr64
+        if not self.is_multiple:
+            is_32 = self.c.real == FASTFM_F32
+            status = fastfm_score(&rows.csr, &self.c, <void *>&score32 if is_32 else <void *>&score64, 1,
+                                  &bad_row)
+            if status == FASTFM_OK:
+                return score32 if is_32 else score64
+        else:
+            scores = cnp.PyArray_EMPTY(1, &n_outputs, cnp.PyArray_TYPE(self._V), 0)
+            status = fastfm_score(&rows.csr, &self.c, cnp.PyArray_DATA(scores), 1, &bad_row)
+            if status == FASTFM_OK:
+                return scores
+        # Repeated columns, and errors: predict has the words for them.
+        X = csr_array((rows.data, rows.indices, np.array([0, rows.csr.nnz], rows.indices.dtype)),
+                      shape=(1, self.c.n_features))
+        scores = self.predict(X, num_threads=1)
+        return scores[0] if self.is_multiple else scores.item()
+
+    cdef bint set_row(self, Rows rows, indices, values) except -1:
+        if not (is_plain(indices) and is_plain(values)
+                and cnp.PyArray_DIM(indices, 0) == cnp.PyArray_DIM(values, 0)):
+            return False
+        cdef int index = cnp.PyArray_TYPE(indices), real = cnp.PyArray_TYPE(values)
+        if not ((index == cnp.NPY_INT32 or index == cnp.NPY_INT64)
+                and (real == cnp.NPY_FLOAT or real == cnp.NPY_DOUBLE)):
+            return False
+        rows.indices, rows.data = indices, values
+        rows.csr.indices, rows.csr.data = cnp.PyArray_DATA(indices), cnp.PyArray_DATA(values)
+        rows.csr.index_type, rows.csr.data_type = type_of(indices), type_of(values)
+        rows.csr.n_rows, rows.csr.nnz = 1, cnp.PyArray_DIM(indices, 0)
+        return True
+
+    def objective(self, X, y, loss, *, sample_weight=None, l2_linear=0.0, l2_factors=0.0,
+                  num_threads=None):
+        """Weighted mean loss plus L2 penalties.
+
+        ``sum(weight * loss) / sum(weight) + l2_linear / 2 * |w|**2 + l2_factors / 2 * |V|**2``
+
+        Parameters
+        ----------
+        X
+            As for `predict`.
+        y : array_like of shape (rows,)
+            Targets that `loss` takes; read in place for float32, float64, int32, int64 and bool.
+        loss : SquaredLoss, LogisticLoss or SoftmaxLoss
+        sample_weight : array_like of shape (rows,), optional
+            Finite weights >= 0. A row of weight zero is as if absent.
+        l2_linear, l2_factors : float
+            Penalties >= 0 on `w` and `V`; `w0` is never penalised.
+        num_threads : int, optional
+            As for `predict`; the bits of the result do not depend on it.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            As for `predict`; for a target that the loss does not take; for a total weight of zero.
+        """
+        return self.evaluate(X, y, loss, sample_weight, l2_linear, l2_factors, None, num_threads)
+
+    def gradient(self, X, y, loss, *, sample_weight=None, l2_linear=0.0, l2_factors=0.0, sparse=False,
+                 num_threads=None):
+        """`objective` and its exact gradient.
+
+        Parameters
+        ----------
+        X, y, loss, sample_weight, l2_linear, l2_factors, num_threads
+            As for `objective`.
+        sparse : bool, default False
+            Return only the features that occur in X: memory then grows with the data, not with the model.
+            This is the data term alone, so both penalties must be 0.
+
+        Returns
+        -------
+        (float, Gradient)
+
+        Raises
+        ------
+        ValueError
+            As for `objective`, and for a penalty together with `sparse`.
+        """
+        if sparse and (l2_linear != 0 or l2_factors != 0):
+            raise ValueError("a sparse gradient has no L2 term: l2_linear and l2_factors must be 0, got "
+                             f"{l2_linear} and {l2_factors}")
+        cdef Gradient gradient = Gradient.__new__(Gradient)
+        gradient.features = () if sparse else None
+        value = self.evaluate(X, y, loss, sample_weight, l2_linear, l2_factors, gradient, num_threads)
+        return value, gradient
+
+    cdef object evaluate(self, X, y, loss, sample_weight, l2_linear, l2_factors, Gradient gradient,
+                         num_threads):
+        if not isinstance(loss, _Loss):
+            raise ValueError("loss must be a SquaredLoss, LogisticLoss or SoftmaxLoss, got "
+                             f"{type(loss).__name__}")
+        for name, l2 in (("l2_linear", l2_linear), ("l2_factors", l2_factors)):
+            if not 0 <= l2 < float("inf"):
+                raise ValueError(f"{name} must be finite and >= 0, got {l2}")
+        if (<_Loss>loss).c.kind == FASTFM_SOFTMAX and not self.is_multiple:
+            raise ValueError("SoftmaxLoss needs a model with several outputs, this one has one")
+        (<_Loss>loss).check_outputs(self.c.n_outputs)
+        cdef Rows rows = rows_of(X, self.c.n_features)
+        cdef Targets targets = Targets(y, sample_weight, rows.csr.n_rows)
+        cdef int n_threads = threads_of(num_threads)
+        cdef double value = 0
+        status = self.data_term(rows, targets, loss, gradient, n_threads, &value)
+        if status == FASTFM_REPEATED_COLUMN:
+            value = 0
+            self.data_term(rows.without_repeats(), targets, loss, gradient, n_threads, &value)
+        value += self.penalty(self._w, l2_linear, None if gradient is None else gradient.w, n_threads)
+        value += self.penalty(self._V, l2_factors, None if gradient is None else gradient.V, n_threads)
+        return value
+
+    cdef fastfm_status data_term(self, Rows rows, Targets targets, _Loss loss, Gradient gradient,
+                                 int n_threads, double *value) except *:
+        """Adds the mean loss to *value and makes the gradient; OK or REPEATED_COLUMN."""
+        cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
+        cdef fastfm_csr piece
+        cdef fastfm_targets of_piece
+        cdef fastfm_gradient arrays
+        cdef fastfm_gradient *arrays_or_null = NULL
+        cdef fastfm_status status
+        cdef cnp.ndarray slots = None, grad_w0 = np.zeros(self.c.n_outputs)
+        if gradient is not None:
+            arrays.n_slots, arrays.slots = self.c.n_features, NULL
+            if gradient.features is not None:
+                self.check_rows(rows)
+                gradient.features, slots = features_of(rows)
+                arrays.n_slots, arrays.slots = len(gradient.features), cnp.PyArray_DATA(slots)
+            outputs = (self.c.n_outputs,) if self.is_multiple else ()
+            gradient.w = aligned_zeros((*outputs, arrays.n_slots), self.dtype)
+            tail = (<object>self._V).shape[len(outputs) + 1:]
+            gradient.V = aligned_zeros((*outputs, arrays.n_slots, *tail), self.dtype)
+            arrays.w0 = <double *>cnp.PyArray_DATA(grad_w0)
+            arrays.w, arrays.V = cnp.PyArray_DATA(gradient.w), cnp.PyArray_DATA(gradient.V)
+            arrays_or_null = &arrays
+        while begin < rows.csr.n_rows:
+            end = min(begin + step, rows.csr.n_rows)
+            piece, of_piece = rows.piece(begin, end), targets.piece(begin)
+            with nogil:
+                status = fastfm_objective(&piece, &self.c, &loss.c, &of_piece, targets.weight_sum, value,
+                                          arrays_or_null, n_threads, &bad_row)
+            if status == FASTFM_REPEATED_COLUMN:
+                return status
+            if status == FASTFM_BAD_LABEL:
+                loss.refuse(status, targets.y, begin + bad_row, self.c.n_outputs)
+            if status != FASTFM_OK:
+                rows.refuse(status, begin + bad_row)
+            begin = end
+            if begin < rows.csr.n_rows:
+                PyErr_CheckSignals()
+        if gradient is not None:
+            grad_w0 = grad_w0.astype(self.dtype)
+            gradient.w0 = grad_w0 if self.is_multiple else grad_w0.item()
+        return FASTFM_OK
+
+    cdef int check_rows(self, Rows rows) except -1:
+        """Raises unless indptr and indices are sound; the repeats are the kernels' business."""
+        cdef int64_t bad_row = 0
+        cdef fastfm_status status
+        with nogil:
+            status = fastfm_check(&rows.csr, self.c.n_features, &bad_row)
+        if status != FASTFM_OK and status != FASTFM_REPEATED_COLUMN:
+            rows.refuse(status, bad_row)
+        return 0
+
+    cdef double penalty(self, cnp.ndarray parameter, double l2, grad, int n_threads) except? -1:
+        """l2 / 2 * |parameter|**2; its gradient is added to grad."""
+        cdef double squares = 0
+        cdef void *grad_data = NULL if grad is None else cnp.PyArray_DATA(grad)
+        cdef fastfm_status status
+        if l2 == 0:
+            return 0
+        with nogil:
+            status = fastfm_l2(cnp.PyArray_DATA(parameter), self.c.real, cnp.PyArray_SIZE(parameter), l2,
+                               grad_data, n_threads, &squares)
+        if status != FASTFM_OK:
+            raise MemoryError(fastfm_status_message(status).decode())
+        return l2 / 2 * squares
+
+
+cdef tuple features_of(Rows rows):
+    """The columns that occur in rows (explicit zeros do not), and the place among them of each value."""
+    features = np.unique(rows.indices[rows.data != 0])
+    slots = np.searchsorted(features, rows.indices)  # explicit zeros get any place: nothing is added there
+    np.minimum(slots, max(len(features) - 1, 0), out=slots)
+    return features.astype(np.int64), np.ascontiguousarray(slots, rows.indices.dtype)
+
+
+cdef class FM(_Model):
+    """Factorization machine of degree 2 (Rendle 2010, "Factorization Machines", eq. 1).
+
+    ``y(x) = w0 + sum_i w_i x_i + sum_{i<j} <v_i, v_j> x_i x_j``
+
+    Parameters
+    ----------
+    w0 : float, or array_like of shape (C,)
+        Bias.
+    w : array_like of shape (n_features,) or (C, n_features)
+        Linear weights.
+    V : array_like of shape (n_features, n_factors) or (C, n_features, n_factors), float32 or float64
+        Factors. Their dtype decides the dtype of the model and its scores. An array in C order whose memory
+        starts at a multiple of 64 bytes is shared; any other is copied once, so that a row of V touches as
+        few cache lines as it can. Predictions from several threads at once are safe.
+
+    Raises
+    ------
+    ValueError
+        When shapes or dtypes do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> from fastfm_c import FM
+    >>> fm = FM(0.25, [0.5, -1.0], np.array([[1.0, 0.0], [1.0, 1.0]]))
+    >>> fm.predict(csr_array([[2.0, 3.0], [0.0, 0.0]]))
+    array([4.25, 0.25])
+    """
+
+    def __init__(self, w0, w, V):
+        self.hold(w0, w, V, None, 2)
+
+    @staticmethod
+    def random(n_features, n_factors, *, n_outputs=1, init_stdev=0.01, dtype="float32", rng=None):
+        """A model with ``w0 = 0``, ``w = 0`` and normally distributed `V`.
+
+        Parameters
+        ----------
+        n_features, n_factors : int
+        n_outputs : int, default 1
+            More than 1 makes a model with several outputs.
+        init_stdev : float, default 0.01
+            Standard deviation of `V`.
+        dtype : "float32" (default) or "float64"
+        rng : anything that `numpy.random.default_rng` takes
+
+        Returns
+        -------
+        FM
+        """
+        return FM(*random_parameters((n_features,), (n_features, as_positive_int(n_factors, "n_factors")),
+                                     n_outputs, init_stdev, dtype, rng))
+
+    def __reduce__(self):
+        return FM, (self.w0, self.w, self.V)
+
+
+cdef class FFM(_Model):
+    """Field-aware factorization machine (Juan et al. 2016, eq. 4), with bias and linear weights.
+
+    ``y(x) = w0 + sum_i w_i x_i + sum_{i<j} <V[i, fields[j]], V[j, fields[i]]> x_i x_j``
+
+    Parameters
+    ----------
+    w0 : float, or array_like of shape (C,)
+        Bias.
+    w : array_like of shape (n_features,) or (C, n_features)
+        Linear weights.
+    V : array_like of shape (n_features, n_fields, n_factors) or (C, n_features, n_fields, n_factors)
+        Factors, float32 or float64: ``V[i, g]`` is what feature i uses against a feature of field g. Shared
+        or copied as in `FM`.
+    fields : array_like of int, shape (n_features,)
+        Field of each feature, in 0..n_fields-1.
+
+    Raises
+    ------
+    ValueError
+        When shapes, dtypes or fields do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> from fastfm_c import FFM
+    >>> V = np.array([[[1.0], [2.0]], [[3.0], [4.0]]])
+    >>> FFM(0.0, [0.0, 0.0], V, fields=[0, 1]).predict(csr_array([[1.0, 1.0]]))
+    array([6.])
+    """
+
+    def __init__(self, w0, w, V, fields):
+        self.hold(w0, w, V, fields, 3)
+
+    @staticmethod
+    def random(fields, n_factors, *, n_outputs=1, init_stdev=0.01, dtype="float32", rng=None):
+        """A model with ``w0 = 0``, ``w = 0`` and normally distributed `V`.
+
+        Parameters
+        ----------
+        fields : array_like of int, shape (n_features,)
+            Field of each feature; the model has ``max(fields) + 1`` fields.
+        n_factors : int
+        n_outputs, init_stdev, dtype, rng
+            As for `FM.random`.
+
+        Returns
+        -------
+        FFM
+        """
+        fields = as_fields(fields, None, None)
+        n, n_fields = len(fields), int(fields.max(initial=0)) + 1
+        shape = (n, n_fields, as_positive_int(n_factors, "n_factors"))
+        return FFM(*random_parameters((n,), shape, n_outputs, init_stdev, dtype, rng), fields)
+
+    @property
+    def fields(self):
+        """Field of each feature: read-only int32 array of shape (n_features,)."""
+        return self._fields.view()
+
+    @property
+    def n_fields(self):
+        """Number of fields F."""
+        return self.c.n_fields
+
+    def __reduce__(self):
+        return FFM, (self.w0, self.w, self.V, self.fields)
+
+
+def random_parameters(w_shape, V_shape, n_outputs, init_stdev, dtype, rng):
+    if not 0 <= init_stdev < float("inf"):
+        raise ValueError(f"init_stdev must be finite and >= 0, got {init_stdev}")
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
+    outputs = (n_outputs,) if as_positive_int(n_outputs, "n_outputs") > 1 else ()
+    V = aligned_zeros((*outputs, *V_shape), dtype)
+    np.random.default_rng(rng).standard_normal(dtype=dtype, out=V)
+    V *= init_stdev
+    return np.zeros(outputs), aligned_zeros((*outputs, *w_shape), dtype), V

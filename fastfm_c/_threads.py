@@ -1,0 +1,41 @@
+"""How many CPUs this process may use, which OpenMP does not fully know: it ignores container quotas."""
+
+import os
+
+__all__ = ["default_limit"]
+
+
+def _read(path):
+    try:
+        with open(path) as file:
+            return file.read().split()
+    except OSError:
+        return []
+
+
+def _cgroup_cpus():
+    """CPUs that a container's quota amounts to, rounded up, or None."""
+    numbers = _read("/sys/fs/cgroup/cpu.max")  # version 2: "max 100000" or "150000 100000"
+    if not numbers:  # version 1
+        numbers = _read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") + _read(
+            "/sys/fs/cgroup/cpu/cpu.cfs_period_us"
+        )
+    try:
+        quota, period = map(int, numbers)
+    except ValueError:
+        return None
+    return max(1, -(-quota // period)) if quota > 0 and period > 0 else None
+
+
+def _usable_cpus():
+    """CPUs that this process may use: affinity and container quota."""
+    try:
+        cpus = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        cpus = os.cpu_count() or 1
+    return min(cpus, _cgroup_cpus() or cpus)
+
+
+def default_limit():
+    """The most threads to use by default, or None when ``OMP_NUM_THREADS`` decides."""
+    return None if "OMP_NUM_THREADS" in os.environ else _usable_cpus()

@@ -1,0 +1,169 @@
+"""Turns what users pass into what the kernels read, or says what was wrong with it."""
+
+import operator
+
+import numpy as np
+import scipy.sparse as sp
+
+__all__ = ["aligned_zeros", "as_csr", "as_fields", "as_parameter", "as_row", "as_targets", "as_weights"]
+
+ALIGNMENT = 64  # bytes; a row of V that starts a cache line touches half as many lines (2.3x at k = 16)
+_TARGET_DTYPES = (np.float32, np.float64, np.int32, np.int64, np.bool_)
+
+
+def aligned_zeros(shape, dtype):
+    """Zeros whose memory starts at a cache line.
+
+    NumPy asks for huge pages for large arrays on Linux, and hands the pages out only when touched.
+    """
+    dtype = np.dtype(dtype)
+    n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    buffer = np.zeros(n_bytes + ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % ALIGNMENT
+    return buffer[start : start + n_bytes].view(dtype).reshape(shape)
+
+
+def _plain(array, dtype):
+    """The array as C-contiguous, aligned, native memory of exactly this dtype; itself where it is."""
+    array = np.require(array, dtype, ["C", "A"])
+    return array if array.dtype.num == np.dtype(dtype).num else array.view(dtype)
+
+
+def as_csr(X):
+    """Converts any sparse or dense matrix to the arrays of a CSR matrix that the kernels can read.
+
+    Returns
+    -------
+    indptr, indices, data : arrays; indptr and indices int32 or both int64, data float32 or float64
+    shape : (int, int)
+    """
+    if not sp.issparse(X):
+        X = np.asarray(X)
+        if X.ndim != 2:
+            raise ValueError(f"X must have 2 dimensions, got an array of {X.ndim}")
+        _require_real(X.dtype, "X")
+        X = sp.csr_array(X.astype(_real_dtype(X.dtype), copy=False))
+    if len(X.shape) != 2:
+        raise ValueError(f"X must have 2 dimensions, got a sparse array of {len(X.shape)}")
+    _require_real(X.dtype, "X")
+    if X.format != "csr":
+        X = X.tocsr()
+    n_rows, n_columns = X.shape
+    for name in ("indptr", "indices", "data"):
+        if getattr(X, name).ndim != 1:
+            raise ValueError(f"X.{name} must have 1 dimension, got {getattr(X, name).ndim}")
+    for name in ("indptr", "indices"):
+        if getattr(X, name).dtype.kind not in "iu":
+            raise ValueError(f"X.{name} must hold integers, got {getattr(X, name).dtype}")
+    if len(X.indptr) != n_rows + 1:
+        raise ValueError(f"X.indptr has {len(X.indptr)} entries, expected {n_rows + 1} for {n_rows} rows")
+    if len(X.indices) != len(X.data):
+        raise ValueError(f"X.indices has {len(X.indices)} entries, X.data has {len(X.data)}")
+    narrow = X.indptr.dtype == np.int32 and X.indices.dtype == np.int32
+    index = np.int32 if narrow else np.int64
+    data = _plain(X.data, _real_dtype(X.data.dtype))
+    return _plain(X.indptr, index), _plain(X.indices, index), data, (n_rows, n_columns)
+
+
+def _require_real(dtype, name):
+    if dtype.kind not in "fiub":
+        raise ValueError(f"{name} must hold real numbers, got {dtype}")
+
+
+def _real_dtype(dtype):
+    """float32 where it holds the values of dtype exactly, else float64."""
+    return np.float32 if np.can_cast(dtype, np.float32) else np.float64
+
+
+def as_row(indices, values):
+    """Two one-dimensional arrays of equal length that the kernels can read."""
+    indices, values = np.asarray(indices), np.asarray(values)
+    if indices.ndim != 1 or values.ndim != 1 or len(indices) != len(values):
+        raise ValueError(
+            "indices and values must be one-dimensional and of equal length, got shapes "
+            f"{indices.shape} and {values.shape}"
+        )
+    if len(indices) and indices.dtype.kind not in "iu":
+        raise ValueError(f"indices must hold integers, got {indices.dtype}")
+    _require_real(values.dtype, "values")
+    index = np.int32 if indices.dtype == np.int32 else np.int64
+    return _plain(indices, index), _plain(values, _real_dtype(values.dtype))
+
+
+def as_parameter(value, dtype, shape, name):
+    """A parameter array of exactly this shape: the given one if it can be used in place, else a copy.
+
+    In place means the dtype, C order, and memory that starts at a cache line.
+    """
+    value = np.asarray(value)
+    _require_real(value.dtype, name)
+    if value.shape != shape:
+        raise ValueError(f"{name} has shape {value.shape}, expected {shape}")
+    in_place = (
+        value.dtype.num == np.dtype(dtype).num
+        and value.dtype.isnative
+        and value.flags.c_contiguous
+        and value.flags.aligned
+        and value.ctypes.data % ALIGNMENT == 0
+    )
+    if in_place:
+        return value
+    own = aligned_zeros(shape, dtype)
+    own[...] = value
+    return own
+
+
+def as_fields(fields, n_features, n_fields):
+    """Fields as a private int32 array; the kernels trust it, so it is never shared."""
+    fields = np.asarray(fields)
+    if fields.dtype.kind not in "iu" and fields.size:
+        raise ValueError(f"fields must hold integers, got {fields.dtype}")
+    if fields.ndim != 1 or (n_features is not None and len(fields) != n_features):
+        wanted = "(n_features,)" if n_features is None else f"({n_features},)"
+        raise ValueError(f"fields has shape {fields.shape}, expected {wanted}")
+    limit = np.iinfo(np.int32).max if n_fields is None else n_fields
+    outside = (fields < 0) | (fields >= limit)
+    if outside.any():
+        j = int(np.argmax(outside))
+        raise ValueError(f"fields[{j}] is {fields[j]}, expected 0 <= field < {limit}")
+    fields = np.array(fields, np.int32, order="C")
+    fields.flags.writeable = False
+    return fields
+
+
+def as_targets(y, n_rows):
+    """y as a one-dimensional array of n_rows targets; copied only from a dtype the kernels cannot read."""
+    y = np.asarray(y)
+    if y.shape != (n_rows,):
+        raise ValueError(f"y has shape {y.shape}, expected ({n_rows},): one target for each row")
+    _require_real(y.dtype, "y")
+    if y.dtype.newbyteorder("=") not in _TARGET_DTYPES:
+        return _plain(y, np.int64 if np.can_cast(y.dtype, np.int64) else np.float64)
+    return _plain(y, y.dtype.newbyteorder("="))
+
+
+def as_weights(sample_weight, n_rows):
+    """Weights as float64, finite and not negative, or None."""
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight)
+    _require_real(weight.dtype, "sample_weight")
+    if weight.shape != (n_rows,):
+        raise ValueError(f"sample_weight has shape {weight.shape}, expected ({n_rows},)")
+    weight = _plain(weight, np.float64)
+    bad = ~(np.isfinite(weight) & (weight >= 0))
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise ValueError(f"sample_weight[{i}] is {weight[i]}, expected a finite weight >= 0")
+    return weight
+
+
+def as_positive_int(value, name):
+    """A positive int, from anything that is an integer."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if isinstance(value, bool) or number < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    return number

@@ -1,0 +1,568 @@
+"""What the library computes, in plain float64 NumPy: the specification, written to be read.
+
+Nothing here is fast and nothing here is shared with the compiled code: each function is its
+formula, one row at a time. Use it to check another implementation, or to look a formula up.
+
+Notation: a row ``x`` has values ``x_j`` at some features ``j``; ``w0`` is the bias, ``w`` the
+linear weights, ``V`` the factors.
+
+- Factorization machine (FM), degree 2 [1]_: ``V`` has one vector ``v_j`` per feature ::
+
+      y(x) = w0 + sum_j w_j x_j + sum_{i<j} <v_i, v_j> x_i x_j
+
+- Field-aware factorization machine (FFM) [2]_: every feature belongs to a field, and
+  ``V[i, g]`` is the vector that feature i uses against the features of field g ::
+
+      y(x) = w0 + sum_j w_j x_j + sum_{i<j} <V[i, field of j], V[j, field of i]> x_i x_j
+
+  The bias and the linear weights are not in the paper's model; here they are part of it.
+
+A model with C outputs (one per class) is C independent models of the same sizes: every
+parameter gets a leading axis of length C, and the scores of a row become a vector of C.
+
+References
+----------
+.. [1] S. Rendle. Factorization Machines. IEEE International Conference on Data Mining (ICDM),
+   2010. Equation 1 is the model, lemma 3.1 its evaluation in linear time, equation 4 the
+   gradient.
+.. [2] Y. Juan, Y. Zhuang, W.-S. Chin, C.-J. Lin. Field-aware Factorization Machines for CTR
+   Prediction. ACM Conference on Recommender Systems (RecSys), 2016. Equation 4 is the model.
+"""
+
+import functools
+
+import numpy as np
+import scipy.sparse as sp
+
+__all__ = [
+    "csr_rows",
+    "ffm_score",
+    "ffm_score_gradient",
+    "ffm_term_scale",
+    "fm_score",
+    "fm_score_gradient",
+    "fm_term_scale",
+    "gradient",
+    "logistic_loss",
+    "objective",
+    "softmax_loss",
+    "squared_loss",
+]
+
+
+# Parameters may hold inf or nan, and a squared loss may exceed the largest float64. The results
+# are then inf or nan as IEEE arithmetic has it, which is no reason to warn.
+def _quiet(function):
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            return function(*args, **kwargs)
+
+    return call
+
+
+# ---------------------------------------------------------------------------------- rows
+
+
+def csr_rows(X):
+    """The rows of X as the models see them.
+
+    Entries of a row that name the same column are summed into one; after that, a zero is no
+    entry. The order of the entries does not matter to the models; here it is ascending.
+
+    Parameters
+    ----------
+    X : sparse matrix or array, or array_like, of shape (n_rows, n_features)
+
+    Yields
+    ------
+    indices : ndarray of shape (n_entries,), int64
+        The features of the row's entries, each at most once, ascending.
+    values : ndarray of shape (n_entries,), float64
+        Their values, none of them zero.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> X = sp.csr_array(([1.0, 4.0, 2.0, 0.0], [2, 1, 2, 0], [0, 4, 4]), shape=(2, 3))
+    >>> for indices, values in csr_rows(X):
+    ...     print(indices, values)
+    [1 2] [4. 3.]
+    [] []
+    """
+    X = sp.csr_array(X)
+    for start, stop in zip(X.indptr[:-1], X.indptr[1:], strict=True):
+        indices, entry = np.unique(X.indices[start:stop], return_inverse=True)
+        values = np.zeros(len(indices))
+        np.add.at(values, entry, X.data[start:stop].astype(np.float64))
+        yield indices[values != 0].astype(np.int64), values[values != 0]
+
+
+# -------------------------------------------------------------------------------- scores
+
+
+@_quiet
+def fm_score(X, w0, w, V):
+    """Factorization machine scores, by the sum over pairs (Rendle 2010, equation 1).
+
+    ``y(x) = w0 + sum_j w_j x_j + sum_{i<j} <v_i, v_j> x_i x_j``
+
+    Parameters
+    ----------
+    X : sparse matrix or array, or array_like, of shape (n_rows, n_features)
+    w0 : float, or ndarray of shape (n_outputs,)
+    w : ndarray of shape (n_features,) or (n_outputs, n_features)
+    V : ndarray of shape (n_features, n_factors) or (n_outputs, n_features, n_factors)
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or (n_rows, n_outputs), float64
+
+    Examples
+    --------
+    >>> X = [[1.0, 2.0, 0.0], [0.0, 0.0, 0.0]]
+    >>> fm_score(X, 0.5, [1.0, 10.0, 0.0], [[1.0, 0.0], [3.0, 1.0], [0.0, 0.0]])
+    array([27.5,  0.5])
+    """
+    w0, w, V = _float64(w0, w, V)
+    if w.ndim == 2:
+        return np.stack([fm_score(X, *output) for output in zip(w0, w, V, strict=True)], axis=-1)
+
+    scores = []
+    for j, x in csr_rows(X):
+        vx = V[j] * x[:, None]
+        pairs = np.triu(vx @ vx.T, 1)  # pairs[a, b] = <v_a, v_b> x_a x_b where a < b, else 0
+        scores.append(w0 + np.sum(w[j] * x) + np.sum(pairs))
+    return np.array(scores, dtype=np.float64)
+
+
+@_quiet
+def ffm_score(X, w0, w, V, fields):
+    """Field-aware factorization machine scores, by the sum over pairs (Juan et al. 2016).
+
+    ``y(x) = w0 + sum_j w_j x_j + sum_{i<j} <V[i, fields[j]], V[j, fields[i]]> x_i x_j``
+
+    Pairs inside one field are part of the sum, as the formula has them.
+
+    Parameters
+    ----------
+    X : sparse matrix or array, or array_like, of shape (n_rows, n_features)
+    w0 : float, or ndarray of shape (n_outputs,)
+    w : ndarray of shape (n_features,) or (n_outputs, n_features)
+    V : ndarray of shape (n_features, n_fields, n_factors) or
+        (n_outputs, n_features, n_fields, n_factors)
+    fields : ndarray of shape (n_features,), integers in 0..n_fields-1
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or (n_rows, n_outputs), float64
+
+    Examples
+    --------
+    >>> V = [[[9.0], [2.0]], [[3.0], [9.0]]]  # 2 features in fields 0 and 1, one factor
+    >>> ffm_score([[1.0, 10.0]], 0.5, [0.0, 0.0], V, [0, 1])
+    array([60.5])
+    """
+    w0, w, V = _float64(w0, w, V)
+    if w.ndim == 2:
+        outputs = zip(w0, w, V, strict=True)
+        return np.stack([ffm_score(X, *output, fields) for output in outputs], axis=-1)
+
+    fields = np.asarray(fields)
+    scores = []
+    for j, x in csr_rows(X):
+        vx = _against(j, x, V, fields)
+        pairs = np.triu(np.sum(vx * vx.swapaxes(0, 1), axis=-1), 1)
+        scores.append(w0 + np.sum(w[j] * x) + np.sum(pairs))
+    return np.array(scores, dtype=np.float64)
+
+
+def _against(indices, values, V, fields):
+    """``U[a, b] = V[feature a, field of feature b] x_a`` of a row: what a uses against b."""
+    return V[indices[:, None], fields[indices][None, :]] * values[:, None, None]
+
+
+# ------------------------------------------------------------- the size of a score's terms
+
+
+@_quiet
+def fm_term_scale(X, w0, w, V):
+    """Sum of the absolute values of the terms of each factorization machine score.
+
+    The terms are those of the evaluation in linear time (Rendle 2010, lemma 3.1) ::
+
+        |w0| + sum_j |w_j x_j| + 1/2 sum_f [ (sum_j |v_jf x_j|)^2 + sum_j (v_jf x_j)^2 ]
+
+    Rounding errors are judged against this number: a score may be close to zero only because
+    large terms cancel, and then no arithmetic of the same precision can have it exactly.
+
+    Parameters
+    ----------
+    X, w0, w, V
+        As for `fm_score`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or (n_rows, n_outputs), float64
+
+    Examples
+    --------
+    >>> fm_term_scale([[1.0, 2.0]], -0.5, [1.0, -10.0], [[1.0], [-3.0]])
+    array([64.5])
+    """
+    w0, w, V = _float64(w0, w, V)
+    if w.ndim == 2:
+        outputs = zip(w0, w, V, strict=True)
+        return np.stack([fm_term_scale(X, *output) for output in outputs], axis=-1)
+
+    scales = []
+    for j, x in csr_rows(X):
+        vx = np.abs(V[j] * x[:, None])
+        pairs = 0.5 * np.sum(np.sum(vx, axis=0) ** 2 + np.sum(vx**2, axis=0))
+        scales.append(np.abs(w0) + np.sum(np.abs(w[j] * x)) + pairs)
+    return np.array(scales, dtype=np.float64)
+
+
+@_quiet
+def ffm_term_scale(X, w0, w, V, fields):
+    """Sum of the absolute values of the terms of each field-aware score.
+
+    The terms are those of the score grouped by field. With
+    ``A[a, b] = sum_{j in field a} |V[j, b] x_j|``, a vector of n_factors numbers, they sum to ::
+
+        |w0| + sum_j |w_j x_j| + sum_{a<b} <A[a, b], A[b, a]>
+             + 1/2 sum_a [ |A[a, a]|^2 + sum_{j in field a} |V[j, a] x_j|^2 ]
+
+    The absolute terms of the sum over pairs are part of this, so it serves both forms.
+
+    Parameters
+    ----------
+    X, w0, w, V, fields
+        As for `ffm_score`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or (n_rows, n_outputs), float64
+
+    Examples
+    --------
+    >>> V = [[[9.0], [-2.0]], [[3.0], [9.0]]]
+    >>> ffm_term_scale([[1.0, 10.0]], -0.5, [0.0, 1.0], V, [0, 1])
+    array([8251.5])
+    """
+    w0, w, V = _float64(w0, w, V)
+    if w.ndim == 2:
+        outputs = zip(w0, w, V, strict=True)
+        return np.stack([ffm_term_scale(X, *output, fields) for output in outputs], axis=-1)
+
+    fields = np.asarray(fields)
+    scales = []
+    for j, x in csr_rows(X):
+        vx = np.abs(_against(j, x, V, fields))
+        terms = np.sum(vx * vx.swapaxes(0, 1), axis=-1)
+        # Over the pairs i < j, once; then the squares that the grouped form adds and removes.
+        pairs = np.sum(np.triu(terms, 1)) + np.sum(np.diagonal(terms))
+        scales.append(np.abs(w0) + np.sum(np.abs(w[j] * x)) + pairs)
+    return np.array(scales, dtype=np.float64)
+
+
+# ------------------------------------------------------------------ gradients of the score
+
+
+@_quiet
+def fm_score_gradient(indices, values, V):
+    """Gradient of one factorization machine score (Rendle 2010, equation 4).
+
+    With ``s_f = sum_j v_jf x_j`` over the entries of the row ::
+
+        d y / d w0   = 1
+        d y / d w_j  = x_j
+        d y / d v_jf = x_j s_f - v_jf x_j^2 = x_j sum_{i != j} v_if x_i
+
+    Parameters
+    ----------
+    indices, values : ndarrays of shape (n_entries,)
+        A row as `csr_rows` yields it.
+    V : ndarray of shape (n_features, n_factors)
+
+    Returns
+    -------
+    grad_w : ndarray of shape (n_entries,)
+    grad_V : ndarray of shape (n_entries, n_factors)
+        With respect to the parameters of the row's features; all others are zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> grad_w, grad_V = fm_score_gradient([0, 1], [1.0, 2.0], [[1.0, 5.0], [3.0, 1.0]])
+    >>> print(grad_w, grad_V.tolist())
+    [1. 2.] [[6.0, 2.0], [2.0, 10.0]]
+    """
+    x, V = _float64(values, V)
+    vx = V[indices] * x[:, None]
+    s = np.sum(vx, axis=0)
+    return x, x[:, None] * (s - vx)
+
+
+@_quiet
+def ffm_score_gradient(indices, values, V, fields):
+    """Gradient of one field-aware factorization machine score (Juan et al. 2016, section 3.1).
+
+    For every field b, over the entries i of the row that are not j itself ::
+
+        d y / d w0      = 1
+        d y / d w_j     = x_j
+        d y / d V[j, b] = x_j sum_{i in field b, i != j} V[i, fields[j]] x_i
+
+    Parameters
+    ----------
+    indices, values : ndarrays of shape (n_entries,)
+        A row as `csr_rows` yields it.
+    V : ndarray of shape (n_features, n_fields, n_factors)
+    fields : ndarray of shape (n_features,), integers in 0..n_fields-1
+
+    Returns
+    -------
+    grad_w : ndarray of shape (n_entries,)
+    grad_V : ndarray of shape (n_entries, n_fields, n_factors)
+        With respect to the parameters of the row's features; all others are zero.
+
+    Examples
+    --------
+    >>> V = [[[9.0], [2.0]], [[3.0], [9.0]]]
+    >>> grad_w, grad_V = ffm_score_gradient([0, 1], [1.0, 10.0], V, [0, 1])
+    >>> print(grad_w, grad_V.tolist())
+    [ 1. 10.] [[[0.0], [30.0]], [[20.0], [0.0]]]
+    """
+    x, V = _float64(values, V)
+    indices, fields = np.asarray(indices), np.asarray(fields)
+    vx = _against(indices, x, V, fields)
+    grad_V = np.zeros((len(x), *V.shape[1:]))
+    for j in range(len(x)):
+        i = np.flatnonzero(np.arange(len(x)) != j)
+        np.add.at(grad_V[j], fields[indices[i]], x[j] * vx[i, j])
+    return x, grad_V
+
+
+# -------------------------------------------------------------------------------- losses
+
+
+@_quiet
+def squared_loss(y, scores):
+    """Squared loss of each row and its derivative by the score.
+
+    ``loss = 1/2 (s - y)^2`` and ``d loss / d s = s - y``.
+
+    Parameters
+    ----------
+    y, scores : ndarrays of shape (n_rows,)
+
+    Returns
+    -------
+    loss, grad_scores : ndarrays of shape (n_rows,)
+
+    Examples
+    --------
+    >>> squared_loss([1.0], [3.0])
+    (array([2.]), array([2.]))
+    """
+    y, s = _float64(y, scores)
+    return 0.5 * (s - y) ** 2, s - y
+
+
+@_quiet
+def logistic_loss(y, scores, label_smoothing=0.0):
+    """Logistic loss of each row and its derivative by the score.
+
+    With the smoothed target ``t = y (1 - eps) + eps / 2`` ::
+
+        loss         = max(s, 0) - s t + log1p(exp(-|s|))
+        d loss / d s = sigmoid(s) - t
+
+    Both are evaluated without a difference of nearly equal numbers, so that they keep their
+    relative accuracy where they are close to zero. Since ``t + (1 - t) = 1``, the first two
+    terms are ``|s|`` times the weight of the class that the sign of s speaks against, and the
+    derivative is ``(1 - t) sigmoid(s) - t sigmoid(-s)``.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,), values 0 and 1
+    scores : ndarray of shape (n_rows,)
+    label_smoothing : float, 0 <= eps < 1
+
+    Returns
+    -------
+    loss, grad_scores : ndarrays of shape (n_rows,)
+
+    Examples
+    --------
+    >>> logistic_loss([1.0, 0.0], [0.0, 1e300])
+    (array([6.93147181e-001, 1.00000000e+300]), array([-0.5,  1. ]))
+    """
+    y, s = _float64(y, scores)
+    target_1 = y * (1 - label_smoothing) + label_smoothing / 2
+    target_0 = (1 - y) * (1 - label_smoothing) + label_smoothing / 2
+
+    small = np.exp(-np.abs(s))  # in (0, 1]: it cannot overflow
+    loss = np.abs(s) * np.where(s > 0, target_0, target_1) + np.log1p(small)
+
+    sigmoid_plus = np.where(s > 0, 1, small) / (1 + small)  # sigmoid(s)
+    sigmoid_minus = np.where(s > 0, small, 1) / (1 + small)  # sigmoid(-s)
+    return loss, target_0 * sigmoid_plus - target_1 * sigmoid_minus
+
+
+@_quiet
+def softmax_loss(y, scores, label_smoothing=0.0):
+    """Softmax (multinomial logistic) loss of each row and its derivative by the scores.
+
+    With the smoothed target ``t_c = 1 - eps`` for the true class and ``eps / (n_outputs - 1)``
+    for each of the others ::
+
+        loss           = logsumexp(s) - sum_c t_c s_c = sum_c t_c (logsumexp(s) - s_c)
+        d loss / d s_c = softmax(s)_c - t_c
+
+    Both are evaluated without a difference of nearly equal numbers. With m the class of the
+    largest score, ``logsumexp(s) - s_c`` is the sum of two terms that are never negative,
+    ``(s_m - s_c) + log1p(sum_{i != m} exp(s_i - s_m))``. The derivative, both t and p = softmax(s)
+    having the sum 1, is ``p_c sum_{i != c} t_i - t_c sum_{i != c} p_i``.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,), integers in 0..n_outputs-1
+    scores : ndarray of shape (n_rows, n_outputs), at least two outputs
+    label_smoothing : float, 0 <= eps < 1
+
+    Returns
+    -------
+    loss : ndarray of shape (n_rows,)
+    grad_scores : ndarray of shape (n_rows, n_outputs)
+
+    Examples
+    --------
+    >>> loss, grad_scores = softmax_loss([1], [[0.0, 0.0, -1e300]])
+    >>> print(loss, grad_scores)
+    [0.69314718] [[ 0.5 -0.5  0. ]]
+    """
+    y, s = np.asarray(y), np.asarray(scores, dtype=np.float64)
+    n_rows, n_outputs = s.shape
+    true_class = np.arange(n_outputs) == y[:, None]
+    target = np.where(true_class, 1 - label_smoothing, label_smoothing / (n_outputs - 1))
+
+    m = np.argmax(s, axis=1)
+    below = s[np.arange(n_rows), m][:, None] - s  # how far each score is below the largest
+    exps = np.exp(-below)
+    exps_but_m = np.where(np.arange(n_outputs) == m[:, None], 0, exps)
+    loss = np.sum(target * (below + np.log1p(np.sum(exps_but_m, axis=1))[:, None]), axis=1)
+
+    p = exps / np.sum(exps, axis=1)[:, None]
+    but_c = 1 - np.eye(n_outputs)
+    return loss, p * (target @ but_c) - target * (p @ but_c)
+
+
+# ------------------------------------------------------------ the objective and its gradient
+
+
+@_quiet
+def objective(
+    X, y, loss, w0, w, V, fields=None, *, sample_weight=None, l2_linear=0.0, l2_factors=0.0
+):
+    """Weighted mean loss of a model plus its L2 terms.
+
+    ``sum_r weight_r loss_r / sum_r weight_r + 1/2 l2_linear |w|^2 + 1/2 l2_factors |V|^2``
+
+    The bias w0 is never penalised. A row of weight zero is as if absent.
+
+    Parameters
+    ----------
+    X : sparse matrix or array, or array_like, of shape (n_rows, n_features)
+    y : ndarray of shape (n_rows,)
+    loss : callable
+        ``loss(y, scores)`` -> per-row loss, derivative by the scores: `squared_loss`,
+        `logistic_loss` or `softmax_loss`, with ``functools.partial`` for label smoothing.
+    w0, w, V
+        As for `fm_score`, or for `ffm_score` when fields are given.
+    fields : ndarray of shape (n_features,), integers in 0..n_fields-1, optional
+        None: a factorization machine. Otherwise: a field-aware one.
+    sample_weight : ndarray of shape (n_rows,), optional
+        None: every row has weight 1.
+    l2_linear, l2_factors : float
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the weights sum to zero.
+
+    Examples
+    --------
+    >>> X, y = [[1.0], [1.0]], [0.0, 3.0]
+    >>> objective(X, y, squared_loss, 1.0, [0.0], [[0.0]], sample_weight=[3.0, 1.0])
+    0.875
+    """
+    row_losses, _, share = _losses(X, y, loss, w0, w, V, fields, sample_weight)
+    w, V = _float64(w, V)
+    penalty = 0.5 * l2_linear * np.sum(w**2) + 0.5 * l2_factors * np.sum(V**2)
+    present = share > 0
+    return float(np.sum(share[present] * row_losses[present]) + penalty)
+
+
+@_quiet
+def gradient(
+    X, y, loss, w0, w, V, fields=None, *, sample_weight=None, l2_linear=0.0, l2_factors=0.0
+):
+    """Exact gradient of `objective`.
+
+    By the chain rule, the derivative of the loss by the score times the derivative of the
+    score by the parameter, summed over the rows with their share of the total weight; plus
+    ``l2_linear w`` and ``l2_factors V``.
+
+    Parameters
+    ----------
+    X, y, loss, w0, w, V, fields, sample_weight, l2_linear, l2_factors
+        As for `objective`.
+
+    Returns
+    -------
+    grad_w0, grad_w, grad_V : ndarrays of the shapes of w0, w and V, float64
+
+    Examples
+    --------
+    >>> X, y = [[1.0], [2.0]], [0.0, 3.0]
+    >>> grad_w0, grad_w, grad_V = gradient(X, y, squared_loss, 1.0, [0.0], [[0.0]], l2_linear=1.0)
+    >>> print(grad_w0, grad_w, grad_V)
+    -0.5 [-1.5] [[0.]]
+    """
+    _, grad_scores, share = _losses(X, y, loss, w0, w, V, fields, sample_weight)
+    w0, w, V = _float64(w0, w, V)
+    grad_w0, grad_w, grad_V = np.zeros_like(w0), l2_linear * w, l2_factors * V
+
+    for (j, x), row_grad_scores, row_share in zip(csr_rows(X), grad_scores, share, strict=True):
+        if row_share == 0:
+            continue
+        for c in np.ndindex(w0.shape):  # the outputs; one empty index where there is one
+            if fields is None:
+                score_grad_w, score_grad_V = fm_score_gradient(j, x, V[c])
+            else:
+                score_grad_w, score_grad_V = ffm_score_gradient(j, x, V[c], fields)
+            chain = row_share * row_grad_scores[c]
+            grad_w0[c] += chain
+            grad_w[c][j] += chain * score_grad_w
+            grad_V[c][j] += chain * score_grad_V
+    return grad_w0, grad_w, grad_V
+
+
+def _losses(X, y, loss, w0, w, V, fields, sample_weight):
+    """Losses of the rows, their derivatives by the scores, and shares of the total weight."""
+    scores = fm_score(X, w0, w, V) if fields is None else ffm_score(X, w0, w, V, fields)
+    row_losses, grad_scores = loss(y, scores)
+    weight = np.ones(len(scores)) if sample_weight is None else _float64(sample_weight)[0]
+    if not np.sum(weight) > 0:
+        raise ValueError("the weights of the rows sum to zero")
+    return row_losses, grad_scores, weight / np.sum(weight)
+
+
+def _float64(*arrays):
+    return [np.asarray(array, dtype=np.float64) for array in arrays]
