@@ -74,8 +74,8 @@ fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void 
 /* Checks X against n_features columns without computing anything. */
 fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, int64_t *bad_row);
 
-/* *total += sum over rows of weight * loss, scaled by 1 / weight_sum. With gradient not NULL its arrays are
- * increased by the gradient of that sum. Sums over rows are made in row order, whatever num_threads. To go
+/* *total += sum over rows of weight * loss, scaled by 1 / weight_sum. With gradient not NULL its arrays grow
+ * by the gradient of that. Sums over rows are made in row order, whatever num_threads. To go
  * through X in pieces, give pieces that start at multiples of FASTFM_ROW_BLOCK rows: the bits are the same. */
 #define FASTFM_ROW_BLOCK 256
 fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model, const fastfm_loss *loss,
@@ -85,6 +85,10 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model, c
 /* *sum_of_squares of n values, in a fixed order; with grad not NULL also grad[i] += scale * values[i]. */
 fastfm_status fastfm_l2(const void *values, fastfm_type real, int64_t n, double scale, void *grad,
                         int num_threads, double *sum_of_squares);
+
+/* Writes to every page of fresh zeros. The gradient adds, and so would read each page first: the system then
+ * maps a shared page of zeros, and must interrupt all processors to replace it at the write that follows. */
+void fastfm_touch_zeros(void *zeros, int64_t bytes, int num_threads);
 
 /* Per row loss and d loss / d score; either output may be NULL. scores, losses (n_rows,) and gradients are
  * of type real; scores and gradients are (n_rows, n_outputs), with n_outputs = 1 but for softmax. */

@@ -74,25 +74,6 @@ void parallel_for(int64_t n_blocks, parallel_block body, void *context, int n_th
 #endif
 }
 
-void parallel_team(parallel_member body, void *context, int n_threads)
-{
-    if (n_threads <= 1) {
-        body(context, 0, 1);
-        return;
-    }
-#ifdef _OPENMP
-#pragma omp parallel num_threads(n_threads)
-    body(context, omp_get_thread_num(), omp_get_num_threads());
-#endif
-}
-
-void parallel_barrier(void)
-{
-#ifdef _OPENMP
-#pragma omp barrier
-#endif
-}
-
 int64_t parallel_rows(const fastfm_csr *X, int64_t begin, int64_t end, int64_t part, int64_t n_parts)
 {
     /* A row counts as its values and one more, so that empty rows are shared out as well. */

@@ -12,12 +12,6 @@ int parallel_threads(int num_threads, double work);
 typedef void (*parallel_block)(void *context, int64_t block, int thread);
 void parallel_for(int64_t n_blocks, parallel_block body, void *context, int n_threads);
 
-/* body(context, thread, n_threads) once on each thread; parallel_barrier waits for all of them. n_threads may
- * turn out smaller than asked for. */
-typedef void (*parallel_member)(void *context, int thread, int n_threads);
-void parallel_team(parallel_member body, void *context, int n_threads);
-void parallel_barrier(void);
-
 /* The first row of part `part` of n_parts parts of rows [begin, end) that hold about equally many values. */
 int64_t parallel_rows(const fastfm_csr *X, int64_t begin, int64_t end, int64_t part, int64_t n_parts);
 

@@ -24,12 +24,11 @@ static void score_block(void *context, int64_t block, int thread)
         model->fields ? KERNEL_OF(kernels()->ffm_score, model, X) : KERNEL_OF(kernels()->fm_score, model, X);
     if (workspace_check(job->work, thread, X, model->n_features, begin, end) != FASTFM_OK)
         return;
-    score(X, model, begin, end, job->scores + begin * model->n_outputs * (int64_t)real_size(model->real), NULL, 0,
+    score(X, model, begin, end, job->scores + begin * model->n_outputs * (int64_t)real_size(model->real), NULL,
           job->work->max_row, workspace_scratch(job->work, thread));
 }
 
-/* Multiply-adds, roughly, to score all rows. */
-static double score_work(const fastfm_csr *X, const fastfm_model *model)
+double score_work(const fastfm_csr *X, const fastfm_model *model)
 {
     return (double)X->nnz * (double)(model->n_factors * model->n_outputs) * (model->fields ? 16.0 : 1.0);
 }

@@ -25,6 +25,9 @@ fastfm_status workspace_check(const workspace *work, int thread, const fastfm_cs
                               int64_t begin, int64_t end);
 void workspace_report(const workspace *work, int thread, fastfm_status status, int64_t row);
 
+/* Multiply-adds, roughly, to score all rows. */
+double score_work(const fastfm_csr *X, const fastfm_model *model);
+
 /* The fault of all threads' that lies in the first row, or OK. A repeated column comes last: it can be mended,
  * if nothing else is wrong. */
 fastfm_status workspace_fault(const workspace *work, int n_threads, int64_t *bad_row);

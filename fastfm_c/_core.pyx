@@ -139,6 +139,10 @@ cdef inline bint is_plain(object array):
             and cnp.PyArray_ISCARRAY_RO(array))
 
 
+class _RepeatedColumn(Exception):
+    """A row has a column twice; the caller goes on with `Rows.without_repeats`."""
+
+
 cdef class Rows:
     """The rows of X: references to its arrays, and the struct that points into them."""
     cdef cnp.ndarray indptr, indices, data
@@ -190,6 +194,8 @@ cdef class Rows:
         """Raise the exception of a status that concerns X."""
         if status == FASTFM_NO_MEMORY:
             raise MemoryError(fastfm_status_message(status).decode())
+        if status == FASTFM_REPEATED_COLUMN:
+            raise _RepeatedColumn
         if status == FASTFM_BAD_INDPTR:
             raise ValueError(
                 f"X.indptr is broken at row {row}: it goes from {self.indptr[row]} to "
@@ -654,7 +660,9 @@ cdef class _Model:
         cdef Rows rows = rows_of(X, self.c.n_features)
         cdef int n_threads = threads_of(num_threads)
         cdef cnp.ndarray scores = self.scores_array(out, rows.csr.n_rows)
-        if self.score(rows, scores, n_threads) == FASTFM_REPEATED_COLUMN:
+        try:
+            self.score(rows, scores, n_threads)
+        except _RepeatedColumn:
             self.score(rows.without_repeats(), scores, n_threads)
         return scores
 
@@ -677,8 +685,7 @@ cdef class _Model:
         cdef double per_row = (<double>rows.csr.nnz / max(1, rows.csr.n_rows) + 1) * per_value
         return FASTFM_ROW_BLOCK * (1 + <int64_t>(SIGNAL_WORK / per_row / FASTFM_ROW_BLOCK))
 
-    cdef fastfm_status score(self, Rows rows, cnp.ndarray scores, int n_threads) except *:
-        """OK or REPEATED_COLUMN; raises for everything else."""
+    cdef int score(self, Rows rows, cnp.ndarray scores, int n_threads) except -1:
         cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
         cdef int64_t row_bytes = self.c.n_outputs * cnp.PyArray_ITEMSIZE(self._V)
         cdef char *at = <char *>cnp.PyArray_DATA(scores)
@@ -689,14 +696,12 @@ cdef class _Model:
             piece = rows.piece(begin, end)
             with nogil:
                 status = fastfm_score(&piece, &self.c, at + begin * row_bytes, n_threads, &bad_row)
-            if status == FASTFM_REPEATED_COLUMN:
-                return status
             if status != FASTFM_OK:
                 rows.refuse(status, begin + bad_row)
             begin = end
             if begin < rows.csr.n_rows:
                 PyErr_CheckSignals()
-        return FASTFM_OK
+        return 0
 
     def predict_row(self, indices, values):
         """Raw score of one row, without a SciPy object and without threads: the serving path.
@@ -840,45 +845,53 @@ cdef class _Model:
         cdef Targets targets = Targets(y, sample_weight, rows.csr.n_rows)
         cdef int n_threads = threads_of(num_threads)
         cdef double value = 0
-        status = self.data_term(rows, targets, loss, gradient, n_threads, &value)
-        if status == FASTFM_REPEATED_COLUMN:
+        try:
+            self.data_term(rows, targets, loss, gradient, n_threads, &value)
+        except _RepeatedColumn:
             value = 0
             self.data_term(rows.without_repeats(), targets, loss, gradient, n_threads, &value)
         value += self.penalty(self._w, l2_linear, None if gradient is None else gradient.w, n_threads)
         value += self.penalty(self._V, l2_factors, None if gradient is None else gradient.V, n_threads)
         return value
 
-    cdef fastfm_status data_term(self, Rows rows, Targets targets, _Loss loss, Gradient gradient,
-                                 int n_threads, double *value) except *:
-        """Adds the mean loss to *value and makes the gradient; OK or REPEATED_COLUMN."""
+    cdef int data_term(self, Rows rows, Targets targets, _Loss loss, Gradient gradient, int n_threads,
+                       double *value) except -1:
+        """Adds the mean loss to *value, and makes its gradient."""
+        cdef fastfm_gradient arrays
+        cdef cnp.ndarray grad_w0 = np.zeros(self.c.n_outputs), slots
+        if gradient is None:
+            return self.data_loss(rows, targets, loss, NULL, n_threads, value)
+        arrays.n_slots, arrays.slots = self.c.n_features, NULL
+        if gradient.features is not None:
+            self.check_rows(rows)
+            gradient.features, slots = features_of(rows)
+            arrays.n_slots, arrays.slots = len(gradient.features), cnp.PyArray_DATA(slots)
+        outputs = (self.c.n_outputs,) if self.is_multiple else ()
+        tail = (<object>self._V).shape[len(outputs) + 1:]
+        gradient.w = aligned_zeros((*outputs, arrays.n_slots), self.dtype)
+        gradient.V = aligned_zeros((*outputs, arrays.n_slots, *tail), self.dtype)
+        arrays.w0 = <double *>cnp.PyArray_DATA(grad_w0)
+        arrays.w, arrays.V = cnp.PyArray_DATA(gradient.w), cnp.PyArray_DATA(gradient.V)
+        cdef int64_t w_bytes = gradient.w.nbytes, V_bytes = gradient.V.nbytes
+        with nogil:
+            fastfm_touch_zeros(arrays.w, w_bytes, n_threads)
+            fastfm_touch_zeros(arrays.V, V_bytes, n_threads)
+        self.data_loss(rows, targets, loss, &arrays, n_threads, value)
+        gradient.w0 = grad_w0.astype(self.dtype) if self.is_multiple else float(grad_w0[0])
+        return 0
+
+    cdef int data_loss(self, Rows rows, Targets targets, _Loss loss, const fastfm_gradient *gradient,
+                       int n_threads, double *value) except -1:
         cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
         cdef fastfm_csr piece
         cdef fastfm_targets of_piece
-        cdef fastfm_gradient arrays
-        cdef fastfm_gradient *arrays_or_null = NULL
         cdef fastfm_status status
-        cdef cnp.ndarray slots = None, grad_w0 = np.zeros(self.c.n_outputs)
-        if gradient is not None:
-            arrays.n_slots, arrays.slots = self.c.n_features, NULL
-            if gradient.features is not None:
-                self.check_rows(rows)
-                gradient.features, slots = features_of(rows)
-                arrays.n_slots, arrays.slots = len(gradient.features), cnp.PyArray_DATA(slots)
-            outputs = (self.c.n_outputs,) if self.is_multiple else ()
-            gradient.w = aligned_zeros((*outputs, arrays.n_slots), self.dtype)
-            tail = (<object>self._V).shape[len(outputs) + 1:]
-            gradient.V = aligned_zeros((*outputs, arrays.n_slots, *tail), self.dtype)
-            arrays.w0 = <double *>cnp.PyArray_DATA(grad_w0)
-            arrays.w, arrays.V = cnp.PyArray_DATA(gradient.w), cnp.PyArray_DATA(gradient.V)
-            arrays_or_null = &arrays
         while begin < rows.csr.n_rows:
             end = min(begin + step, rows.csr.n_rows)
             piece, of_piece = rows.piece(begin, end), targets.piece(begin)
             with nogil:
                 status = fastfm_objective(&piece, &self.c, &loss.c, &of_piece, targets.weight_sum, value,
-                                          arrays_or_null, n_threads, &bad_row)
-            if status == FASTFM_REPEATED_COLUMN:
-                return status
+                                          gradient, n_threads, &bad_row)
             if status == FASTFM_BAD_LABEL:
                 loss.refuse(status, targets.y, begin + bad_row, self.c.n_outputs)
             if status != FASTFM_OK:
@@ -886,10 +899,7 @@ cdef class _Model:
             begin = end
             if begin < rows.csr.n_rows:
                 PyErr_CheckSignals()
-        if gradient is not None:
-            grad_w0 = grad_w0.astype(self.dtype)
-            gradient.w0 = grad_w0 if self.is_multiple else grad_w0.item()
-        return FASTFM_OK
+        return 0
 
     cdef int check_rows(self, Rows rows) except -1:
         """Raises unless indptr and indices are sound; the repeats are the kernels' business."""

@@ -1,7 +1,36 @@
 /* ffm_gradient, with g the loss gradient of a row and a = fields[i]:
  *     dw_i += g x_i,     dV[i, b] += g x_i ( S[b, a] - [a = b] V[i, a] x_i )     for the fields b of the row. */
+static void NAME(ffm_gradient_row)(NAME(ffm_row) *row, const INDEX *slots, int64_t slot_begin,
+                                   int64_t slot_end, int64_t k, int64_t block, REAL gradient, const REAL *V,
+                                   REAL *grad_w, REAL *grad_V)
+{
+    for (int64_t g = 0; g < row->n_groups; g++) {
+        int summed = 0; /* whether row->sums holds S[h, g] of all groups h */
+        for (int64_t a = row->group_begin[g]; a < row->group_begin[g + 1]; a++) {
+            const int64_t slot = slots[row->position[a]];
+            const REAL gx = gradient * row->x[a];
+            int64_t f = 0;
+            if (slot < slot_begin || slot >= slot_end)
+                continue;
+            if (!summed) {
+#define SUMS_FOR(lanes) NAME(CONCAT(ffm_sums_for_, lanes))(row, g, V + f, k, row->sums + f)
+                FOR_FACTORS(k, f, SUMS_FOR)
+#undef SUMS_FOR
+                summed = 1;
+                f = 0;
+            }
+            grad_w[slot] += gx;
+#define GRADIENT_VALUE(lanes)                                                                              \
+    NAME(CONCAT(ffm_gradient_value_, lanes))(row, a, g, V + f, k, row->sums + f, gx,                       \
+                                             grad_V + slot * block + f)
+            FOR_FACTORS(k, f, GRADIENT_VALUE)
+#undef GRADIENT_VALUE
+        }
+    }
+}
+
 static void NAME(ffm_gradient)(const fastfm_csr *X, const fastfm_model *ffm, int64_t begin, int64_t end,
-                               const void *dscores, const void *sums, int64_t sums_stride, int64_t max_row,
+                               const void *dscores, const void *sums, int64_t max_row,
                                const fastfm_gradient *gradient, int64_t slot_begin, int64_t slot_end,
                                void *scratch)
 {
@@ -9,29 +38,16 @@ static void NAME(ffm_gradient)(const fastfm_csr *X, const fastfm_model *ffm, int
     const int64_t k = ffm->n_factors, C = ffm->n_outputs, n = ffm->n_features, m = gradient->n_slots;
     const int64_t block = ffm->n_fields * k;
     NAME(ffm_row) row;
+    (void)sums;
     NAME(ffm_row_place)(&row, scratch, max_row, ffm->n_fields);
     for (int64_t i = begin; i < end; i++) {
         NAME(ffm_row_load)(&row, X, ffm, i);
         for (int64_t c = 0; c < C; c++) {
             const REAL g = ((const REAL *)dscores)[(i - begin) * C + c];
-            const REAL *S = (const REAL *)sums + (i - begin) * sums_stride + c * row.n_groups * row.n_groups * k;
-            const REAL *V = (const REAL *)ffm->V + c * n * block;
-            REAL *grad_w = (REAL *)gradient->w + c * m, *grad_V = (REAL *)gradient->V + c * m * block;
-            if (g == 0)
-                continue;
-            for (int64_t a = 0; a < row.n_values; a++) {
-                const int64_t slot = slots[row.position[a]];
-                if (slot < slot_begin || slot >= slot_end)
-                    continue;
-                const REAL gx = g * row.x[a];
-                REAL *grad = grad_V + slot * block;
-                int64_t f = 0;
-                grad_w[slot] += gx;
-#define GRADIENT_VALUE(lanes)                                                                              \
-    NAME(CONCAT(ffm_gradient_value_, lanes))(&row, a, V + f, k, S + f, gx, grad + f)
-                FOR_FACTORS(k, f, GRADIENT_VALUE)
-#undef GRADIENT_VALUE
-            }
+            if (g != 0)
+                NAME(ffm_gradient_row)(&row, slots, slot_begin, slot_end, k, block, g,
+                                       (const REAL *)ffm->V + c * n * block, (REAL *)gradient->w + c * m,
+                                       (REAL *)gradient->V + c * m * block);
         }
     }
 }

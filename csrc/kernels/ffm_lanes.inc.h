@@ -41,27 +41,31 @@ static REAL NAME(CONCAT(ffm_by_pairs_, LANES))(const NAME(ffm_row) *row, const R
     return OP(_sum)(total);
 }
 
+/* sum_{i in g} V[i] x_i, with V at the factors for some field. */
+FORCE_INLINE LANES_TYPE NAME(CONCAT(ffm_sum_, LANES))(const NAME(ffm_row) *row, int64_t g, const REAL *V)
+{
+    const int64_t end = row->group_begin[g + 1];
+    LANES_TYPE total = OP(_zero)();
+    for (int64_t a = row->group_begin[g]; a < end;) {
+        const int64_t run_end = min_i64(a + RUN, end);
+        LANES_TYPE run = OP(_zero)();
+        for (; a < run_end; a++)
+            run = OP(_add)(run, OP(_mul)(OP(_load)(V + row->block[a]), OP(_broadcast)(row->x[a])));
+        total = OP(_add)(total, run);
+    }
+    return total;
+}
+
 /* S[g, h] = sum_{i in g} V[i, h] x_i for all groups g, h. */
 static void NAME(CONCAT(ffm_field_sums_, LANES))(const NAME(ffm_row) *row, const REAL *V, int64_t k, REAL *S,
                                                  const NAME(ffm_prefetch) *next)
 {
     const int64_t groups = row->n_groups;
     for (int64_t g = 0; g < groups; g++) {
-        const int64_t begin = row->group_begin[g], end = row->group_begin[g + 1];
-        for (int64_t a = begin; a < end; a++)
+        for (int64_t a = row->group_begin[g]; a < row->group_begin[g + 1]; a++)
             NAME(ffm_prefetch_value)(next, a);
-        for (int64_t h = 0; h < groups; h++) {
-            const REAL *v = V + row->field[h];
-            LANES_TYPE total = OP(_zero)();
-            for (int64_t a = begin; a < end;) {
-                const int64_t run_end = min_i64(a + RUN, end);
-                LANES_TYPE run = OP(_zero)();
-                for (; a < run_end; a++)
-                    run = OP(_add)(run, OP(_mul)(OP(_load)(v + row->block[a]), OP(_broadcast)(row->x[a])));
-                total = OP(_add)(total, run);
-            }
-            OP(_store)(S + (g * groups + h) * k, total);
-        }
+        for (int64_t h = 0; h < groups; h++)
+            OP(_store)(S + (g * groups + h) * k, NAME(CONCAT(ffm_sum_, LANES))(row, g, V + row->field[h]));
     }
 }
 
@@ -93,18 +97,26 @@ static REAL NAME(CONCAT(ffm_by_sums_, LANES))(const NAME(ffm_row) *row, const RE
     return OP(_sum)(between) + (REAL)0.5 * OP(_sum)(within);
 }
 
-/* grad[h] += gx ( S[h, g] - [g = h] V[i, g] x ) for value a of the row, of group g, and all groups h. */
-static void NAME(CONCAT(ffm_gradient_value_, LANES))(const NAME(ffm_row) *row, int64_t a, const REAL *V,
-                                                     int64_t k, const REAL *S, REAL gx, REAL *grad)
+/* S[h, g] of all groups h, for one group g, into S: (n_groups, n_factors). */
+static void NAME(CONCAT(ffm_sums_for_, LANES))(const NAME(ffm_row) *row, int64_t g, const REAL *V, int64_t k,
+                                               REAL *S)
 {
-    const int64_t groups = row->n_groups, g = row->group[a];
+    for (int64_t h = 0; h < row->n_groups; h++)
+        OP(_store)(S + h * k, NAME(CONCAT(ffm_sum_, LANES))(row, h, V + row->field[g]));
+}
+
+/* grad[h] += gx ( S[h, g] - [g = h] V[i, g] x ) for value a of the row, of group g, and all groups h. */
+static void NAME(CONCAT(ffm_gradient_value_, LANES))(const NAME(ffm_row) *row, int64_t a, int64_t g,
+                                                     const REAL *V, int64_t k, const REAL *S, REAL gx,
+                                                     REAL *grad)
+{
     const LANES_TYPE scale = OP(_broadcast)(gx);
-    for (int64_t h = 0; h < groups; h++) {
-        LANES_TYPE rest = OP(_load)(S + (h * groups + g) * k);
+    for (int64_t h = 0; h < row->n_groups; h++) {
+        LANES_TYPE rest = OP(_load)(S + h * k);
+        REAL *at = grad + row->field[h];
         if (h == g)
             rest = OP(_sub)(rest, OP(_mul)(OP(_load)(V + row->block[a] + row->field[g]),
                                            OP(_broadcast)(row->x[a])));
-        REAL *at = grad + row->field[h];
         OP(_store)(at, OP(_add)(OP(_load)(at), OP(_mul)(scale, rest)));
     }
 }

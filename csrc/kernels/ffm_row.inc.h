@@ -8,7 +8,7 @@ typedef struct {
     REAL *x;
     int64_t *group_begin, *field; /* per group: its first value (n_groups + 1), its field as an offset */
     int32_t *group_of;            /* per field of the model: its group, or -1 */
-    REAL *sums;                   /* (n_groups, n_groups, n_factors) */
+    REAL *sums;                   /* S: ffm_scratch_vectors times n_factors */
 } NAME(ffm_row);
 
 static void NAME(ffm_row_place)(NAME(ffm_row) *row, void *scratch, int64_t max_row, int64_t n_fields)
@@ -72,6 +72,7 @@ static void NAME(ffm_row_load)(NAME(ffm_row) *row, const fastfm_csr *X, const fa
 typedef struct {
     const INDEX *indices;
     int64_t n, block_bytes;
+    int straddles;
     const int32_t *fields;
     const REAL *w, *V;
 } NAME(ffm_prefetch);
@@ -81,9 +82,9 @@ FORCE_INLINE void NAME(ffm_prefetch_value)(const NAME(ffm_prefetch) *next, int64
     if (a >= next->n)
         return;
     const int64_t j = next->indices[a];
-    prefetch_row(next->V, j, next->block_bytes, next->block_bytes);
-    prefetch_row(next->w, j, sizeof(REAL), 1);
-    prefetch_row(next->fields, j, sizeof(int32_t), 1);
+    prefetch_row(next->V, j, next->block_bytes, next->block_bytes, next->straddles);
+    prefetch_row(next->w, j, sizeof(REAL), sizeof(REAL), 0);
+    prefetch_row(next->fields, j, sizeof(int32_t), sizeof(int32_t), 0);
 }
 
 /* Whole blocks are worth it where rows use most of each block, and as far as they fit the cache. */
@@ -98,6 +99,7 @@ FORCE_INLINE NAME(ffm_prefetch) NAME(ffm_prefetch_after)(const NAME(ffm_row) *ro
     next.n = min_i64(min_i64(row->n_values, X->nnz - end), FFM_PREFETCH_BYTES / next.block_bytes);
     if (4 * row->n_groups < ffm->n_fields)
         next.n = 0;
+    next.straddles = prefetch_straddles(ffm->V, next.block_bytes, next.block_bytes);
     next.fields = ffm->fields;
     next.w = (const REAL *)ffm->w + c * ffm->n_features;
     next.V = (const REAL *)ffm->V + c * ffm->n_features * block;

@@ -39,11 +39,12 @@ static REAL NAME(ffm_linear)(const NAME(ffm_row) *row, int64_t block, const REAL
 }
 
 static void NAME(ffm_score)(const fastfm_csr *X, const fastfm_model *ffm, int64_t begin, int64_t end,
-                            void *scores_, void *sums_, int64_t sums_stride, int64_t max_row, void *scratch)
+                            void *scores_, void *sums_, int64_t max_row, void *scratch)
 {
     const int64_t k = ffm->n_factors, C = ffm->n_outputs, n = ffm->n_features;
     const int64_t block = ffm->n_fields * k;
     REAL *scores = (REAL *)scores_;
+    (void)sums_;
     NAME(ffm_row) row;
     NAME(ffm_row_place)(&row, scratch, max_row, ffm->n_fields);
     for (int64_t i = begin; i < end; i++) {
@@ -53,18 +54,11 @@ static void NAME(ffm_score)(const fastfm_csr *X, const fastfm_model *ffm, int64_
         for (int64_t c = 0; c < C; c++) {
             const REAL *V = (const REAL *)ffm->V + c * n * block;
             NAME(ffm_prefetch) next = NAME(ffm_prefetch_after)(&row, X, ffm, i, c);
-            REAL *sums = row.sums;
             REAL pairs = 0;
-            if (sums_)
-                sums = (REAL *)sums_ + (i - begin) * sums_stride + c * groups * groups * k;
             int64_t f = 0;
-            if (by_sums || sums_) {
-#define FIELD_SUMS(lanes) NAME(CONCAT(ffm_field_sums_, lanes))(&row, V + f, k, sums + f, &next), next.n = 0
-                FOR_FACTORS(k, f, FIELD_SUMS)
-#undef FIELD_SUMS
-                f = 0;
-            }
-#define BY_SUMS(lanes) pairs += NAME(CONCAT(ffm_by_sums_, lanes))(&row, V + f, k, sums + f)
+#define FIELD_SUMS(lanes)                                                                                  \
+    NAME(CONCAT(ffm_field_sums_, lanes))(&row, V + f, k, row.sums + f, &next), next.n = 0
+#define BY_SUMS(lanes) FIELD_SUMS(lanes), pairs += NAME(CONCAT(ffm_by_sums_, lanes))(&row, V + f, k, row.sums + f)
 #define BY_PAIRS(lanes) pairs += NAME(CONCAT(ffm_by_pairs_, lanes))(&row, V + f, &next), next.n = 0
             if (by_sums) {
                 FOR_FACTORS(k, f, BY_SUMS)
@@ -73,6 +67,7 @@ static void NAME(ffm_score)(const fastfm_csr *X, const fastfm_model *ffm, int64_
             }
 #undef BY_SUMS
 #undef BY_PAIRS
+#undef FIELD_SUMS
             const REAL linear = NAME(ffm_linear)(&row, block, (const REAL *)ffm->w + c * n);
             scores[(i - begin) * C + c] = ((const REAL *)ffm->w0)[c] + linear + pairs;
         }

@@ -9,6 +9,9 @@ FORCE_INLINE REAL NAME(CONCAT(CONCAT(fm_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VE
 {
     PANEL_TYPE s[PANEL_VECTORS], q[PANEL_VECTORS];
     REAL total = 0;
+    const int64_t row_bytes = k * (int64_t)sizeof(REAL);
+    const int64_t panel_bytes = PANEL_WIDTH * PANEL_VECTORS * (int64_t)sizeof(REAL);
+    const int straddles = prefetch_straddles(V, row_bytes, panel_bytes);
     for (int b = 0; b < PANEL_VECTORS; b++)
         s[b] = q[b] = OP(_zero)();
     for (int64_t p = 0; p < z;) {
@@ -19,10 +22,9 @@ FORCE_INLINE REAL NAME(CONCAT(CONCAT(fm_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VE
             run_s[b] = run_q[b] = OP(_zero)();
         for (; p < run_end; p++) {
             const int64_t next = indices[min_i64(p + distance, left - 1)];
-            prefetch_row(V, next, k * (int64_t)sizeof(REAL),
-                         PANEL_WIDTH * PANEL_VECTORS * (int64_t)sizeof(REAL));
+            prefetch_row(V, next, row_bytes, panel_bytes, straddles);
             if (w)
-                prefetch_row(w, next, sizeof(REAL), 1);
+                prefetch_row(w, next, sizeof(REAL), sizeof(REAL), 0);
             const REAL x = (REAL)data[p];
             if (x == 0) /* no entry, whatever the parameters are */
                 continue;

@@ -23,7 +23,7 @@
 #include "fm_panel.inc.h"
 
 static void NAME(fm_score)(const fastfm_csr *X, const fastfm_model *fm, int64_t begin, int64_t end,
-                           void *scores_, void *sums_, int64_t sums_stride, int64_t max_row, void *scratch)
+                           void *scores_, void *sums_, int64_t max_row, void *scratch)
 {
     const INDEX *indptr = (const INDEX *)X->indptr;
     const INDEX *indices = (const INDEX *)X->indices;
@@ -36,25 +36,14 @@ static void NAME(fm_score)(const fastfm_csr *X, const fastfm_model *fm, int64_t 
         const int64_t p = indptr[i], z = indptr[i + 1] - p;
         for (int64_t c = 0; c < C; c++) {
             const REAL *w = (const REAL *)fm->w + c * n, *V = (const REAL *)fm->V + c * n * k;
-            REAL *s = sums ? sums + (i - begin) * sums_stride + c * k : NULL;
+            REAL *s = sums ? sums + ((i - begin) * C + c) * k : NULL;
             REAL linear = ((const REAL *)fm->w0)[c], pairs = 0;
             int64_t f = 0;
 #define PANEL(panel, width)                                                                                \
     pairs += NAME(panel)(indices + p, data + p, z, distance, X->nnz - p, f ? NULL : w, V + f, k,              \
                          s ? s + f : NULL, &linear),                                                       \
         f += width
-            while (k - f >= 64)
-                PANEL(fm_panel_16x4, 64);
-            if (k - f >= 32)
-                PANEL(fm_panel_16x2, 32);
-            if (k - f >= 16)
-                PANEL(fm_panel_16x1, 16);
-            if (k - f >= 8)
-                PANEL(fm_panel_8x1, 8);
-            if (k - f >= 4)
-                PANEL(fm_panel_4x1, 4);
-            while (k - f >= 1)
-                PANEL(fm_panel_1x1, 1);
+            FM_PANELS(k, f, fm_panel)
 #undef PANEL
             scores[(i - begin) * C + c] = linear + (REAL)0.5 * pairs;
         }

@@ -5,19 +5,18 @@
 
 #include "../common.h"
 
-/* Scores of rows [begin, end) into scores (row begin first), and, where sums is not NULL, what the gradient
- * needs again of each row, sums_stride reals apart: FM: s_f of each output; FFM: S[a, b] of each output.
- * scratch: ffm_scratch_bytes for rows of at most max_row values; not used for FM. */
+/* Scores of rows [begin, end) into scores (row begin first). FM: with sums not NULL also s_f of each row and
+ * output, (rows, n_outputs, n_factors), which the gradient needs again. max_row: the longest row's values.
+ * scratch: ffm_scratch_bytes for FFM, not used for FM. */
 typedef void (*score_kernel)(const fastfm_csr *X, const fastfm_model *model, int64_t begin, int64_t end,
-                             void *scores, void *sums, int64_t sums_stride, int64_t max_row,
-                             void *scratch);
+                             void *scores, void *sums, int64_t max_row, void *scratch);
 
 /* Adds the score gradient of rows [begin, end), times dscores (row begin first), to the gradient rows
- * (slots) in [slot_begin, slot_end). */
+ * (slots) in [slot_begin, slot_end). sums: as fm_score left them; not used for FFM. */
 typedef void (*gradient_kernel)(const fastfm_csr *X, const fastfm_model *model, int64_t begin, int64_t end,
-                                const void *dscores, const void *sums, int64_t sums_stride,
-                                int64_t max_row, const fastfm_gradient *gradient, int64_t slot_begin,
-                                int64_t slot_end, void *scratch);
+                                const void *dscores, const void *sums, int64_t max_row,
+                                const fastfm_gradient *gradient, int64_t slot_begin, int64_t slot_end,
+                                void *scratch);
 
 /* Checks the columns of rows [begin, end): OK, BAD_INDEX or REPEATED_COLUMN with the first such row.
  * table: check_table_size(longest row) numbers; only rows that are not in ascending order use it. */
@@ -44,6 +43,21 @@ extern const kernel_table kernels_avx2, kernels_avx512;
  * float32 sum of 1000 terms stays below 1e-5 of its absolute terms (64 roundings instead of 1000). */
 #define RUN 32
 
+/* The panels of factors that cover 0 ... k, the widest first: PANEL(<prefix>_<width>x<vectors>, factors). */
+#define FM_PANELS(k, f, prefix)                                                                            \
+    while ((k) - f >= 64)                                                                                  \
+        PANEL(CONCAT(prefix, _16x4), 64);                                                                  \
+    if ((k) - f >= 32)                                                                                     \
+        PANEL(CONCAT(prefix, _16x2), 32);                                                                  \
+    if ((k) - f >= 16)                                                                                     \
+        PANEL(CONCAT(prefix, _16x1), 16);                                                                  \
+    if ((k) - f >= 8)                                                                                      \
+        PANEL(CONCAT(prefix, _8x1), 8);                                                                    \
+    if ((k) - f >= 4)                                                                                      \
+        PANEL(CONCAT(prefix, _4x1), 4);                                                                    \
+    while ((k) - f >= 1)                                                                                   \
+        PANEL(CONCAT(prefix, _1x1), 1);
+
 /* How many stored values ahead their parameters are prefetched: as many as fill a third of a 48 kB L1.
  * Measured on 39 one-hot fields of 1M features (Zen 5), ms per 100k rows at distance 0 / 16 / 32 / 64 / 96:
  * k = 8: 14.9 / 13.6 / 10.4 / 7.4 / 6.2; k = 16: 12.6 / 11.0 / 9.2 / 7.1 / 5.7; k = 64: 61 / 33 / 21 / 15.2 / 15.1. */
@@ -52,31 +66,40 @@ FORCE_INLINE int64_t prefetch_distance(int64_t bytes_per_value)
     return max_i64(8, min_i64(96, 16384 / max_i64(bytes_per_value, 1)));
 }
 
-/* The lines of `bytes` bytes at row `index` of an array with rows of row_bytes. The index need not be checked
- * yet: nothing is read, and unsigned arithmetic may wrap. */
-FORCE_INLINE void prefetch_row(const void *array, int64_t index, int64_t row_bytes, int64_t bytes)
+/* Prefetches `bytes` bytes (best a constant) at row `index` of an array with rows of row_bytes. The index need
+ * not be checked yet: nothing is read, and unsigned arithmetic may wrap. straddles: see prefetch_straddles. */
+FORCE_INLINE void prefetch_row(const void *array, int64_t index, int64_t row_bytes, int64_t bytes, int straddles)
 {
     const uintptr_t first = (uintptr_t)array + (uintptr_t)index * (uintptr_t)row_bytes;
-    const uintptr_t last = first + (uintptr_t)bytes - 1;
-    for (uintptr_t line = first / CACHE_LINE; line <= last / CACHE_LINE; line++)
-        PREFETCH(line * CACHE_LINE);
+    for (int64_t b = 0; b < bytes; b += CACHE_LINE)
+        PREFETCH(first + (uintptr_t)b);
+    if (straddles)
+        PREFETCH(first + (uintptr_t)bytes - 1);
+}
+
+/* Whether `bytes` bytes at some row may lie on a line more than their number tells. */
+FORCE_INLINE int prefetch_straddles(const void *array, int64_t row_bytes, int64_t bytes)
+{
+    const uintptr_t start = (uintptr_t)array | (uintptr_t)row_bytes;
+    return bytes >= CACHE_LINE ? start % CACHE_LINE != 0 || bytes % CACHE_LINE != 0
+                               : CACHE_LINE % bytes != 0 || start % (uintptr_t)bytes != 0;
 }
 
 /* As much of the next row's FFM blocks as is prefetched. */
 #define FFM_PREFETCH_BYTES 65536
 
 /* A row with z values in f fields is scored by field sums only when f (2 z + f) < z (z - 1), that is
- * f < (sqrt(2) - 1) z (ffm_score.inc.h). That bounds the memory for S. */
-FORCE_INLINE int64_t ffm_scratch_groups(int64_t max_row, int64_t n_fields)
+ * f < (sqrt(2) - 1) z (ffm_score.inc.h). That bounds the f^2 vectors of S; the gradient needs f at a time. */
+FORCE_INLINE int64_t ffm_scratch_vectors(int64_t max_row, int64_t n_fields)
 {
-    return min_i64(n_fields, max_row / 2);
+    const int64_t by_sums = min_i64(n_fields, max_row / 2);
+    return max_i64(by_sums * by_sums, min_i64(n_fields, max_row));
 }
 
 /* What ffm_row.inc.h lays out: seven numbers a value, group_of, and S. */
 FORCE_INLINE int64_t ffm_scratch_bytes(int64_t max_row, int64_t n_fields, int64_t n_factors)
 {
-    const int64_t groups = ffm_scratch_groups(max_row, n_fields);
-    return 8 * (7 * max_row + 1 + (n_fields + 1) / 2) + 8 * groups * groups * n_factors;
+    return 8 * (7 * max_row + 1 + (n_fields + 1) / 2 + ffm_scratch_vectors(max_row, n_fields) * n_factors);
 }
 
 FORCE_INLINE int32_t *ffm_scratch_group_of(void *scratch, int64_t max_row)

@@ -1,0 +1,43 @@
+/* fm_gradient_panel_<width>x<vectors>: the gradient of one row by its factors, for the slots in
+ * [slot_begin, slot_end), and with grad_w not NULL by w. Otherwise as fm_panel. */
+#define PANEL_TYPE VEC(PANEL_WIDTH, )
+#define OP(op) VEC(PANEL_WIDTH, op)
+FORCE_INLINE void NAME(CONCAT(CONCAT(fm_gradient_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VECTORS)))(
+    const INDEX *RESTRICT indices, const INDEX *RESTRICT slots, const DATA *RESTRICT data, int64_t z,
+    int64_t distance, int64_t left, int64_t slot_begin, int64_t slot_end, REAL g, const REAL *RESTRICT sums,
+    const REAL *RESTRICT V, int64_t k, REAL *RESTRICT grad_w, REAL *RESTRICT grad_V)
+{
+    const uint64_t n_owned = (uint64_t)(slot_end - slot_begin);
+    const int64_t row_bytes = k * (int64_t)sizeof(REAL);
+    const int64_t panel_bytes = PANEL_WIDTH * PANEL_VECTORS * (int64_t)sizeof(REAL);
+    const int straddles = prefetch_straddles(V, row_bytes, panel_bytes);
+    PANEL_TYPE s[PANEL_VECTORS];
+    for (int b = 0; b < PANEL_VECTORS; b++)
+        s[b] = OP(_load)(sums + b * PANEL_WIDTH);
+    for (int64_t p = 0; p < z; p++) {
+        const int64_t ahead = min_i64(p + distance, left - 1), next = slots[ahead], slot = slots[p];
+        if ((uint64_t)(next - slot_begin) < n_owned) {
+            prefetch_row(grad_V, next, row_bytes, panel_bytes, straddles);
+            prefetch_row(V, indices[ahead], row_bytes, panel_bytes, straddles);
+            if (grad_w)
+                prefetch_row(grad_w, next, sizeof(REAL), sizeof(REAL), 0);
+        }
+        const REAL x = (REAL)data[p];
+        if ((uint64_t)(slot - slot_begin) >= n_owned || x == 0)
+            continue;
+        const REAL *v = V + indices[p] * k;
+        REAL *grad_v = grad_V + slot * k;
+        const PANEL_TYPE xs = OP(_broadcast)(x), gx = OP(_broadcast)(g * x);
+        if (grad_w)
+            grad_w[slot] += g * x;
+        for (int b = 0; b < PANEL_VECTORS; b++) {
+            PANEL_TYPE rest = OP(_sub)(s[b], OP(_mul)(OP(_load)(v + b * PANEL_WIDTH), xs));
+            PANEL_TYPE sum = OP(_add)(OP(_load)(grad_v + b * PANEL_WIDTH), OP(_mul)(gx, rest));
+            OP(_store)(grad_v + b * PANEL_WIDTH, sum);
+        }
+    }
+}
+#undef OP
+#undef PANEL_TYPE
+#undef PANEL_VECTORS
+#undef PANEL_WIDTH
