@@ -1,5 +1,15 @@
 """Factorization machines (FM) and field-aware factorization machines (FFM) over SciPy CSR matrices."""
 
+try:
+    from fastfm_c import _core as _core
+except ModuleNotFoundError as error:
+    if error.name != "fastfm_c._core":
+        raise
+    raise ImportError(
+        "fastfm_c has no compiled extension here. In a source tree, build it in place with "
+        "'pip install -e .'; to use an installed fastfm_c from there, start 'python -P'."
+    ) from error
+
 from fastfm_c._core import (
     FFM,
     FM,
