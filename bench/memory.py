@@ -4,8 +4,9 @@ Each case runs in a process of its own (``python -m bench.memory``): it makes th
 writes to all of ``out``, and predicts a few rows, so that inputs, output and libraries are
 resident. Then it gives freed memory back to the system (``malloc_trim``), resets the kernel's
 high-water mark of resident memory (``5`` written to /proc/self/clear_refs), predicts all rows, and
-reads by how much VmHWM grew. The kernel's count is exact within some 0.2 MB. The first long call with
-two threads includes what the thread runtime allocates. Linux only; elsewhere nothing is measured.
+reads by how much VmHWM grew. The kernel's count is right within some 0.2 MB. The first long call
+with two threads includes what the thread runtime allocates. Only Linux has this; elsewhere nothing
+is measured.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@
 #define KEPT_BYTES 33554432
 #define BLOCK_VALUES 16384
 #define SLOT_SAMPLE 4096
+#define COLD_COST 4
 
 typedef struct {
     const fastfm_csr *X;
@@ -101,14 +102,29 @@ static void add_rows(const objective_job *job, int64_t begin, int64_t end)
     }
 }
 
-/* The first slot of a thread's share, from a sample: any split gives the same bits. */
+/* A slot that the sample holds once is likely to be out of the cache when its turn comes. */
+static int64_t sample_cost(const objective_job *job, int64_t s)
+{
+    const int64_t *sample = job->sample;
+    const int seen = (s > 0 && sample[s] == sample[s - 1]) ||
+                     (s + 1 < job->n_sample && sample[s] == sample[s + 1]);
+    return seen ? 1 : COLD_COST;
+}
+
+/* The first slot of a thread's share, from the sample: any split gives the same bits. */
 static int64_t slot_edge(const objective_job *job, int64_t part)
 {
+    int64_t total = 0, reached = 0;
     if (part == 0)
         return 0;
-    if (part >= job->n_threads || job->n_sample == 0)
-        return job->gradient->n_slots;
-    return job->sample[job->n_sample * part / job->n_threads];
+    for (int64_t s = 0; s < job->n_sample; s++)
+        total += sample_cost(job, s);
+    for (int64_t s = 0; s < job->n_sample && part < job->n_threads; s++) {
+        reached += sample_cost(job, s);
+        if (reached * job->n_threads >= total * part)
+            return job->sample[s];
+    }
+    return job->gradient->n_slots;
 }
 
 static void add_share(void *context, int64_t part, int thread)

@@ -2,7 +2,7 @@
  *     dw_i += g x_i,     dV[i, b] += g x_i ( S[b, a] - [a = b] V[i, a] x_i )     for the fields b of the row. */
 static void NAME(ffm_gradient_row)(NAME(ffm_row) *row, const INDEX *slots, int64_t slot_begin,
                                    int64_t slot_end, int64_t k, int64_t block, REAL gradient, const REAL *V,
-                                   REAL *grad_w, REAL *grad_V)
+                                   REAL *grad_w, REAL *grad_V, const NAME(ffm_prefetch) *next)
 {
     for (int64_t g = 0; g < row->n_groups; g++) {
         int summed = 0; /* whether row->sums holds S[h, g] of all groups h */
@@ -10,6 +10,7 @@ static void NAME(ffm_gradient_row)(NAME(ffm_row) *row, const INDEX *slots, int64
             const int64_t slot = slots[row->position[a]];
             const REAL gx = gradient * row->x[a];
             int64_t f = 0;
+            NAME(ffm_prefetch_value)(next, a);
             if (slot < slot_begin || slot >= slot_end)
                 continue;
             if (!summed) {
@@ -44,10 +45,11 @@ static void NAME(ffm_gradient)(const fastfm_csr *X, const fastfm_model *ffm, int
         NAME(ffm_row_load)(&row, X, ffm, i);
         for (int64_t c = 0; c < C; c++) {
             const REAL g = ((const REAL *)dscores)[(i - begin) * C + c];
+            const NAME(ffm_prefetch) next = NAME(ffm_prefetch_after)(&row, X, ffm, i, c);
             if (g != 0)
                 NAME(ffm_gradient_row)(&row, slots, slot_begin, slot_end, k, block, g,
                                        (const REAL *)ffm->V + c * n * block, (REAL *)gradient->w + c * m,
-                                       (REAL *)gradient->V + c * m * block);
+                                       (REAL *)gradient->V + c * m * block, &next);
         }
     }
 }
