@@ -119,7 +119,7 @@ def torch(problem: Problem) -> Contender:
     k = problem.n_factors
     bag = _torch_bag(problem)
     table = torch.from_numpy(np.column_stack([problem.V, problem.w]))
-    norms = torch.from_numpy(problem.squared_norms()[:, None])
+    norms = torch.from_numpy(problem.squared_norms()).view(-1, 1)
     x = torch.from_numpy(problem.X.data)
     x_squared = x * x
 

@@ -18,10 +18,6 @@
 #define PANEL_VECTORS 1
 #include "fm_gradient_panel.inc.h"
 
-/* Values ahead whose gradient rows are prefetched: of these a thread owns but a part, hence more than in fm_score.
- * 96 / 160 / 256: 19.6 / 16.9 / 17.5 ms with two threads at k = 8, 22.5 / 22.0 / 20.1 at k = 16 (see kernels.h). */
-#define GRADIENT_DISTANCE 192
-
 static void NAME(fm_gradient)(const fastfm_csr *X, const fastfm_model *fm, int64_t begin, int64_t end,
                               const void *dscores, const void *sums, int64_t max_row,
                               const fastfm_gradient *gradient, int64_t slot_begin, int64_t slot_end,

@@ -87,25 +87,19 @@ static long double rest_of_terms(const double *scores, int64_t n, int64_t *top)
     return rest;
 }
 
-static long double softmax(const double *scores, int64_t n, int64_t c)
+static double softmax_loss(long double eps, int64_t label, const double *scores, int64_t n, double *gradient)
 {
     int64_t top;
     const long double rest = rest_of_terms(scores, n, &top);
-    return expl((long double)scores[c] - scores[top]) / (1 + rest);
-}
-
-static double reference_softmax_loss(double eps, int64_t label, const double *scores, int64_t n, double *gradient)
-{
-    int64_t top;
-    long double value = log1pl(rest_of_terms(scores, n, &top));
+    long double value = log1pl(rest), others = 0;
     for (int64_t c = 0; c < n; c++) {
-        const long double t = c == label ? 1 - (long double)eps : (long double)eps / (long double)(n - 1);
-        long double others = 0;
+        const long double t = c == label ? 1 - eps : eps / (long double)(n - 1);
+        const long double p = expl((long double)scores[c] - scores[top]) / (1 + rest);
         value += t > 0 ? t * ((long double)scores[top] - scores[c]) : 0;
-        for (int64_t b = 0; b < n; b++)
-            others += b == c ? 0 : softmax(scores, n, b);
-        gradient[c] = (double)(c == label ? eps - others : softmax(scores, n, c) - t);
+        others += c == label ? 0 : p;
+        gradient[c] = (double)(p - t);
     }
+    gradient[label] = (double)(eps - others);
     return (double)value;
 }
 
@@ -120,17 +114,19 @@ double reference_loss(const fastfm_loss *loss, double y, const double *scores, i
         return (double)((s - y) * (s - y) / 2);
     }
     if (loss->kind == FASTFM_SOFTMAX)
-        return reference_softmax_loss(loss->label_smoothing, (int64_t)y, scores, n_outputs, gradient);
+        return softmax_loss(loss->label_smoothing, (int64_t)y, scores, n_outputs, gradient);
     *gradient = (double)((logistic(turned) - t) * (y > 0 ? -1 : 1));
     return (double)((turned > 0 ? turned * (1 - t) : -turned * t) + log1pl(expl(-fabsl(s))));
 }
 
 void reference_proba(const fastfm_loss *loss, const double *scores, int64_t n_outputs, double *proba)
 {
+    int64_t top;
+    const long double rest = rest_of_terms(scores, n_outputs, &top);
     if (loss->kind == FASTFM_LOGISTIC)
         *proba = (double)logistic(scores[0]);
     for (int64_t c = 0; loss->kind == FASTFM_SOFTMAX && c < n_outputs; c++)
-        proba[c] = (double)softmax(scores, n_outputs, c);
+        proba[c] = (double)(expl((long double)scores[c] - scores[top]) / (1 + rest));
 }
 
 fastfm_status reference_check(const fastfm_csr *X, int64_t n_features, int64_t *bad_row)

@@ -1,0 +1,43 @@
+/* A matrix with a model, targets and slots, and everything that fastfm computes from them. */
+#ifndef FASTFM_TEST_PROBLEM_H
+#define FASTFM_TEST_PROBLEM_H
+
+#include "harness.h"
+
+typedef struct {
+    fastfm_type real, data, index;
+    int64_t k, n_outputs, n_fields; /* n_fields is 0 for FM */
+} kind;
+
+typedef struct {
+    fastfm_csr X;
+    model m;
+    fastfm_loss loss;
+    fastfm_targets targets;
+    double weight_sum;
+    void *slots;      /* an injective map of the columns in use */
+    int64_t *slot_of; /* (n_features,), -1 for a column that is not in use */
+    int64_t n_slots;
+} problem;
+
+problem problem_new(const matrix *rows, kind type);
+void problem_free(problem *P);
+
+/* Total and gradient grow from other values than zero, so that a write instead of an addition shows. */
+#define START_TOTAL 0.25
+double start_value(int64_t row, int64_t entry);
+
+typedef struct {
+    void *scores, *w, *V, *slot_w, *slot_V;
+    double *w0, *slot_w0;
+    double total, slot_total, total_alone;
+} outputs;
+
+outputs outputs_of(const problem *P, int num_threads);
+void outputs_free(outputs *out);
+int same_outputs(const problem *P, const outputs *a, const outputs *b);
+
+/* Gradients by slot: the bits of the dense ones. */
+int same_by_slot(const problem *P, const outputs *out);
+
+#endif

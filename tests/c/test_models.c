@@ -1,0 +1,229 @@
+/* Scores, objectives and gradients against the formulas; the same bits at every level and with any number of
+ * threads. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "reference.h"
+#include "tests.h"
+
+/* Of the sum of the absolute values of all terms. Gradients of rows are added one by one. */
+static double score_tolerance(fastfm_type real) { return real == FASTFM_F32 ? 1e-5 : 1e-13; }
+static double gradient_tolerance(fastfm_type real) { return real == FASTFM_F32 ? 2e-5 : 2e-13; }
+
+uint64_t scores_hash = UINT64_C(0xcbf29ce484222325);
+
+/* FNV-1a over the scores' bits, low byte first. */
+static void hash_scores(const problem *P, const void *scores)
+{
+    const int64_t size = type_size(P->m.c.real);
+    for (int64_t i = 0; i < P->X.n_rows * P->m.c.n_outputs; i++) {
+        uint64_t bits = 0;
+        uint32_t bits32 = 0;
+        if (size == 4)
+            memcpy(&bits32, (const char *)scores + i * size, 4), bits = bits32;
+        else
+            memcpy(&bits, (const char *)scores + i * size, 8);
+        for (int64_t byte = 0; byte < size; byte++)
+            scores_hash = (scores_hash ^ ((bits >> (8 * byte)) & 0xff)) * UINT64_C(0x100000001b3);
+    }
+}
+
+static int is_close(double value, sum expected, double tolerance)
+{
+    return fabs(value - expected.value) <= tolerance * expected.magnitude;
+}
+
+/* Whether gradient, (n_outputs * n rows of block entries), is what it started as plus `expected`. */
+static int gradient_is_close(const problem *P, const void *gradient, sum *expected, int64_t block)
+{
+    const int64_t n = P->m.c.n_features;
+    int close = 1;
+    for (int64_t i = 0; i < P->m.c.n_outputs * n * block; i++) {
+        const double start = start_value(i / block % n, i % block);
+        expected[i].value += start;
+        expected[i].magnitude += fabs(start);
+        close &= is_close(get_real(gradient, P->m.c.real, i), expected[i], gradient_tolerance(P->m.c.real));
+    }
+    return close;
+}
+
+typedef struct {
+    sum total, *w0, *w, *V;
+    double *scores, *gradient;
+} expectation;
+
+/* Adds row i. The error of its scores goes into the magnitudes: no loss but squared changes faster than its
+ * scores do, and no derivative of a loss. */
+static int expect_row(const problem *P, const outputs *out, int64_t i, expectation *expected)
+{
+    const int64_t C = P->m.c.n_outputs, n = P->m.c.n_features;
+    const double weight = (P->targets.weight ? P->targets.weight[i] : 1) / P->weight_sum;
+    double magnitude = 0, steepest = 1, loss;
+    int close = 1;
+    for (int64_t c = 0; c < C; c++) {
+        const sum s = reference_score(&P->X, &P->m, i, c);
+        close &= is_close(get_real(out->scores, P->m.c.real, i * C + c), s, score_tolerance(P->m.c.real));
+        expected->scores[c] = s.value;
+        magnitude += s.magnitude;
+    }
+    loss = reference_loss(&P->loss, target_value(P->targets.y, P->targets.y_type, i), expected->scores, C,
+                          expected->gradient);
+    for (int64_t c = 0; c < C; c++) {
+        const sum dscore = {weight * expected->gradient[c], weight * magnitude};
+        steepest = fmax(steepest, fabs(expected->gradient[c]));
+        expected->w0[c].value += dscore.value;
+        expected->w0[c].magnitude += fabs(dscore.value) + dscore.magnitude;
+        reference_gradient(&P->X, &P->m, i, c, dscore, expected->w + c * n,
+                           expected->V + c * n * model_block(&P->m.c));
+    }
+    expected->total.value += weight * loss;
+    expected->total.magnitude += weight * (loss + steepest * magnitude);
+    return close;
+}
+
+static void check_reference(const problem *P, const outputs *out)
+{
+    const fastfm_model *m = &P->m.c;
+    const int64_t C = m->n_outputs, n_w = C * m->n_features, n_V = n_w * model_block(m);
+    const double tolerance = gradient_tolerance(m->real);
+    sum *sums = (sum *)exactly(C + n_w + n_V, sizeof *sums);
+    double *rows = (double *)exactly(2 * C, 8);
+    expectation expected = {{START_TOTAL, START_TOTAL}, sums, sums + C, sums + C + n_w, rows, rows + C};
+    int close = 1;
+    for (int64_t i = 0; i < C + n_w + n_V; i++)
+        sums[i] = (sum){0, 0};
+    for (int64_t i = 0; i < P->X.n_rows; i++)
+        close &= expect_row(P, out, i, &expected);
+    CHECK(close);
+    CHECK(is_close(out->total, expected.total, tolerance));
+    for (close = 1; close && expected.w0 < expected.w; expected.w0++) {
+        const int64_t c = expected.w0 - sums;
+        expected.w0->value += start_value(c, 1);
+        expected.w0->magnitude += 1;
+        close &= is_close(out->w0[c], *expected.w0, tolerance);
+    }
+    CHECK(close);
+    CHECK(gradient_is_close(P, out->w, expected.w, 1));
+    CHECK(gradient_is_close(P, out->V, expected.V, model_block(m)));
+    free(sums);
+    free(rows);
+}
+
+/* One problem at all levels with 1, 2 and 3 threads. */
+static void test_case(const char *shape, const matrix *rows, kind type)
+{
+    problem P = problem_new(rows, type);
+    outputs first;
+    fastfm_use_level(0);
+    CASE("%s: %s, real f%d, data f%d, index i%d, k %d, outputs %d, fields %d, loss %d", shape,
+         type.n_fields ? "ffm" : "fm", (int)type_size(type.real) * 8, (int)type_size(type.data) * 8,
+         (int)type_size(type.index) * 8, (int)type.k, (int)type.n_outputs, (int)type.n_fields,
+         (int)P.loss.kind);
+    first = outputs_of(&P, 1);
+    check_reference(&P, &first);
+    same_by_slot(&P, &first);
+    hash_scores(&P, first.scores);
+    for (int level = 0; level < fastfm_n_levels(); level++) {
+        for (int num_threads = 1; num_threads <= 3; num_threads++) {
+            outputs other;
+            fastfm_use_level(level);
+            other = outputs_of(&P, num_threads);
+            if (!same_outputs(&P, &first, &other))
+                printf("    level %s, %d threads\n", fastfm_level_name(level), num_threads);
+            outputs_free(&other);
+        }
+    }
+    outputs_free(&first);
+    problem_free(&P);
+}
+
+/* Rows of all lengths around the runs of 32; empty ones at both ends and inside; explicit zeros. */
+static matrix mixed_rows(int64_t n_features)
+{
+    static const int64_t lengths[] = {0, 1, 2, 3, 0, 0, 7, 20, 20, 31, 32, 33, 40, 64, 90, 5, 1, 0};
+    matrix m = matrix_new(n_features);
+    for (int64_t i = 0; i < COUNT(lengths); i++)
+        matrix_random_row(&m, lengths[i] < n_features ? lengths[i] : n_features, i % 3 == 0,
+                          i % 5 == 2 ? 1 : 0.1);
+    return m;
+}
+
+/* indptr that starts after 0 and ends before nnz; what lies outside is garbage. */
+static matrix rows_between_garbage(void)
+{
+    static const int64_t garbage[] = {-1, INT32_MAX, INT32_MIN, 1000, 30};
+    matrix m = matrix_new(30);
+    for (int64_t p = 0; p < COUNT(garbage); p++)
+        matrix_add(&m, garbage[p], NAN);
+    m.indptr[0] = m.nnz;
+    for (int64_t z = 0; z < 12; z++)
+        matrix_random_row(&m, z, z % 2 == 0, 0);
+    for (int64_t p = 0; p < COUNT(garbage); p++)
+        matrix_add(&m, garbage[p], NAN);
+    return m;
+}
+
+static matrix equal_rows(int64_t n_rows, int64_t z, int64_t n_features)
+{
+    matrix m = matrix_new(n_features);
+    for (int64_t i = 0; i < n_rows; i++)
+        matrix_random_row(&m, z, i % 3 > 0, 0);
+    return m;
+}
+
+/* So many rows that three threads pay. */
+static matrix rows_for_threads(kind type)
+{
+    const int64_t z = type.n_fields ? 24 : 12, per_value = type.k * type.n_outputs * (type.n_fields ? 16 : 1);
+    return equal_rows(1 + 640000 / (per_value * z), z, 150);
+}
+
+static void test_shapes(kind type, int is_ffm)
+{
+    matrix shapes[] = {mixed_rows(1), mixed_rows(40), rows_between_garbage(), equal_rows(9, 0, 5),
+                       equal_rows(4, 0, 0), matrix_new(6), matrix_new(0)};
+    static const char *const names[] = {"one feature", "40 features",     "between garbage", "empty rows",
+                                        "no features", "no rows", "nothing"};
+    static const int64_t n_fields[] = {1, 16, 3, 2, 1, 2, 1};
+    for (int64_t s = 0; s < COUNT(shapes); s++) {
+        type.n_fields = is_ffm ? n_fields[s] : 0;
+        test_case(names[s], &shapes[s], type);
+    }
+    type.n_fields = 40;
+    if (is_ffm)
+        test_case("40 fields", &shapes[1], type);
+    type.n_fields = is_ffm ? 8 : 0;
+    matrix_free(&shapes[0]);
+    shapes[0] = rows_for_threads(type);
+    test_case("threads", &shapes[0], type);
+    for (int64_t s = 0; s < COUNT(shapes); s++)
+        matrix_free(&shapes[s]);
+}
+
+/* So many outputs that the rows of several threads' chunk (32 MB) are not all. */
+static void test_chunks(void)
+{
+    matrix m = equal_rows(1700, 3, 50);
+    test_case("chunks", &m, (kind){FASTFM_F64, FASTFM_F32, FASTFM_I32, 70, 40, 0});
+    matrix_free(&m);
+}
+
+void test_models(void)
+{
+    static const int64_t factors[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13,
+                                      14, 15, 16, 17, 18, 19, 20, 31, 32, 33, 64, 65, 70};
+    matrix m;
+    random_state = 1;
+    m = mixed_rows(90);
+    for (int64_t i = 0; i < COUNT(factors) * 32; i++) {
+        const int bits = (int)(i % 32), is_ffm = bits >> 4;
+        const kind type = {bits & 1 ? FASTFM_F64 : FASTFM_F32, bits & 2 ? FASTFM_F64 : FASTFM_F32,
+                           bits & 4 ? FASTFM_I64 : FASTFM_I32, factors[i / 32], bits & 8 ? 3 : 1,
+                           is_ffm ? 7 : 0};
+        test_case("mixed", &m, type);
+        if ((type.k % 16 == 1 || type.k == 4 || type.k == 70) && (bits & 8) == (type.k & 8))
+            test_shapes(type, is_ffm);
+    }
+    matrix_free(&m);
+    test_chunks();
+}

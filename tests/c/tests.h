@@ -1,0 +1,15 @@
+/* The groups of tests. */
+#ifndef FASTFM_TEST_TESTS_H
+#define FASTFM_TEST_TESTS_H
+
+#include "problem.h"
+
+void test_models(void);
+void test_bits(void);
+void test_rows(void);
+void test_hostile(void);
+
+/* Of all finite scores of test_models: equal on all platforms. */
+extern uint64_t scores_hash;
+
+#endif
