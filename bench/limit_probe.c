@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define LINE 64
-#define BLOCK 1024 /* rows a thread takes at a time */
+#define BLOCK 128 /* rows a thread takes at a time */
 
 typedef struct {
     int64_t n_rows;

@@ -31,6 +31,12 @@ class Results:
         theirs = [self.ms(problem, threads, peer) for peer in peers]
         return _ratio(min((ms for ms in theirs if ms), default=None), self.ms(problem, threads))
 
+    def least_times_as_fast(self, peers: Iterable[str]) -> float | None:
+        """``times_as_fast`` where it is least, of all that was measured."""
+        cases = {((r["workload"], r["model"], r["k"]), r["threads"]) for r in self.predict}
+        ratios = [self.times_as_fast(*case, peers) for case in cases]
+        return min((ratio for ratio in ratios if ratio), default=None)
+
     def times_predict(self, problem: tuple, threads: int, step: str) -> float | None:
         return _ratio(self.ms(problem, threads, step), self.ms(problem, threads))
 

@@ -140,10 +140,10 @@ cdef inline bint is_plain(object array):
 
 
 class _RepeatedColumn(Exception):
-    """A row has a column twice; the caller goes on with `Rows.without_repeats`."""
+    """A row has a column twice; the caller goes on with `_Rows.without_repeats`."""
 
 
-cdef class Rows:
+cdef class _Rows:
     """The rows of X: references to its arrays, and the struct that points into them."""
     cdef cnp.ndarray indptr, indices, data
     cdef int64_t n_columns
@@ -177,9 +177,9 @@ cdef class Rows:
         csr.indptr = <const char *>csr.indptr + begin * cnp.PyArray_ITEMSIZE(self.indptr)
         return csr
 
-    cdef Rows without_repeats(self):
+    cdef _Rows without_repeats(self):
         """A copy with the repeated columns of each row summed."""
-        cdef Rows rows = Rows.__new__(Rows)
+        cdef _Rows rows = _Rows.__new__(_Rows)
         indptr, indices, data = (np.empty_like(a) for a in (self.indptr, self.indices, self.data))
         rows.set(indptr, indices, data, (self.csr.n_rows, self.n_columns))
         cdef fastfm_status status
@@ -206,9 +206,9 @@ cdef class Rows:
         raise ValueError(f"row {row} of X has column index {column}, outside 0..{self.n_columns - 1}")
 
 
-cdef Rows rows_of(X, int64_t n_features):
+cdef _Rows rows_of(X, int64_t n_features):
     """X as rows; not copied when it is CSR with plain arrays."""
-    cdef Rows rows = Rows.__new__(Rows)
+    cdef _Rows rows = _Rows.__new__(_Rows)
     if not (isinstance(X, (csr_array, csr_matrix)) and len(X.shape) == 2
             and rows.set(X.indptr, X.indices, X.data, X.shape)):
         indptr, indices, data, shape = as_csr(X)
@@ -219,7 +219,7 @@ cdef Rows rows_of(X, int64_t n_features):
     return rows
 
 
-cdef class Targets:
+cdef class _Targets:
     """y and the sample weights of the rows of X, and the struct that points into them."""
     cdef cnp.ndarray y, weight
     cdef double weight_sum
@@ -261,7 +261,7 @@ cdef class _Loss:
         Parameters
         ----------
         y : array_like of shape (rows,)
-            Targets; see the class.
+            _Targets; see the class.
         scores : array_like of shape (rows,), or (rows, C) for softmax, float32 or float64
             Raw scores; other types become float64.
 
@@ -316,7 +316,7 @@ cdef class _Loss:
             As for `loss`, and when the total weight is zero.
         """
         losses = self._rows(y, scores, True, False)[0].astype(np.float64, copy=False)
-        cdef Targets targets = Targets(y, sample_weight, len(losses))
+        cdef _Targets targets = _Targets(y, sample_weight, len(losses))
         return fastfm_weighted_sum(targets.targets.weight, cnp.PyArray_DATA(losses), FASTFM_F64,
                                    len(losses)) / targets.weight_sum
 
@@ -657,7 +657,7 @@ cdef class _Model:
         ValueError
             For a matrix that is malformed or of the wrong width, naming the row; or an unfit `out`.
         """
-        cdef Rows rows = rows_of(X, self.c.n_features)
+        cdef _Rows rows = rows_of(X, self.c.n_features)
         cdef int n_threads = threads_of(num_threads)
         cdef cnp.ndarray scores = self.scores_array(out, rows.csr.n_rows)
         try:
@@ -679,13 +679,13 @@ cdef class _Model:
                              f"order, got {type(out).__name__} of shape {np.shape(out)}")
         return out
 
-    cdef int64_t rows_per_call(self, Rows rows) noexcept:
+    cdef int64_t rows_per_call(self, _Rows rows) noexcept:
         """Rows between two looks at pending signals."""
         cdef double per_value = self.c.n_factors * self.c.n_outputs * max(1, self.c.n_fields)
         cdef double per_row = (<double>rows.csr.nnz / max(1, rows.csr.n_rows) + 1) * per_value
         return FASTFM_ROW_BLOCK * (1 + <int64_t>(SIGNAL_WORK / per_row / FASTFM_ROW_BLOCK))
 
-    cdef int score(self, Rows rows, cnp.ndarray scores, int n_threads) except -1:
+    cdef int score(self, _Rows rows, cnp.ndarray scores, int n_threads) except -1:
         cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
         cdef int64_t row_bytes = self.c.n_outputs * cnp.PyArray_ITEMSIZE(self._V)
         cdef char *at = <char *>cnp.PyArray_DATA(scores)
@@ -729,7 +729,7 @@ cdef class _Model:
         cdef float score32 = 0
         cdef double score64 = 0
         cdef bint is_32
-        cdef Rows rows = Rows.__new__(Rows)
+        cdef _Rows rows = _Rows.__new__(_Rows)
         cdef int64_t bad_row = 0
         cdef fastfm_status status
         cdef cnp.ndarray scores
@@ -756,7 +756,7 @@ cdef class _Model:
         scores = self.predict(X, num_threads=1)
         return scores[0] if self.is_multiple else scores.item()
 
-    cdef bint set_row(self, Rows rows, indices, values) except -1:
+    cdef bint set_row(self, _Rows rows, indices, values) except -1:
         if not (is_plain(indices) and is_plain(values)
                 and cnp.PyArray_DIM(indices, 0) == cnp.PyArray_DIM(values, 0)):
             return False
@@ -781,7 +781,7 @@ cdef class _Model:
         X
             As for `predict`.
         y : array_like of shape (rows,)
-            Targets that `loss` takes; read in place for float32, float64, int32, int64 and bool.
+            _Targets that `loss` takes; read in place for float32, float64, int32, int64 and bool.
         loss : SquaredLoss, LogisticLoss or SoftmaxLoss
         sample_weight : array_like of shape (rows,), optional
             Finite weights >= 0. A row of weight zero is as if absent.
@@ -841,8 +841,8 @@ cdef class _Model:
         if (<_Loss>loss).c.kind == FASTFM_SOFTMAX and not self.is_multiple:
             raise ValueError("SoftmaxLoss needs a model with several outputs, this one has one")
         (<_Loss>loss).check_outputs(self.c.n_outputs)
-        cdef Rows rows = rows_of(X, self.c.n_features)
-        cdef Targets targets = Targets(y, sample_weight, rows.csr.n_rows)
+        cdef _Rows rows = rows_of(X, self.c.n_features)
+        cdef _Targets targets = _Targets(y, sample_weight, rows.csr.n_rows)
         cdef int n_threads = threads_of(num_threads)
         cdef double value = 0
         try:
@@ -854,7 +854,7 @@ cdef class _Model:
         value += self.penalty(self._V, l2_factors, None if gradient is None else gradient.V, n_threads)
         return value
 
-    cdef int data_term(self, Rows rows, Targets targets, _Loss loss, Gradient gradient, int n_threads,
+    cdef int data_term(self, _Rows rows, _Targets targets, _Loss loss, Gradient gradient, int n_threads,
                        double *value) except -1:
         """Adds the mean loss to *value, and makes its gradient."""
         cdef fastfm_gradient arrays
@@ -880,7 +880,7 @@ cdef class _Model:
         gradient.w0 = grad_w0.astype(self.dtype) if self.is_multiple else float(grad_w0[0])
         return 0
 
-    cdef int data_loss(self, Rows rows, Targets targets, _Loss loss, const fastfm_gradient *gradient,
+    cdef int data_loss(self, _Rows rows, _Targets targets, _Loss loss, const fastfm_gradient *gradient,
                        int n_threads, double *value) except -1:
         cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
         cdef fastfm_csr piece
@@ -901,7 +901,7 @@ cdef class _Model:
                 PyErr_CheckSignals()
         return 0
 
-    cdef int check_rows(self, Rows rows) except -1:
+    cdef int check_rows(self, _Rows rows) except -1:
         """Raises unless indptr and indices are sound; the repeats are the kernels' business."""
         cdef int64_t bad_row = 0
         cdef fastfm_status status
@@ -926,7 +926,7 @@ cdef class _Model:
         return l2 / 2 * squares
 
 
-cdef tuple features_of(Rows rows):
+cdef tuple features_of(_Rows rows):
     """The columns that occur in rows (explicit zeros do not), and the place among them of each value."""
     features = np.unique(rows.indices[rows.data != 0])
     slots = np.searchsorted(features, rows.indices)  # explicit zeros get any place: nothing is added there
@@ -986,7 +986,7 @@ cdef class FM(_Model):
         -------
         FM
         """
-        return FM(*random_parameters((n_features,), (n_features, as_positive_int(n_factors, "n_factors")),
+        return FM(*_random_parameters((n_features,), (n_features, as_positive_int(n_factors, "n_factors")),
                                      n_outputs, init_stdev, dtype, rng))
 
     def __reduce__(self):
@@ -1047,7 +1047,7 @@ cdef class FFM(_Model):
         fields = as_fields(fields, None, None)
         n, n_fields = len(fields), int(fields.max(initial=0)) + 1
         shape = (n, n_fields, as_positive_int(n_factors, "n_factors"))
-        return FFM(*random_parameters((n,), shape, n_outputs, init_stdev, dtype, rng), fields)
+        return FFM(*_random_parameters((n,), shape, n_outputs, init_stdev, dtype, rng), fields)
 
     @property
     def fields(self):
@@ -1063,7 +1063,7 @@ cdef class FFM(_Model):
         return FFM, (self.w0, self.w, self.V, self.fields)
 
 
-def random_parameters(w_shape, V_shape, n_outputs, init_stdev, dtype, rng):
+def _random_parameters(w_shape, V_shape, n_outputs, init_stdev, dtype, rng):
     if not 0 <= init_stdev < float("inf"):
         raise ValueError(f"init_stdev must be finite and >= 0, got {init_stdev}")
     if np.dtype(dtype) not in (np.float32, np.float64):

@@ -161,6 +161,7 @@ def test_a_sparse_gradient_holds_the_columns_that_occur(simd):
     data = np.array([1.0, 2.0, 1.0, 0.0, 0.0, 3.0, 1.0, 1.0, -1.0])
     X = csr_of(np.array([0, 3, 5, 5, 9]), indices, data, (4, 1000))
     for model in (FM.random(1000, 3, rng=0), FFM.random(np.arange(1000) % 5, 3, rng=0)):
+        leave_in_memory(999, len(indices))
         _, gradient = model.gradient(X, [0, 1, 1, 0], LogisticLoss(), sparse=True)
         assert gradient.features.tolist() == [3, 500, 900]
         assert gradient.features.dtype == np.int64
@@ -170,6 +171,12 @@ def test_a_sparse_gradient_holds_the_columns_that_occur(simd):
         np.testing.assert_array_equal(gradient.w, dense.w[gradient.features])
         np.testing.assert_array_equal(gradient.V, dense.V[gradient.features])
         assert np.count_nonzero(dense.w) == 3
+
+
+def leave_in_memory(number, length):
+    """What an array that is not initialised may then hold."""
+    arrays = [np.full(length, number) for _ in range(20)]
+    del arrays
 
 
 def test_a_sparse_gradient_ignores_what_lies_beyond_the_last_row():

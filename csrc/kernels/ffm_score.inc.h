@@ -50,7 +50,7 @@ static void NAME(ffm_score)(const fastfm_csr *X, const fastfm_model *ffm, int64_
     for (int64_t i = begin; i < end; i++) {
         NAME(ffm_row_load)(&row, X, ffm, i);
         const int64_t z = row.n_values, groups = row.n_groups;
-        const int by_sums = groups * (2 * z + groups) < z * (z - 1);
+        const int by_sums = ffm_takes_sums(z, groups);
         for (int64_t c = 0; c < C; c++) {
             const REAL *V = (const REAL *)ffm->V + c * n * block;
             NAME(ffm_prefetch) next = NAME(ffm_prefetch_after)(&row, X, ffm, i, c);

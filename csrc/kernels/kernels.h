@@ -92,11 +92,18 @@ FORCE_INLINE int prefetch_straddles(const void *array, int64_t row_bytes, int64_
 /* As much of the next row's FFM blocks as is prefetched. */
 #define FFM_PREFETCH_BYTES 65536
 
-/* A row with z values in f fields is scored by field sums only when f (2 z + f) < z (z - 1), that is
- * f < (sqrt(2) - 1) z (ffm_score.inc.h). That bounds the f^2 vectors of S; the gradient needs f at a time. */
+/* Whether a row of z values in f fields is scored by field sums: where that takes fewer steps, see
+ * ffm_score.inc.h, and its f^2 vectors do not take memory without bound. */
+#define FFM_SUMS_FIELDS 1024
+FORCE_INLINE int ffm_takes_sums(int64_t z, int64_t f)
+{
+    return f <= FFM_SUMS_FIELDS && f * (2 * z + f) < z * (z - 1);
+}
+
+/* The most vectors of S that a row needs: f^2 of them by field sums (then f < z / 2), f for the gradient. */
 FORCE_INLINE int64_t ffm_scratch_vectors(int64_t max_row, int64_t n_fields)
 {
-    const int64_t by_sums = min_i64(n_fields, max_row / 2);
+    const int64_t by_sums = min_i64(min_i64(n_fields, max_row / 2), FFM_SUMS_FIELDS);
     return max_i64(by_sums * by_sums, min_i64(n_fields, max_row));
 }
 

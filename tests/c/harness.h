@@ -50,6 +50,10 @@ void matrix_end_row(matrix *m);
 /* A row of z different columns, ascending or shuffled; a zero_share of the values is zero. */
 void matrix_random_row(matrix *m, int64_t z, int ascending, double zero_share);
 
+/* Rows of all lengths around the runs of 32; empty ones at both ends and inside; explicit zeros. */
+matrix matrix_mixed_rows(int64_t n_features);
+matrix matrix_equal_rows(int64_t n_rows, int64_t z, int64_t n_features);
+
 /* The matrix as exact arrays. */
 fastfm_csr csr_of(const matrix *m, fastfm_type index_type, fastfm_type data_type);
 void csr_free(fastfm_csr *X);

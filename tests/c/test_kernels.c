@@ -9,11 +9,9 @@ int main(void)
         printf(" %s", fastfm_level_name(level));
     printf("\n");
     test_models();
-
     test_bits();
     test_rows();
     test_hostile();
-
     printf("scores hash %016llx\n", (unsigned long long)scores_hash);
     printf("%lld passed, %lld failed\n", (long long)n_passed, (long long)n_failed);
     return n_failed > 0;

@@ -137,17 +137,6 @@ static void test_case(const char *shape, const matrix *rows, kind type)
     problem_free(&P);
 }
 
-/* Rows of all lengths around the runs of 32; empty ones at both ends and inside; explicit zeros. */
-static matrix mixed_rows(int64_t n_features)
-{
-    static const int64_t lengths[] = {0, 1, 2, 3, 0, 0, 7, 20, 20, 31, 32, 33, 40, 64, 90, 5, 1, 0};
-    matrix m = matrix_new(n_features);
-    for (int64_t i = 0; i < COUNT(lengths); i++)
-        matrix_random_row(&m, lengths[i] < n_features ? lengths[i] : n_features, i % 3 == 0,
-                          i % 5 == 2 ? 1 : 0.1);
-    return m;
-}
-
 /* indptr that starts after 0 and ends before nnz; what lies outside is garbage. */
 static matrix rows_between_garbage(void)
 {
@@ -163,25 +152,17 @@ static matrix rows_between_garbage(void)
     return m;
 }
 
-static matrix equal_rows(int64_t n_rows, int64_t z, int64_t n_features)
-{
-    matrix m = matrix_new(n_features);
-    for (int64_t i = 0; i < n_rows; i++)
-        matrix_random_row(&m, z, i % 3 > 0, 0);
-    return m;
-}
-
 /* So many rows that three threads pay. */
 static matrix rows_for_threads(kind type)
 {
     const int64_t z = type.n_fields ? 24 : 12, per_value = type.k * type.n_outputs * (type.n_fields ? 16 : 1);
-    return equal_rows(1 + 640000 / (per_value * z), z, 150);
+    return matrix_equal_rows(1 + 640000 / (per_value * z), z, 150);
 }
 
 static void test_shapes(kind type, int is_ffm)
 {
-    matrix shapes[] = {mixed_rows(1), mixed_rows(40), rows_between_garbage(), equal_rows(9, 0, 5),
-                       equal_rows(4, 0, 0), matrix_new(6), matrix_new(0)};
+    matrix shapes[] = {matrix_mixed_rows(1), matrix_mixed_rows(40), rows_between_garbage(), matrix_equal_rows(9, 0, 5),
+                       matrix_equal_rows(4, 0, 0), matrix_new(6), matrix_new(0)};
     static const char *const names[] = {"one feature", "40 features",     "between garbage", "empty rows",
                                         "no features", "no rows", "nothing"};
     static const int64_t n_fields[] = {1, 16, 3, 2, 1, 2, 1};
@@ -203,7 +184,7 @@ static void test_shapes(kind type, int is_ffm)
 /* So many outputs that the rows of several threads' chunk (32 MB) are not all. */
 static void test_chunks(void)
 {
-    matrix m = equal_rows(1700, 3, 50);
+    matrix m = matrix_equal_rows(1700, 3, 50);
     test_case("chunks", &m, (kind){FASTFM_F64, FASTFM_F32, FASTFM_I32, 70, 40, 0});
     matrix_free(&m);
 }
@@ -214,7 +195,7 @@ void test_models(void)
                                       14, 15, 16, 17, 18, 19, 20, 31, 32, 33, 64, 65, 70};
     matrix m;
     random_state = 1;
-    m = mixed_rows(90);
+    m = matrix_mixed_rows(90);
     for (int64_t i = 0; i < COUNT(factors) * 32; i++) {
         const int bits = (int)(i % 32), is_ffm = bits >> 4;
         const kind type = {bits & 1 ? FASTFM_F64 : FASTFM_F32, bits & 2 ? FASTFM_F64 : FASTFM_F32,

@@ -1,0 +1,261 @@
+/* Matrices that lie: the right status and row, or the right result, and no access outside any array. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "reference.h"
+#include "tests.h"
+
+#define SMALL_CASES 6000
+#define LARGE_CASES 60
+
+static int64_t evil_number(int64_t size)
+{
+    const int64_t evil[] = {-1,        -2,           INT32_MIN,        INT32_MAX,           INT64_MIN,
+                            INT64_MAX, -size,        size,             size + 1,            size - 1,
+                            INT64_C(1) << 31, INT64_C(1) << 32, INT64_MIN + 1, INT64_MAX / 8, INT64_MIN / 16};
+    return random_below(4) ? evil[random_below(COUNT(evil))] : (int64_t)random_bits() >> random_below(64);
+}
+
+static double evil_value(double value)
+{
+    const double evil[] = {NAN, INFINITY, -INFINITY, 1e300, -1e-300, 0, -0.0, 5e-324};
+    return evil[random_below(COUNT(evil))] + (random_below(2) ? value : 0);
+}
+
+/* Changes a few entries, and in places all. */
+static void spoil(matrix *m)
+{
+    const int64_t kind_of_spoiling = random_below(8), n_changes = 1 + random_below(3);
+    for (int64_t change = 0; change < n_changes; change++) {
+        const int64_t i = random_below(m->n_rows + 1), p = m->nnz > 0 ? random_below(m->nnz) : -1;
+        if (kind_of_spoiling == 0 || kind_of_spoiling == 6)
+            m->indptr[i] = evil_number(m->nnz);
+        if (kind_of_spoiling == 1)
+            m->indptr[i] += random_below(5) - 2;
+        if (kind_of_spoiling >= 2 && kind_of_spoiling <= 4 && p >= 0)
+            m->indices[p] = evil_number(m->n_features);
+        if (kind_of_spoiling >= 4 && p > 0)
+            m->indices[p] = m->indices[p - 1];
+        if (p >= 0)
+            m->values[p] = evil_value(m->values[p]);
+    }
+    for (int64_t i = 0; kind_of_spoiling == 7 && random_below(3) == 0 && i <= m->n_rows; i++)
+        m->indptr[i] = evil_number(m->nnz);
+    for (int64_t p = 0; kind_of_spoiling == 3 && random_below(3) == 0 && p < m->nnz; p++)
+        m->indices[p] = evil_number(m->n_features);
+}
+
+typedef struct {
+    const fastfm_csr *X;
+    fastfm_status status;
+    int64_t row;
+    int num_threads;
+} expectation;
+
+static void check_fault(const expectation *expected, fastfm_status status, int64_t bad_row)
+{
+    CHECK(status == expected->status);
+    CHECK(status != expected->status || status == FASTFM_OK || bad_row == expected->row);
+}
+
+static void check_model(const expectation *expected, int64_t n_features, kind type)
+{
+    const fastfm_csr *X = expected->X;
+    model m = model_random(n_features, type.n_fields, type.k, type.n_outputs, type.real);
+    const int64_t C = type.n_outputs, block = model_block(&m.c), bytes = type_size(type.real);
+    const int64_t n_slots = random_below(2) ? n_features : 1 + random_below(4);
+    void *scores = exactly(X->n_rows * C, bytes), *y = exactly(X->n_rows, 1);
+    void *w = exactly(C * n_slots, bytes), *V = exactly(C * n_slots * block, bytes);
+    void *slots = exactly(X->nnz, type_size(X->index_type));
+    double *w0 = (double *)exactly(C, 8), total = 0;
+    const fastfm_loss loss = {C > 1 ? FASTFM_SOFTMAX : FASTFM_LOGISTIC, 0};
+    const fastfm_targets targets = {y, FASTFM_U8, NULL};
+    const fastfm_gradient gradient = {n_slots, n_slots == n_features ? NULL : slots, w0, w, V};
+    int64_t bad_row = -1;
+    memset(y, 0, (size_t)X->n_rows);
+    memset(w0, 0, (size_t)(C * 8));
+    memset(w, 0, (size_t)(C * n_slots * bytes));
+    memset(V, 0, (size_t)(C * n_slots * block * bytes));
+    for (int64_t p = 0; p < X->nnz; p++)
+        set_index(slots, X->index_type, p, random_below(n_slots > 0 ? n_slots : 1));
+    check_fault(expected, fastfm_score(X, &m.c, scores, expected->num_threads, &bad_row), bad_row);
+    bad_row = -1;
+    check_fault(expected,
+                fastfm_objective(X, &m.c, &loss, &targets, (double)X->n_rows + 1, &total,
+                                 random_below(4) ? &gradient : NULL, expected->num_threads, &bad_row),
+                bad_row);
+    free(scores), free(y), free(w0), free(w), free(V), free(slots);
+    model_free(&m);
+}
+
+/* The repeats of X summed, against pairs: each column stays where it first is. */
+static void check_sum_repeats(const fastfm_csr *X, int64_t n_features)
+{
+    const fastfm_type type = X->index_type;
+    void *indptr = exactly(X->n_rows + 1, type_size(type)), *indices = exactly(X->nnz, type_size(type));
+    void *data = exactly(X->nnz, type_size(X->data_type));
+    void *total = exactly(1, type_size(X->data_type));
+    int64_t at = 0, bad_row, same = 1;
+    fastfm_csr summed = {X->n_rows, X->nnz, indptr, indices, data, type, X->data_type};
+    if (!CHECK(fastfm_sum_repeats(X, indptr, indices, data) == FASTFM_OK))
+        return;
+    for (int64_t i = 0; i < X->n_rows; i++) {
+        const int64_t first = get_index(X->indptr, type, i), last = get_index(X->indptr, type, i + 1);
+        same &= get_index(indptr, type, i) == at;
+        for (int64_t p = first; p < last; p++) {
+            const int64_t j = get_index(X->indices, type, p);
+            int64_t q = first;
+            while (get_index(X->indices, type, q) != j)
+                q++;
+            if (q < p)
+                continue;
+            set_real(total, X->data_type, 0, get_real(X->data, X->data_type, p));
+            for (q = p + 1; q < last; q++)
+                if (get_index(X->indices, type, q) == j)
+                    set_real(total, X->data_type, 0,
+                             get_real(total, X->data_type, 0) + get_real(X->data, X->data_type, q));
+            same &= get_index(indices, type, at) == j;
+            same &= same_value(get_real(data, X->data_type, at), get_real(total, X->data_type, 0)) ||
+                    !isfinite(get_real(total, X->data_type, 0));
+            at++;
+        }
+    }
+    CHECK(same && get_index(indptr, type, X->n_rows) == at);
+    summed.nnz = at;
+    CHECK(fastfm_check(&summed, n_features, &bad_row) == FASTFM_OK);
+    free(indptr), free(indices), free(data), free(total);
+}
+
+static void check_matrix(const matrix *m, kind type, int num_threads)
+{
+    fastfm_csr X = csr_of(m, type.index, type.data);
+    expectation expected = {.X = &X, .num_threads = num_threads};
+    int64_t bad_row = -1;
+    expected.status = reference_check(&X, m->n_features, &expected.row);
+    check_fault(&expected, fastfm_check(&X, m->n_features, &bad_row), bad_row);
+    check_model(&expected, m->n_features, type);
+    type.n_fields = 0;
+    check_model(&expected, m->n_features, type);
+    if (expected.status == FASTFM_OK || expected.status == FASTFM_REPEATED_COLUMN)
+        check_sum_repeats(&X, m->n_features);
+    csr_free(&X);
+}
+
+static kind random_kind(int64_t k, int64_t n_outputs, int64_t n_fields)
+{
+    return (kind){random_below(2) ? FASTFM_F64 : FASTFM_F32, random_below(2) ? FASTFM_F64 : FASTFM_F32,
+                  random_below(2) ? FASTFM_I64 : FASTFM_I32, k, n_outputs, n_fields};
+}
+
+static void test_small(int64_t test)
+{
+    const int64_t n_features = random_below(20) ? 1 + random_below(70) : 0, n_rows = random_below(9);
+    matrix m = matrix_new(n_features);
+    for (int64_t i = 0; i < n_rows; i++)
+        matrix_random_row(&m, random_below(2 + random_below(n_features + 1)) % (n_features + 1),
+                          random_below(2) == 0, 0.1);
+    if (n_rows > 0 && random_below(8))
+        spoil(&m);
+    fastfm_use_level((int)random_below(fastfm_n_levels()));
+    CASE("small hostile matrix %d, level %d", (int)test, fastfm_active_level());
+    check_matrix(&m, random_kind(1 + random_below(34), 1 + random_below(2), 1 + random_below(6)), 3);
+    matrix_free(&m);
+}
+
+/* So much work that threads start. A repeat in an early row must not hide a bad index in a late one. */
+static void test_large(int64_t test)
+{
+    const int64_t n_features = 200;
+    matrix m = matrix_equal_rows(400, 9, n_features);
+    const int num_threads = 1 + (int)(test % 3);
+    if (test % 4 == 0)
+        m.indices[9 * random_below(200)] = m.indices[0];
+    spoil(&m);
+    fastfm_use_level((int)random_below(fastfm_n_levels()));
+    CASE("large hostile matrix %d, level %d, %d threads", (int)test, fastfm_active_level(), num_threads);
+    check_matrix(&m, random_kind(60 + random_below(6), 4, 5), num_threads);
+    matrix_free(&m);
+}
+
+/* The fault lies in a later chunk of rows than the gradient that looks ahead. */
+static void test_chunks(void)
+{
+    static const int64_t columns[] = {INT64_MIN, INT64_MAX, -1, 50};
+    for (int64_t test = 0; test < COUNT(columns); test++) {
+        matrix m = matrix_equal_rows(1700, 3, 50);
+        for (int64_t p = 3 * 1430; p < m.nnz; p++)
+            m.indices[p] = columns[test];
+        fastfm_use_level((int)(test % fastfm_n_levels()));
+        CASE("hostile chunk, column %lld", (long long)columns[test]);
+        check_matrix(&m, (kind){FASTFM_F64, FASTFM_F64, FASTFM_I64, 70, 40, 2}, 3);
+        matrix_free(&m);
+    }
+}
+
+/* Columns of any size, in rows too long for the check by pairs; the check reads no parameters. */
+static void test_long_rows(void)
+{
+    for (int64_t test = 0; test < 600; test++) {
+        const int wide = test % 2 == 0;
+        const int64_t limit = wide ? INT64_MAX : test % 4 == 1 ? INT32_MAX : INT64_C(1) << (31 + test % 7);
+        const int64_t step = random_below(2) ? 1 : INT64_C(1) << random_below(wide ? 54 : 23);
+        const int64_t z = 30 + random_below(200), n_columns = random_below(4) ? 100000 : 64;
+        matrix m = matrix_new(limit);
+        fastfm_csr X;
+        expectation expected;
+        int64_t bad_row = -1;
+        matrix_end_row(&m);
+        for (int64_t i = 0; i < 2; i++) {
+            for (int64_t a = 0; a < z; a++)
+                matrix_add(&m, step * (test % 3 ? random_below(n_columns) % 128 + a * 128 : z - a) % limit, 1);
+            if (random_below(2))
+                m.indices[m.nnz - 1 - random_below(z)] = m.indices[m.nnz - 1 - random_below(z)];
+            matrix_end_row(&m);
+        }
+        X = csr_of(&m, wide ? FASTFM_I64 : FASTFM_I32, FASTFM_F32);
+        expected = (expectation){.X = &X};
+        expected.status = reference_check(&X, limit, &expected.row);
+        CASE("long rows %d", (int)test);
+        check_fault(&expected, fastfm_check(&X, limit, &bad_row), bad_row);
+        csr_free(&X);
+        matrix_free(&m);
+    }
+}
+
+/* One bad label, or two, anywhere: the first is told, with any number of threads. */
+static void test_bad_labels(void)
+{
+    matrix m = matrix_equal_rows(700, 8, 40);
+    for (int64_t test = 0; test < 36; test++) {
+        const int num_threads = 1 + (int)(test % 3);
+        problem P = problem_new(&m, random_kind(40, 3, test % 2 ? 4 : 0));
+        double *y = (double *)exactly(m.n_rows, 8), total = 0;
+        const fastfm_targets targets = {y, FASTFM_F64, NULL};
+        const int64_t first = random_below(m.n_rows), second = random_below(m.n_rows);
+        int64_t bad_row = -1;
+        for (int64_t i = 0; i < m.n_rows; i++)
+            y[i] = (double)(i % 3);
+        y[first] = test % 4 ? 3 : NAN;
+        y[second] = -1;
+        fastfm_use_level((int)(test % fastfm_n_levels()));
+        CASE("bad labels in rows %d and %d, %d threads", (int)first, (int)second, num_threads);
+        CHECK(fastfm_objective(&P.X, &P.m.c, &P.loss, &targets, 1, &total, NULL, num_threads, &bad_row) ==
+              FASTFM_BAD_LABEL);
+        CHECK(bad_row == (first < second ? first : second));
+        free(y);
+        problem_free(&P);
+    }
+    matrix_free(&m);
+}
+
+void test_hostile(void)
+{
+    random_state = 4;
+    for (int64_t test = 0; test < SMALL_CASES; test++)
+        test_small(test);
+    for (int64_t test = 0; test < LARGE_CASES; test++)
+        test_large(test);
+    test_chunks();
+    test_long_rows();
+    test_bad_labels();
+}
