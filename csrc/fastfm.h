@@ -74,9 +74,9 @@ fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void 
 /* Checks X against n_features columns without computing anything. */
 fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, int64_t *bad_row);
 
-/* *total += sum over rows of weight * loss, scaled by 1 / weight_sum. With gradient not NULL its arrays grow
- * by the gradient of that. Sums over rows are made in row order, whatever num_threads. To go
- * through X in pieces, give pieces that start at multiples of FASTFM_ROW_BLOCK rows: the bits are the same. */
+/* *total += sum over rows of weight * loss. With gradient not NULL its arrays grow by the gradient of that sum
+ * over weight_sum. Sums over rows are made in row order, whatever num_threads. To go through X in pieces, give
+ * pieces that start at multiples of FASTFM_ROW_BLOCK rows: the bits are the same. */
 #define FASTFM_ROW_BLOCK 256
 fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model, const fastfm_loss *loss,
                                const fastfm_targets *targets, double weight_sum, double *total,

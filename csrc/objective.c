@@ -13,12 +13,11 @@
 #include "parallel.h"
 #include "workspace.h"
 
-/* Bytes of V that the rows of one thread's chunk touch; bytes that the rows of several threads' chunk keep. */
-#define CACHE_BYTES 262144
-#define KEPT_BYTES 33554432
-#define BLOCK_VALUES 16384
-#define SLOT_SAMPLE 4096
-#define COLD_COST 4
+#define CACHE_BYTES 262144   /* of V, that the rows of one thread's chunk touch */
+#define KEPT_BYTES 33554432  /* by the rows of several threads' chunk */
+#define BLOCK_VALUES 16384   /* as in score.c */
+#define SLOT_SAMPLE 4096     /* columns, to cut the features into shares */
+#define COLD_COST 4          /* of a column that the sample holds once */
 
 typedef struct {
     const fastfm_csr *X;
@@ -40,7 +39,7 @@ typedef struct {
 } objective_job;
 
 /* Losses of rows [begin, end) of the chunk, from their scores. */
-static void lose_rows(const objective_job *job, int thread, int64_t begin, int64_t end)
+static void find_losses(const objective_job *job, int thread, int64_t begin, int64_t end)
 {
     const fastfm_type real = job->model->real;
     const int64_t C = job->model->n_outputs;
@@ -75,7 +74,7 @@ static void score_block(void *context, int64_t block, int thread)
     score(job->X, model, begin, end, job->scores + (begin - job->chunk) * model->n_outputs * real,
           job->sums ? job->sums + (begin - job->chunk) * job->sums_stride * real : NULL, job->work->max_row,
           workspace_scratch(job->work, thread));
-    lose_rows(job, thread, begin, end);
+    find_losses(job, thread, begin, end);
 }
 
 static void add_block(const objective_job *job)
@@ -220,10 +219,16 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model, c
     if (status != FASTFM_OK)
         return status;
     memory = allocate_chunk(&job);
-    if (!memory)
-        status = FASTFM_NO_MEMORY;
-    else if (gradient && job.n_threads > 1)
-        sample_slots(&job);
+    if (!memory) {
+        workspace_close(&work);
+        return FASTFM_NO_MEMORY;
+    }
+    job.totals[0] = *total;
+    if (gradient) {
+        memcpy(job.totals + 1, gradient->w0, sizeof(double) * (size_t)model->n_outputs);
+        if (job.n_threads > 1)
+            sample_slots(&job);
+    }
     while (status == FASTFM_OK && job.chunk < X->n_rows) {
         job.chunk_end = min_i64(job.chunk + job.max_chunk, X->n_rows);
         status = take_chunk(&job, bad_row);
@@ -231,9 +236,9 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model, c
     }
     if (status == FASTFM_OK) {
         add_block(&job);
-        *total += job.totals[0] / weight_sum;
-        for (int64_t c = 0; gradient && c < model->n_outputs; c++)
-            gradient->w0[c] += job.totals[1 + c];
+        *total = job.totals[0];
+        if (gradient)
+            memcpy(gradient->w0, job.totals + 1, sizeof(double) * (size_t)model->n_outputs);
     }
     free(memory);
     workspace_close(&work);

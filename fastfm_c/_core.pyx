@@ -6,7 +6,7 @@ from scipy.sparse import csr_array, csr_matrix
 
 from fastfm_c._threads import default_limit
 from fastfm_c._validation import (
-    aligned_zeros, as_csr, as_fields, as_parameter, as_positive_int, as_row, as_targets, as_weights,
+    aligned_zeros, as_count, as_csr, as_fields, as_parameter, as_row, as_targets, as_weights,
 )
 from fastfm_c._version import __version__
 
@@ -42,7 +42,7 @@ def set_num_threads(n):
         If `n` is not a positive integer.
     """
     global _chosen_threads
-    _chosen_threads = 0 if n is None else as_positive_int(n, "n")
+    _chosen_threads = 0 if n is None else as_count(n, "n")
 
 
 def get_num_threads():
@@ -71,7 +71,7 @@ def get_num_threads():
 cdef int threads_of(num_threads) except -1:
     if num_threads is None:
         return get_num_threads()
-    return min(as_positive_int(num_threads, "num_threads"), 1 << 20)
+    return min(as_count(num_threads, "num_threads"), 1 << 20)
 
 
 def config():
@@ -529,6 +529,8 @@ cdef class _Model:
 
     cdef int hold(self, w0, w, V, fields, int n_axes) except -1:
         """Checks the parameters and takes (a reference to) them; n_axes: of V, for one output."""
+        if self._V is not None:  # another thread may be reading them
+            raise TypeError(f"this {type(self).__name__} has its parameters already")
         V = np.asarray(V)
         self.is_multiple = V.ndim == n_axes + 1
         if not self.is_multiple and V.ndim != n_axes:
@@ -540,18 +542,24 @@ cdef class _Model:
         features = V.shape[len(outputs)]
         if 0 in outputs or 0 in V.shape[len(outputs) + 1:]:
             raise ValueError(f"V has shape {V.shape}; only the number of features may be 0")
-        self._V = as_parameter(V, dtype, V.shape, "V")
+        cdef cnp.ndarray own_V = as_parameter(V, dtype, V.shape, "V")
         self._w = as_parameter(w, dtype, (*outputs, features), "w")
         self._w0 = np.array(as_parameter(w0, dtype, outputs, "w0"), ndmin=1)
         self.c.n_features, self.c.n_factors = features, V.shape[V.ndim - 1]
         self.c.n_outputs = outputs[0] if outputs else 1
-        self.c.real = type_of(self._V)
+        self.c.real = type_of(own_V)
         self.c.w0, self.c.w = cnp.PyArray_DATA(self._w0), cnp.PyArray_DATA(self._w)
-        self.c.V = cnp.PyArray_DATA(self._V)
+        self.c.V = cnp.PyArray_DATA(own_V)
         if n_axes == 3:
             self.c.n_fields = V.shape[V.ndim - 2]
             self._fields = as_fields(fields, features, self.c.n_fields)
             self.c.fields = <const int32_t *>cnp.PyArray_DATA(self._fields)
+        self._V = own_V  # last: a model that has it is complete
+        return 0
+
+    cdef int require_parameters(self) except -1:
+        if self._V is None:
+            raise TypeError(f"this {type(self).__name__} was made without its parameters")
         return 0
 
     @property
@@ -657,6 +665,7 @@ cdef class _Model:
         ValueError
             For a matrix that is malformed or of the wrong width, naming the row; or an unfit `out`.
         """
+        self.require_parameters()
         cdef _Rows rows = rows_of(X, self.c.n_features)
         cdef int n_threads = threads_of(num_threads)
         cdef cnp.ndarray scores = self.scores_array(out, rows.csr.n_rows)
@@ -733,6 +742,7 @@ cdef class _Model:
         cdef int64_t bad_row = 0
         cdef fastfm_status status
         cdef cnp.ndarray scores
+        self.require_parameters()
         if not self.set_row(rows, indices, values):
             indices, values = as_row(indices, values)
             self.set_row(rows, indices, values)
@@ -832,6 +842,7 @@ cdef class _Model:
 
     cdef object evaluate(self, X, y, loss, sample_weight, l2_linear, l2_factors, Gradient gradient,
                          num_threads):
+        self.require_parameters()
         if not isinstance(loss, _Loss):
             raise ValueError("loss must be a SquaredLoss, LogisticLoss or SoftmaxLoss, got "
                              f"{type(loss).__name__}")
@@ -850,13 +861,14 @@ cdef class _Model:
         except _RepeatedColumn:
             value = 0
             self.data_term(rows.without_repeats(), targets, loss, gradient, n_threads, &value)
+        value /= targets.weight_sum
         value += self.penalty(self._w, l2_linear, None if gradient is None else gradient.w, n_threads)
         value += self.penalty(self._V, l2_factors, None if gradient is None else gradient.V, n_threads)
         return value
 
     cdef int data_term(self, _Rows rows, _Targets targets, _Loss loss, Gradient gradient, int n_threads,
                        double *value) except -1:
-        """Adds the mean loss to *value, and makes its gradient."""
+        """Sums weight * loss in *value, and makes the gradient of the weighted mean."""
         cdef fastfm_gradient arrays
         cdef cnp.ndarray grad_w0 = np.zeros(self.c.n_outputs), slots
         if gradient is None:
@@ -986,8 +998,9 @@ cdef class FM(_Model):
         -------
         FM
         """
-        return FM(*_random_parameters((n_features,), (n_features, as_positive_int(n_factors, "n_factors")),
-                                     n_outputs, init_stdev, dtype, rng))
+        n = as_count(n_features, "n_features", 0)
+        shape = (n, as_count(n_factors, "n_factors"))
+        return FM(*_random_parameters((n,), shape, n_outputs, init_stdev, dtype, rng))
 
     def __reduce__(self):
         return FM, (self.w0, self.w, self.V)
@@ -1046,7 +1059,7 @@ cdef class FFM(_Model):
         """
         fields = as_fields(fields, None, None)
         n, n_fields = len(fields), int(fields.max(initial=0)) + 1
-        shape = (n, n_fields, as_positive_int(n_factors, "n_factors"))
+        shape = (n, n_fields, as_count(n_factors, "n_factors"))
         return FFM(*_random_parameters((n,), shape, n_outputs, init_stdev, dtype, rng), fields)
 
     @property
@@ -1068,7 +1081,7 @@ def _random_parameters(w_shape, V_shape, n_outputs, init_stdev, dtype, rng):
         raise ValueError(f"init_stdev must be finite and >= 0, got {init_stdev}")
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
-    outputs = (n_outputs,) if as_positive_int(n_outputs, "n_outputs") > 1 else ()
+    outputs = (n_outputs,) if as_count(n_outputs, "n_outputs") > 1 else ()
     V = aligned_zeros((*outputs, *V_shape), dtype)
     np.random.default_rng(rng).standard_normal(dtype=dtype, out=V)
     V *= init_stdev

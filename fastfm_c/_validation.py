@@ -5,7 +5,7 @@ import operator
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["aligned_zeros", "as_csr", "as_fields", "as_parameter", "as_row", "as_targets", "as_weights"]
+__all__ = ["aligned_zeros", "as_count", "as_csr", "as_fields", "as_parameter", "as_row", "as_targets", "as_weights"]
 
 ALIGNMENT = 64  # bytes; a row of V that starts a cache line touches half as many lines (2.3x at k = 16)
 _TARGET_DTYPES = (np.float32, np.float64, np.int32, np.int64, np.bool_)
@@ -158,12 +158,12 @@ def as_weights(sample_weight, n_rows):
     return weight
 
 
-def as_positive_int(value, name):
-    """A positive int, from anything that is an integer."""
+def as_count(value, name, smallest=1):
+    """An int >= smallest, from anything that is an integer."""
     try:
         number = operator.index(value)
     except TypeError:
-        number = 0
-    if isinstance(value, bool) or number < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+        number = smallest - 1
+    if isinstance(value, bool) or number < smallest:
+        raise ValueError(f"{name} must be an integer >= {smallest}, got {value!r}")
     return number

@@ -104,7 +104,8 @@ def load_adult(*, n_bins: int = 16) -> Adult:
     train, y_train = _read("adult.data.xz", _N_TRAIN, _N_TRAIN_POSITIVE)
     test, y_test = _read("adult.test.csv.xz", _N_TEST, _N_TEST_POSITIVE, header=True)
 
-    train_codes, test_codes, feature_names, field_sizes = [], [], [], []
+    train_codes, test_codes, field_sizes = [], [], []
+    feature_names: list[str] = []
     for name, train_column, test_column in zip(_COLUMNS, train, test, strict=True):
         encode = _encode_numeric if name in _NUMERIC else _encode_categorical
         codes_a, codes_b, names = encode(name, train_column, test_column, n_bins)

@@ -57,7 +57,7 @@ typedef struct {
 static int expect_row(const problem *P, const outputs *out, int64_t i, expectation *expected)
 {
     const int64_t C = P->m.c.n_outputs, n = P->m.c.n_features;
-    const double weight = (P->targets.weight ? P->targets.weight[i] : 1) / P->weight_sum;
+    const double weight = P->targets.weight ? P->targets.weight[i] : 1, share = weight / P->weight_sum;
     double magnitude = 0, steepest = 1, loss;
     int close = 1;
     for (int64_t c = 0; c < C; c++) {
@@ -69,7 +69,7 @@ static int expect_row(const problem *P, const outputs *out, int64_t i, expectati
     loss = reference_loss(&P->loss, target_value(P->targets.y, P->targets.y_type, i), expected->scores, C,
                           expected->gradient);
     for (int64_t c = 0; c < C; c++) {
-        const sum dscore = {weight * expected->gradient[c], weight * magnitude};
+        const sum dscore = {share * expected->gradient[c], share * magnitude};
         steepest = fmax(steepest, fabs(expected->gradient[c]));
         expected->w0[c].value += dscore.value;
         expected->w0[c].magnitude += fabs(dscore.value) + dscore.magnitude;

@@ -1,0 +1,38 @@
+"""Python programs in a process of their own, for what is decided at import or may end a process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import fastfm_c
+
+HERE = Path(__file__).parent
+TIME_LIMIT = 120  # seconds; only a program that hangs needs them
+
+
+def environment(**changes):
+    """The present one without choices of threads and SIMD; the same fastfm_c is imported."""
+    env = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "FASTFM_C_SIMD")}
+    paths = [Path(fastfm_c.__file__).parent.parent, HERE, *env.get("PYTHONPATH", "").split(os.pathsep)]
+    env["PYTHONPATH"] = os.pathsep.join(str(p) for p in paths if str(p) != ".")
+    return env | changes
+
+
+def run(program, *args, options=("-W", "error"), **changes):
+    """Runs a program given as text; keywords are environment variables."""
+    return subprocess.run(
+        [sys.executable, *options, "-c", program, *map(str, args)],
+        env=environment(**changes),
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+        check=False,
+    )
+
+
+def output_of(program, *args, **changes):
+    """What a program prints; it must succeed."""
+    done = run(program, *args, **changes)
+    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
