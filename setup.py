@@ -23,7 +23,7 @@ DIRECTIVES = {
     "initializedcheck": False,
     "freethreading_compatible": True,
     "embedsignature": True,
-    "embedsignature.format": "python",
+    "embedsignature.format": "clinic",
 }
 # No SIMD flags: each csrc/kernels/<level>.c sets its own target. Same bits everywhere: no fused operations.
 FLAGS = {

@@ -14,12 +14,12 @@ FORCE_INLINE double sigmoid(double s)
     return (s >= 0 ? 1 : e) / (1 + e);
 }
 
-/* max(s, 0) - s t + log1p(exp(-|s|)), and sigmoid(s) - t: written so that equal terms never meet. */
-FORCE_INLINE double logistic_loss(double s, double t, double *gradient)
+/* max(s, 0) - s t + log1p(exp(-|s|)), and sigmoid(s) - t, with u = 1 - t: neither takes 1 from nearly 1. */
+FORCE_INLINE double logistic_loss(double s, double t, double u, double *gradient)
 {
     const double e = exp(-fabs(s)), tail = e / (1 + e);
-    *gradient = s >= 0 ? (1 - t) - tail : tail - t;
-    return fabs(s) * (s >= 0 ? 1 - t : t) + log1p(e);
+    *gradient = s >= 0 ? u - tail : tail - t;
+    return fabs(s) * (s >= 0 ? u : t) + log1p(e);
 }
 
 FORCE_INLINE double squared_loss(double s, double y, double *gradient)

@@ -504,17 +504,31 @@ cdef class SoftmaxLoss(_ClassLoss):
 
 
 cdef class Gradient:
-    """Gradient of an objective: `w0`, `w` and `V`, shaped like the parameters.
+    """Gradient of an objective: `w0`, `w` and `V`, shaped like the parameters."""
+    cdef object _w0, _w, _V, _features
 
-    Attributes
-    ----------
-    w0 : float, or ndarray of shape (C,)
-    w, V : ndarray, of the model's dtype
-    features : ndarray of int64, or None
-        None when `w` and `V` cover all features. From ``gradient(..., sparse=True)``: the columns that
-        occur in X, ascending; `w` and `V` then hold these features only.
-    """
-    cdef readonly object w0, w, V, features
+    @property
+    def w0(self):
+        """Derivative by the bias: float, or ndarray of shape (C,)."""
+        return self._w0
+
+    @property
+    def w(self):
+        """Derivatives by the linear weights, of the model's dtype."""
+        return self._w
+
+    @property
+    def V(self):
+        """Derivatives by the factors, of the model's dtype."""
+        return self._V
+
+    @property
+    def features(self):
+        """Which features `w` and `V` hold: None for all of them.
+
+        From ``gradient(..., sparse=True)`` an ascending array of int64: the columns that occur in X.
+        """
+        return self._features
 
     def __repr__(self):
         kind = "" if self.features is None else f", features=({len(self.features)},)"
@@ -536,9 +550,9 @@ cdef class _Model:
         if not self.is_multiple and V.ndim != n_axes:
             raise ValueError(f"V has {V.ndim} dimensions, {type(self).__name__} expects {n_axes}, or "
                              f"{n_axes + 1} for several outputs")
-        if V.dtype not in (np.float32, np.float64):
-            raise ValueError(f"V has dtype {V.dtype}, expected float32 or float64")
         dtype, outputs = V.dtype.newbyteorder("="), V.shape[:V.ndim - n_axes]
+        if dtype not in (np.float32, np.float64):
+            raise ValueError(f"V has dtype {V.dtype}, expected float32 or float64")
         features = V.shape[len(outputs)]
         if 0 in outputs or 0 in V.shape[len(outputs) + 1:]:
             raise ValueError(f"V has shape {V.shape}; only the number of features may be 0")
@@ -836,7 +850,7 @@ cdef class _Model:
             raise ValueError("a sparse gradient has no L2 term: l2_linear and l2_factors must be 0, got "
                              f"{l2_linear} and {l2_factors}")
         cdef Gradient gradient = Gradient.__new__(Gradient)
-        gradient.features = () if sparse else None
+        gradient._features = () if sparse else None
         value = self.evaluate(X, y, loss, sample_weight, l2_linear, l2_factors, gradient, num_threads)
         return value, gradient
 
@@ -862,8 +876,8 @@ cdef class _Model:
             value = 0
             self.data_term(rows.without_repeats(), targets, loss, gradient, n_threads, &value)
         value /= targets.weight_sum
-        value += self.penalty(self._w, l2_linear, None if gradient is None else gradient.w, n_threads)
-        value += self.penalty(self._V, l2_factors, None if gradient is None else gradient.V, n_threads)
+        value += self.penalty(self._w, l2_linear, None if gradient is None else gradient._w, n_threads)
+        value += self.penalty(self._V, l2_factors, None if gradient is None else gradient._V, n_threads)
         return value
 
     cdef int data_term(self, _Rows rows, _Targets targets, _Loss loss, Gradient gradient, int n_threads,
@@ -874,22 +888,22 @@ cdef class _Model:
         if gradient is None:
             return self.data_loss(rows, targets, loss, NULL, n_threads, value)
         arrays.n_slots, arrays.slots = self.c.n_features, NULL
-        if gradient.features is not None:
+        if gradient._features is not None:
             self.check_rows(rows)
-            gradient.features, slots = features_of(rows)
-            arrays.n_slots, arrays.slots = len(gradient.features), cnp.PyArray_DATA(slots)
+            gradient._features, slots = features_of(rows)
+            arrays.n_slots, arrays.slots = len(gradient._features), cnp.PyArray_DATA(slots)
         outputs = (self.c.n_outputs,) if self.is_multiple else ()
         tail = (<object>self._V).shape[len(outputs) + 1:]
-        gradient.w = aligned_zeros((*outputs, arrays.n_slots), self.dtype)
-        gradient.V = aligned_zeros((*outputs, arrays.n_slots, *tail), self.dtype)
+        gradient._w = aligned_zeros((*outputs, arrays.n_slots), self.dtype)
+        gradient._V = aligned_zeros((*outputs, arrays.n_slots, *tail), self.dtype)
         arrays.w0 = <double *>cnp.PyArray_DATA(grad_w0)
-        arrays.w, arrays.V = cnp.PyArray_DATA(gradient.w), cnp.PyArray_DATA(gradient.V)
-        cdef int64_t w_bytes = gradient.w.nbytes, V_bytes = gradient.V.nbytes
+        arrays.w, arrays.V = cnp.PyArray_DATA(gradient._w), cnp.PyArray_DATA(gradient._V)
+        cdef int64_t w_bytes = gradient._w.nbytes, V_bytes = gradient._V.nbytes
         with nogil:
             fastfm_touch_zeros(arrays.w, w_bytes, n_threads)
             fastfm_touch_zeros(arrays.V, V_bytes, n_threads)
         self.data_loss(rows, targets, loss, &arrays, n_threads, value)
-        gradient.w0 = grad_w0.astype(self.dtype) if self.is_multiple else float(grad_w0[0])
+        gradient._w0 = grad_w0.astype(self.dtype) if self.is_multiple else float(grad_w0[0])
         return 0
 
     cdef int data_loss(self, _Rows rows, _Targets targets, _Loss loss, const fastfm_gradient *gradient,
@@ -940,10 +954,13 @@ cdef class _Model:
 
 cdef tuple features_of(_Rows rows):
     """The columns that occur in rows (explicit zeros do not), and the place among them of each value."""
-    features = np.unique(rows.indices[rows.data != 0])
-    slots = np.searchsorted(features, rows.indices)  # explicit zeros get any place: nothing is added there
-    np.minimum(slots, max(len(features) - 1, 0), out=slots)
-    return features.astype(np.int64), np.ascontiguousarray(slots, rows.indices.dtype)
+    stored = slice(rows.indptr[0], rows.indptr[rows.csr.n_rows])
+    columns = rows.indices[stored]
+    features = np.unique(columns[rows.data[stored] != 0])
+    slots = np.zeros_like(rows.indices)
+    # An explicit zero gets any place: nothing is added there.
+    slots[stored] = np.minimum(np.searchsorted(features, columns), max(len(features) - 1, 0))
+    return features.astype(np.int64), slots
 
 
 cdef class FM(_Model):

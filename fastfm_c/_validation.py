@@ -137,9 +137,10 @@ def as_targets(y, n_rows):
     if y.shape != (n_rows,):
         raise ValueError(f"y has shape {y.shape}, expected ({n_rows},): one target for each row")
     _require_real(y.dtype, "y")
-    if y.dtype.newbyteorder("=") not in _TARGET_DTYPES:
-        return _plain(y, np.int64 if np.can_cast(y.dtype, np.int64) else np.float64)
-    return _plain(y, y.dtype.newbyteorder("="))
+    for dtype in _TARGET_DTYPES:
+        if y.dtype.newbyteorder("=") == dtype:
+            return _plain(y, dtype)
+    return _plain(y, np.int64 if np.can_cast(y.dtype, np.int64) else np.float64)
 
 
 def as_weights(sample_weight, n_rows):
@@ -165,5 +166,6 @@ def as_count(value, name, smallest=1):
     except TypeError:
         number = smallest - 1
     if isinstance(value, bool) or number < smallest:
-        raise ValueError(f"{name} must be an integer >= {smallest}, got {value!r}")
+        wanted = "a positive integer" if smallest == 1 else f"an integer >= {smallest}"
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
     return number

@@ -21,9 +21,7 @@ settings.register_profile(
     max_examples=60,
     suppress_health_check=_CHECKS,
 )
-settings.register_profile(
-    "random", deadline=None, max_examples=1000, suppress_health_check=_CHECKS
-)
+settings.register_profile("random", deadline=None, max_examples=1000, suppress_health_check=_CHECKS)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 

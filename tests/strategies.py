@@ -1,5 +1,7 @@
 """Hypothesis strategies: sizes and kinds are drawn, and shrink; the numbers come from a seed."""
 
+import itertools
+
 import numpy as np
 import scipy.sparse as sp
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def make_csr(rng, lengths, n_features, data="float64", index="int32", *, sort=Fa
     """Rows of the given numbers of values; without repeats no longer than n_features."""
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(index)
     indices = np.zeros(indptr[-1], index)
-    for begin, end in zip(indptr[:-1], indptr[1:], strict=True):
+    for begin, end in itertools.pairwise(indptr):
         row = rng.choice(n_features, end - begin, replace=repeats) if end > begin else []
         indices[begin:end] = np.sort(row) if sort else row
     return csr_of(indptr, indices, rng.standard_normal(len(indices)).astype(data), (len(lengths), n_features))
@@ -42,7 +44,15 @@ def csr(draw, min_rows=0, max_rows=6, repeats=None):
     lengths = rng.integers(0, longest + 1, n_rows)
     if n_rows and draw(st.booleans()):
         lengths[rng.integers(n_rows)] = longest
-    X = make_csr(rng, lengths, n_features, draw(REALS), draw(INDICES), sort=draw(st.booleans()), repeats=repeats)
+    X = make_csr(
+        rng,
+        lengths,
+        n_features,
+        draw(REALS),
+        draw(INDICES),
+        sort=draw(st.booleans()),
+        repeats=repeats,
+    )
     kind = draw(st.sampled_from(["normal", "one-hot", "zeros", "large", "small"]))
     if kind == "one-hot":
         X.data[:] = 1

@@ -162,7 +162,9 @@ def test_repeated_columns_are_summed(simd, problem):
 def test_twice_the_values_and_half_the_parameters(simd, problem):
     model, X = problem
     half = FM(model.w0, model.w / 2, model.V / 2)
-    np.testing.assert_array_equal(half.predict(csr_of(X.indptr, X.indices, X.data * 2, X.shape)), model.predict(X))
+    np.testing.assert_array_equal(
+        half.predict(csr_of(X.indptr, X.indices, X.data * 2, X.shape)), model.predict(X)
+    )
 
 
 @given(problem=problems("FM"))

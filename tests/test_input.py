@@ -125,7 +125,12 @@ def test_columns_in_any_order(model, X):
 def test_zero_rows_of_every_kind():
     for model in (*MODELS.values(), MODELS["FM"].copy()):
         shape = (0, 3) if model.n_outputs == 3 else (0,)
-        for X in (sp.csr_array((0, N)), sp.csc_array((0, N)), np.zeros((0, N)), sp.csr_array((0, N), dtype=int)):
+        for X in (
+            sp.csr_array((0, N)),
+            sp.csc_array((0, N)),
+            np.zeros((0, N)),
+            sp.csr_array((0, N), dtype=int),
+        ):
             assert model.predict(X).shape == shape
 
 
@@ -215,7 +220,12 @@ def test_repeats_in_a_row_leave_the_bits_of_other_rows(model):
 @pytest.mark.parametrize("index", ["int32", "int64"])
 @pytest.mark.parametrize("data", ["float32", "float64"])
 def test_repeats_of_every_type(model, data, index):
-    X = csr_of(np.array([0, 1, 5, 6], index), np.array([3, 9, 2, 9, 2, 1], index), np.arange(1, 7, dtype=data), (3, N))
+    X = csr_of(
+        np.array([0, 1, 5, 6], index),
+        np.array([3, 9, 2, 9, 2, 1], index),
+        np.arange(1, 7, dtype=data),
+        (3, N),
+    )
     summed = csr_of(np.array([0, 1, 3, 4]), np.array([3, 9, 2, 1]), np.array([1.0, 6, 8, 6]), (3, N))
     np.testing.assert_array_equal(model.predict(X), model.predict(summed))
     np.testing.assert_array_equal(model.predict_row(X.indices[1:5], X.data[1:5]), model.predict(summed)[1])

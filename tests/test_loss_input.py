@@ -17,11 +17,31 @@ RTOL = 1e-14
 
 
 @pytest.mark.parametrize(
-    "dtype", ["bool", "int8", "uint8", "int16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64", "longlong", ">i4", ">f8"]
+    "dtype",
+    [
+        "bool",
+        "int8",
+        "uint8",
+        "int16",
+        "int32",
+        "uint32",
+        "int64",
+        "uint64",
+        "float16",
+        "float32",
+        "float64",
+        "longlong",
+        ">i4",
+        ">f8",
+    ],
 )
 def test_targets_of_any_real_type_give_the_same_bits(dtype):
     y = np.array([1, 0, 1])
-    for loss, scores in [(SquaredLoss(), LOGISTIC_SCORES), (LogisticLoss(0.1), LOGISTIC_SCORES), (SoftmaxLoss(0.1), SOFTMAX_SCORES)]:
+    for loss, scores in [
+        (SquaredLoss(), LOGISTIC_SCORES),
+        (LogisticLoss(0.1), LOGISTIC_SCORES),
+        (SoftmaxLoss(0.1), SOFTMAX_SCORES),
+    ]:
         expected = loss.loss_gradient(y, scores)
         for got, wanted in zip(loss.loss_gradient(y.astype(dtype), scores), expected, strict=True):
             np.testing.assert_array_equal(got, wanted)
@@ -32,7 +52,10 @@ def test_lists_and_strided_arrays():
     expected = LogisticLoss().loss([1, 0, 1], [0.5, -2.0, 3.0])
     np.testing.assert_array_equal(LogisticLoss().loss(y[::2], scores[::2]), expected)
     columns = np.asfortranarray(SOFTMAX_SCORES)
-    np.testing.assert_array_equal(SoftmaxLoss().gradient([0, 1, 2], columns), SoftmaxLoss().gradient([0, 1, 2], SOFTMAX_SCORES))
+    np.testing.assert_array_equal(
+        SoftmaxLoss().gradient([0, 1, 2], columns),
+        SoftmaxLoss().gradient([0, 1, 2], SOFTMAX_SCORES),
+    )
 
 
 def test_integer_scores_become_float64():
@@ -153,7 +176,20 @@ def test_mean_of_rows_without_weight_as_if_absent():
     assert SquaredLoss().mean([1, 2, 3], [2.0, np.inf, np.nan], [3, 0, 0]) == 0.5
 
 
-@pytest.mark.parametrize("weight", [[0, 0, 0], [1, -1, 1], [1, np.nan, 1], [np.inf, 1, 1], [1, 1], [[1, 1, 1]], 1.0, ["a"] * 3, [1e308] * 3])
+@pytest.mark.parametrize(
+    "weight",
+    [
+        [0, 0, 0],
+        [1, -1, 1],
+        [1, np.nan, 1],
+        [np.inf, 1, 1],
+        [1, 1],
+        [[1, 1, 1]],
+        1.0,
+        ["a"] * 3,
+        [1e308] * 3,
+    ],
+)
 def test_mean_refuses_weights(weight):
     with pytest.raises(ValueError, match="weight"):
         SquaredLoss().mean([1, 2, 3], [1.0, 2.0, 3.0], weight)
@@ -180,7 +216,13 @@ def test_one_class_cannot_be_smoothed():
 
 
 def test_equality_hash_repr_and_pickling():
-    losses = [SquaredLoss(), LogisticLoss(), LogisticLoss(0.25), SoftmaxLoss(), SoftmaxLoss(label_smoothing=0.25)]
+    losses = [
+        SquaredLoss(),
+        LogisticLoss(),
+        LogisticLoss(0.25),
+        SoftmaxLoss(),
+        SoftmaxLoss(label_smoothing=0.25),
+    ]
     for loss in losses:
         same = pickle.loads(pickle.dumps(loss))
         assert same == loss

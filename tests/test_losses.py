@@ -225,7 +225,11 @@ def test_reference(loss, seed, dtype, size):
 # ------------------------------------------------------------------------------- properties
 
 
-@given(s=st.floats(-1e300, 1e300), eps=st.sampled_from([0.0, 1e-6, 0.05, 0.3, 0.49]), y=st.integers(0, 1))
+@given(
+    s=st.floats(-1e300, 1e300),
+    eps=st.sampled_from([0.0, 1e-6, 0.05, 0.3, 0.49]),
+    y=st.integers(0, 1),
+)
 def test_softmax_of_two_classes_is_logistic_with_twice_the_smoothing(s, eps, y):
     losses, gradients = SoftmaxLoss(eps).loss_gradient([y], [[0.0, s]])
     expected, slope = LogisticLoss(2 * eps).loss_gradient([y], [s])

@@ -1,17 +1,14 @@
-"""FM.objective and FM.gradient: weights, penalties, sparse gradients, what they refuse."""
+"""FM.objective and FM.gradient: weights, penalties, and what they refuse."""
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import assert_gradient, objective, objective_scale
-from strategies import csr_of, make_csr, make_model, tasks
+from oracles import assert_gradient
+from strategies import make_csr, make_model, tasks
 
 from fastfm_c import FFM, FM, LogisticLoss, SoftmaxLoss, SquaredLoss
-
-# The same sums in another order: a few roundings of float64, and of float32 gradients.
-RTOL = {"float32": 1e-5, "float64": 1e-12}
 
 
 @pytest.fixture
@@ -152,68 +149,6 @@ def test_a_float32_objective_is_summed_in_float64():
     assert value == pytest.approx(0.5 * (1 + 2.0**-20) ** 2, rel=1e-12)
 
 
-# ---------------------------------------------------------------------------------- sparse
-
-
-def test_a_sparse_gradient_holds_the_columns_that_occur(simd):
-    """Also with repeats, explicit zeros, rows out of order, and columns whose sum is zero."""
-    indices = np.array([900, 3, 900, 7, 7, 500, 3, 4, 4])
-    data = np.array([1.0, 2.0, 1.0, 0.0, 0.0, 3.0, 1.0, 1.0, -1.0])
-    X = csr_of(np.array([0, 3, 5, 5, 9]), indices, data, (4, 1000))
-    for model in (FM.random(1000, 3, rng=0), FFM.random(np.arange(1000) % 5, 3, rng=0)):
-        leave_in_memory(999, len(indices))
-        _, gradient = model.gradient(X, [0, 1, 1, 0], LogisticLoss(), sparse=True)
-        assert gradient.features.tolist() == [3, 500, 900]
-        assert gradient.features.dtype == np.int64
-        assert gradient.w.shape == (3,)
-        assert gradient.V.shape == (3, *model.V.shape[1:])
-        _, dense = model.gradient(X, [0, 1, 1, 0], LogisticLoss())
-        np.testing.assert_array_equal(gradient.w, dense.w[gradient.features])
-        np.testing.assert_array_equal(gradient.V, dense.V[gradient.features])
-        assert np.count_nonzero(dense.w) == 3
-
-
-def leave_in_memory(number, length):
-    """What an array that is not initialised may then hold."""
-    arrays = [np.full(length, number) for _ in range(20)]
-    del arrays
-
-
-def test_a_sparse_gradient_ignores_what_lies_beyond_the_last_row():
-    """scipy lets arrays be longer than indptr says; the rest may be anything."""
-    X = csr_of(np.array([1, 2, 3]), np.array([5, 1, 2, 77, -4]), np.ones(5), (2, 10))
-    _, gradient = FM.random(10, 2, rng=0).gradient(X, [0, 1], LogisticLoss(), sparse=True)
-    assert gradient.features.tolist() == [1, 2]
-
-
-def test_a_sparse_gradient_of_nothing():
-    for X in (sp.csr_array((2, 5)), csr_of(np.array([0, 1, 1]), np.array([3]), np.zeros(1), (2, 5))):
-        _, gradient = FM.random(5, 2).gradient(X, [0, 1], LogisticLoss(), sparse=True)
-        assert gradient.features.tolist() == []
-        assert gradient.V.shape == (0, 2)
-        assert gradient.w0 == 0
-
-
-def test_the_memory_of_a_sparse_gradient_grows_with_the_data():
-    fm = FM.random(100_000, 4)
-    _, gradient = fm.gradient(sp.csr_array(([1.0], ([0], [70_000])), (1, 100_000)), [1], LogisticLoss(), sparse=True)
-    assert gradient.w.nbytes + gradient.V.nbytes == 20
-
-
-@pytest.mark.parametrize("penalty", ["l2_linear", "l2_factors"])
-def test_a_sparse_gradient_has_no_penalty(small, penalty):
-    model, X, y = small
-    with pytest.raises(ValueError, match="l2_linear and l2_factors must be 0"):
-        model.gradient(X, y, LogisticLoss(), sparse=True, **{penalty: 0.1})
-
-
-def test_repr_of_a_gradient(small):
-    model, X, y = small
-    assert repr(model.gradient(X, y, LogisticLoss())[1]) == "Gradient(w=(20,), V=(20, 4), dtype=float64)"
-    _, sparse = model.gradient(X[:0:-1], y[1:], LogisticLoss(), sparse=True)
-    assert f"features=({len(sparse.features)},)" in repr(sparse)
-
-
 # ---------------------------------------------------------------------------------- refused
 
 
@@ -271,7 +206,7 @@ def test_the_loss_must_fit_the_outputs(method):
     for loss in (SquaredLoss(), LogisticLoss()):
         with pytest.raises(ValueError, match="takes one output, got 4"):
             getattr(model, method)(X, [0, 1], loss)
-    with pytest.raises(ValueError, match=r"y\[1\] is 4, SoftmaxLoss expects an integer class in 0..3"):
+    with pytest.raises(ValueError, match=r"y\[1\] is 4, SoftmaxLoss expects an integer class in 0\.\.3"):
         getattr(model, method)(X, [0, 4], SoftmaxLoss())
 
 
@@ -286,7 +221,7 @@ def test_the_first_bad_target_far_into_the_rows_is_named(method):
 
 def test_zero_rows_have_no_mean():
     for method in ("objective", "gradient"):
-        with pytest.raises(ValueError, match="total weight of the rows is 0.0"):
+        with pytest.raises(ValueError, match=r"total weight of the rows is 0\.0"):
             getattr(FM.random(3, 2), method)(sp.csr_array((0, 3)), [], LogisticLoss())
 
 

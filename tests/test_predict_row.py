@@ -20,7 +20,9 @@ def test_predict_row_of_every_type(name, index, data):
     score = model.predict_row(indices, values)
     assert isinstance(score, np.ndarray if name == "outputs" else float)
     np.testing.assert_array_equal(score, model.predict(X)[0])
-    np.testing.assert_array_equal(model.predict_row(np.repeat(indices, 2)[::2], np.repeat(values, 2)[::2]), score)
+    np.testing.assert_array_equal(
+        model.predict_row(np.repeat(indices, 2)[::2], np.repeat(values, 2)[::2]), score
+    )
     np.testing.assert_array_equal(model.predict_row(indices.tolist(), tuple(values.tolist())), score)
 
 
@@ -35,7 +37,10 @@ def test_predict_row_of_nothing():
 def test_predict_row_has_the_bits_of_predict(dtype, length):
     rng = np.random.default_rng(0)
     fields = np.arange(300) % 7
-    for model in (make_model(rng, (), 300, 9, dtype), make_model(rng, (), 300, 9, dtype, 7, fields)):
+    for model in (
+        make_model(rng, (), 300, 9, dtype),
+        make_model(rng, (), 300, 9, dtype, 7, fields),
+    ):
         X = make_csr(rng, [length], 300)
         assert model.predict_row(X.indices, X.data) == model.predict(X)[0]
 

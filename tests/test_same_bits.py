@@ -84,7 +84,9 @@ def test_levels_and_threads(case, levels):
 
 @pytest.mark.parametrize("case", CASES)
 def test_int64_indices(case):
-    for a, b in zip(everything(case, large_matrix("int64"), 3), everything(case, large_matrix(), 3), strict=True):
+    for a, b in zip(
+        everything(case, large_matrix("int64"), 3), everything(case, large_matrix(), 3), strict=True
+    ):
         np.testing.assert_array_equal(a, b)
 
 

@@ -153,7 +153,7 @@ void matrix_random_row(matrix *m, int64_t z, int ascending, double zero_share)
 
 matrix matrix_mixed_rows(int64_t n_features)
 {
-    static const int64_t lengths[] = {0, 1, 2, 3, 0, 0, 7, 20, 20, 31, 32, 33, 40, 64, 90, 5, 1, 0};
+    static const int64_t lengths[] = {0, 1, 2, 3, 0, 0, 7, 20, 12, 31, 32, 33, 40, 70, 5, 1, 0};
     matrix m = matrix_new(n_features);
     for (int64_t i = 0; i < COUNT(lengths); i++)
         matrix_random_row(&m, lengths[i] < n_features ? lengths[i] : n_features, i % 3 == 0,

@@ -7,6 +7,7 @@
 
 #define SMALL_CASES 6000
 #define LARGE_CASES 60
+#define LONG_CASES 600
 
 static int64_t evil_number(int64_t size)
 {
@@ -195,33 +196,32 @@ static void test_chunks(void)
 }
 
 /* Columns of any size, in rows too long for the check by pairs; the check reads no parameters. */
-static void test_long_rows(void)
+static void test_long_rows(int64_t test)
 {
-    for (int64_t test = 0; test < 600; test++) {
-        const int wide = test % 2 == 0;
-        const int64_t limit = wide ? INT64_MAX : test % 4 == 1 ? INT32_MAX : INT64_C(1) << (31 + test % 7);
-        const int64_t step = random_below(2) ? 1 : INT64_C(1) << random_below(wide ? 54 : 23);
-        const int64_t z = 30 + random_below(200), n_columns = random_below(4) ? 100000 : 64;
-        matrix m = matrix_new(limit);
-        fastfm_csr X;
-        expectation expected;
-        int64_t bad_row = -1;
-        matrix_end_row(&m);
-        for (int64_t i = 0; i < 2; i++) {
-            for (int64_t a = 0; a < z; a++)
-                matrix_add(&m, step * (test % 3 ? random_below(n_columns) % 128 + a * 128 : z - a) % limit, 1);
-            if (random_below(2))
-                m.indices[m.nnz - 1 - random_below(z)] = m.indices[m.nnz - 1 - random_below(z)];
-            matrix_end_row(&m);
+    const int wide = test % 2 == 0;
+    const int64_t limit = wide ? INT64_MAX : test % 4 == 1 ? INT32_MAX : INT64_C(1) << (31 + test % 7);
+    const uint64_t step = random_below(2) ? 1 : UINT64_C(1) << random_below(wide ? 62 : 31);
+    const int64_t z = 30 + random_below(200);
+    matrix m = matrix_new(limit);
+    fastfm_csr X;
+    expectation expected = {.X = &X};
+    int64_t bad_row = -1;
+    matrix_end_row(&m);
+    for (int64_t i = 0; i < 2; i++) {
+        for (int64_t a = 0; a < z; a++) {
+            const uint64_t place = (uint64_t)(test % 3 ? a * 128 + random_below(128) : z - a);
+            matrix_add(&m, (int64_t)(step * place % (uint64_t)(wide ? limit : INT32_MAX)), 1);
         }
-        X = csr_of(&m, wide ? FASTFM_I64 : FASTFM_I32, FASTFM_F32);
-        expected = (expectation){.X = &X};
-        expected.status = reference_check(&X, limit, &expected.row);
-        CASE("long rows %d", (int)test);
-        check_fault(&expected, fastfm_check(&X, limit, &bad_row), &bad_row);
-        csr_free(&X);
-        matrix_free(&m);
+        if (random_below(2))
+            m.indices[m.nnz - 1 - random_below(z)] = m.indices[m.nnz - 1 - random_below(z)];
+        matrix_end_row(&m);
     }
+    X = csr_of(&m, wide ? FASTFM_I64 : FASTFM_I32, FASTFM_F32);
+    expected.status = reference_check(&X, limit, &expected.row);
+    CASE("long rows %d", (int)test);
+    check_fault(&expected, fastfm_check(&X, limit, &bad_row), &bad_row);
+    csr_free(&X);
+    matrix_free(&m);
 }
 
 /* One bad label, or two, anywhere: the first is told, with any number of threads. */
@@ -258,6 +258,7 @@ void test_hostile(void)
     for (int64_t test = 0; test < LARGE_CASES; test++)
         test_large(test);
     test_chunks();
-    test_long_rows();
+    for (int64_t test = 0; test < LONG_CASES; test++)
+        test_long_rows(test);
     test_bad_labels();
 }

@@ -1,0 +1,65 @@
+#!/bin/sh
+# Builds csrc and the tests and runs them: optimised with all warnings as errors, then under AddressSanitizer and
+# UBSan with and without OpenMP.   usage: tests/c/run.sh [compiler...]   (default: gcc, and clang if there is one)
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+csrc=$here/../../csrc
+build=$(mktemp -d)
+trap 'rm -rf "$build"' EXIT
+export OMP_WAIT_POLICY=passive # three threads on two processors would spin for each other
+
+# As setup.py's; the numbers of both sides must be rounded alike.
+common="-std=c11 -fno-math-errno -ffp-contract=off -Wall -Wextra -Wconversion -Wshadow -Wpedantic -Werror"
+optimised="-O3"
+sanitized="-g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+
+# objects <compiler> <folder> <flags for csrc> <flags for the tests>
+objects()
+{
+    mkdir -p "$2"
+    for source in "$csrc"/*.c "$csrc"/kernels/*.c; do
+        $1 $common $3 -c "$source" -o "$2/fastfm_$(basename "$source" .c).o"
+    done
+    for source in "$here"/*.c; do
+        $1 $common $4 -c "$source" -o "$2/$(basename "$source" .c).o"
+    done
+}
+
+# openmp <compiler> <folder> <flags>: only these two know OpenMP.
+openmp()
+{
+    $1 $common $3 -fopenmp -c "$csrc/parallel.c" -o "$2/fastfm_parallel.o"
+    $1 $common $3 -fopenmp -c "$here/test_bits.c" -o "$2/test_bits.o"
+}
+
+# run <compiler> <folder> <flags>
+run()
+{
+    echo "== $1 $3"
+    $1 $3 "$2"/*.o -lm -o "$2/test_kernels"
+    "$2/test_kernels" || failed=1
+}
+
+test_compiler()
+{
+    case $($1 --version) in # the fastest to build and run, of those whose reports name lines
+    *clang*) kernels="-O0" ;;
+    *) kernels="-Og" ;;
+    esac
+    objects "$1" "$build/optimised" "$optimised" "$optimised"
+    openmp "$1" "$build/optimised" "$optimised"
+    run "$1" "$build/optimised" "$optimised -fopenmp"
+    objects "$1" "$build/sanitized" "$kernels $sanitized" "-O1 $sanitized"
+    run "$1" "$build/sanitized" "$sanitized"
+    openmp "$1" "$build/sanitized" "-O1 $sanitized"
+    run "$1" "$build/sanitized" "$sanitized -fopenmp"
+}
+
+failed=0
+if [ $# -eq 0 ]; then
+    set -- gcc $(command -v clang >/dev/null && echo clang)
+fi
+for compiler; do
+    test_compiler "$compiler"
+done
+exit $failed

@@ -1,0 +1,121 @@
+"""Docstrings: every public name has one, with its sections, and its examples run."""
+
+import doctest
+import importlib
+import importlib.resources
+import inspect
+import re
+
+import pytest
+
+import fastfm_c
+
+MODULES = ["fastfm_c.reference", "fastfm_c.datasets.adult", "fastfm_c._lbfgs"]
+
+
+def public_objects():
+    """(name, object) of all that a user may call: functions, classes, methods, properties."""
+    for name in fastfm_c.__all__:
+        thing = getattr(fastfm_c, name)
+        if isinstance(thing, str):
+            continue
+        yield name, thing
+        if isinstance(thing, type):
+            for attribute in dir(thing):
+                if not attribute.startswith("_"):
+                    yield f"{name}.{attribute}", getattr(thing, attribute)
+    for module_name in MODULES:
+        module = importlib.import_module(module_name)
+        for name in module.__all__:
+            yield f"{module_name}.{name}", getattr(module, name)
+
+
+OBJECTS = dict(public_objects())
+CALLABLE = {name: thing for name, thing in OBJECTS.items() if callable(thing)}
+
+
+def sections(thing):
+    return re.findall(r"^ *(\w+)\n *-{3,}$", inspect.getdoc(thing), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_a_docstring_begins_with_a_sentence(name):
+    text = re.sub(r"^\w+\(.*\)\n+", "", inspect.getdoc(OBJECTS[name]))  # an embedded signature
+    first = text.split("\n\n")[0]
+    assert first.rstrip("`")[-1] in ".:", first
+
+
+@pytest.mark.parametrize("name", CALLABLE)
+def test_parameters_are_documented(name):
+    thing = CALLABLE[name]
+    try:
+        parameters = [p for p in inspect.signature(thing).parameters if p != "self"]
+    except ValueError:  # a class without a signature
+        parameters = []
+    if isinstance(thing, type) and not re.search(r"def __init__|Parameters", inspect.getdoc(thing)):
+        return
+    text = inspect.getdoc(thing)
+    if "Parameters and errors are those of" in text or "in one pass" in text:
+        return
+    for parameter in parameters:
+        assert re.search(rf"^ *(\w+, )*{parameter}(, \w+)*( : .*)?$", text, re.MULTILINE), parameter
+    if parameters:
+        assert "Parameters" in sections(thing)
+
+
+@pytest.mark.parametrize("name", [n for n, t in CALLABLE.items() if not isinstance(t, type)])
+def test_results_are_documented(name):
+    silent = ("set_num_threads", "show_config", "FM.copy", "FFM.copy")
+    assert name in silent or {"Returns", "Yields"} & set(sections(CALLABLE[name]))
+
+
+@pytest.mark.parametrize("name", ["FM", "FFM", "LogisticLoss", "SoftmaxLoss", "SquaredLoss", *MODULES])
+def test_examples_are_there(name):
+    if name in MODULES:
+        names = [n for n in OBJECTS if n.startswith(name + ".") and not isinstance(OBJECTS[n], type)]
+    else:
+        names = [name]
+    for each in names:
+        assert "Examples" in sections(OBJECTS[each]), each
+
+
+@pytest.mark.parametrize("name", [n for n, t in OBJECTS.items() if ">>>" in (inspect.getdoc(t) or "")])
+def test_examples_run(name):
+    thing = OBJECTS[name]
+    module = inspect.getmodule(thing)
+    names = dict(vars(module)) if module is not None else {}
+    test = doctest.DocTestParser().get_doctest(inspect.getdoc(thing), names, name, None, 0)
+    assert test.examples
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    report = []
+    runner.run(test, out=report.append)
+    assert runner.failures == 0, "".join(report)
+
+
+def test_modules_have_docstrings():
+    for name in [
+        "fastfm_c",
+        "fastfm_c._core",
+        "fastfm_c._threads",
+        "fastfm_c._validation",
+        *MODULES,
+    ]:
+        assert len(importlib.import_module(name).__doc__) > 40
+
+
+def test_types_are_declared_for_every_public_name():
+    """The stub of the extension module names what the module has, with the same parameters."""
+    stub = importlib.resources.files("fastfm_c").joinpath("_core.pyi").read_text()
+    for name, thing in OBJECTS.items():
+        if name.startswith("fastfm_c."):
+            continue
+        kind, attribute = name.split(".")[0], name.split(".")[-1]
+        if isinstance(thing, type):
+            assert f"class {attribute}" in stub
+            continue
+        assert re.search(rf"def {attribute}\(", stub), name
+        if callable(thing) and "." not in name:
+            declared = re.search(rf"^def {kind}\((.*?)\)", stub, re.MULTILINE | re.DOTALL).group(1)
+            for parameter in inspect.signature(thing).parameters:
+                assert parameter in declared, name
+    assert importlib.resources.files("fastfm_c").joinpath("py.typed").is_file()
