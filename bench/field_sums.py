@@ -66,9 +66,7 @@ def _batches_by_field(problem: Problem) -> list[sp.csr_matrix]:
     return [grouped[begin : begin + step] for begin in range(0, n_groups, step)]
 
 
-def _predictor(
-    problem: Problem, products: Callable[[], list[np.ndarray]]
-) -> Callable[[int], np.ndarray]:
+def _predictor(problem: Problem, products: Callable[[], list[np.ndarray]]) -> Callable[[int], np.ndarray]:
     """Scores from a function that returns sum_ab <S[a, b], S[b, a]> of each row, in batches."""
     X_squared, squared_norms = problem.X.multiply(problem.X).tocsr(), problem.squared_norms()
 

@@ -27,7 +27,7 @@ def peak_memory(case: tuple[str, str, int], num_threads: int, data: Path) -> dic
     """The record of one case: (workload, model, n_factors)."""
     workload, model, n_factors = case
     command = [sys.executable, "-m", "bench.memory", *map(str, case), str(num_threads), str(data)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return {
         "workload": workload,
         "model": model,

@@ -57,8 +57,7 @@ def _relation(name: str, times: float) -> str:
 
 def print_single_row(results: Results) -> None:
     rows = [
-        [r["call"], f"{r['p50_us']:.2f}", f"{r['p99_us']:.2f}", str(r["calls"])]
-        for r in results.single_row
+        [r["call"], f"{r['p50_us']:.2f}", f"{r['p99_us']:.2f}", str(r["calls"])] for r in results.single_row
     ]
     print_table("One row, FM W1 k=16, 39 non-zeros", ["", "p50 us", "p99 us", "calls"], rows)
 

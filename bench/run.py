@@ -39,9 +39,7 @@ def run_predict(options: argparse.Namespace) -> Results:
                     gc.collect()
         if workload == TRAINING_STEPS_AT[0]:
             problem = make_problem(*TRAINING_STEPS_AT, split)
-            results.single_row = single_row_latency(
-                problem, QUICK_CALLS if options.quick else CALLS
-            )
+            results.single_row = single_row_latency(problem, QUICK_CALLS if options.quick else CALLS)
             report.print_single_row(results)
     results.memory = _measure_memory(options)
     report.print_memory(results)

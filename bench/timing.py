@@ -74,9 +74,7 @@ def _seconds_per_call(contender: Contender, num_threads: int) -> float:
     return (time.perf_counter() - start) / n_calls
 
 
-def measure(
-    contenders: list[Contender], threads: list[int], repeats: int, n_rows: int
-) -> list[dict]:
+def measure(contenders: list[Contender], threads: list[int], repeats: int, n_rows: int) -> list[dict]:
     """Check, time and describe: one record for each contender and number of threads."""
     good = agreeing(contenders, threads[-1])
     times = interleaved(good, threads, repeats)

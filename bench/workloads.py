@@ -51,9 +51,7 @@ def load(name: str, directory: Path) -> Split:
         directory.mkdir(parents=True, exist_ok=True)
         MAKERS[name[:2]](directory)
     with np.load(path) as parts:
-        X = sp.csr_matrix(
-            (parts["data"], parts["indices"], parts["indptr"]), shape=tuple(parts["shape"])
-        )
+        X = sp.csr_matrix((parts["data"], parts["indices"], parts["indptr"]), shape=tuple(parts["shape"]))
         fields = None
         if "fields" in parts:
             fields = np.zeros(X.shape[1], np.int32)

@@ -242,5 +242,6 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model, c
     }
     free(memory);
     workspace_close(&work);
-    return status;
+    /* A repeated column can be mended, if no later chunk has a fault that cannot. */
+    return status == FASTFM_REPEATED_COLUMN ? fastfm_check(X, model->n_features, bad_row) : status;
 }

@@ -148,10 +148,7 @@ def _report_quality(y, scores, seconds):
     for name, s in scores.items():
         log_loss[name] = loss.mean(y, s.astype(np.float64))
         accuracy = np.mean((s >= 0) == (y == 1))
-        _say(
-            f"  {name:18} {log_loss[name]:9.4f} {_auc(y, s):9.4f} {accuracy:9.4f} "
-            f"{seconds[name]:17.1f}"
-        )
+        _say(f"  {name:18} {log_loss[name]:9.4f} {_auc(y, s):9.4f} {accuracy:9.4f} {seconds[name]:17.1f}")
     return log_loss
 
 

@@ -17,9 +17,7 @@ def _cgroup_cpus():
     """CPUs that a container's quota amounts to, rounded up, or None."""
     numbers = _read("/sys/fs/cgroup/cpu.max")  # version 2: "max 100000" or "150000 100000"
     if not numbers:  # version 1
-        numbers = _read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") + _read(
-            "/sys/fs/cgroup/cpu/cpu.cfs_period_us"
-        )
+        numbers = _read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") + _read("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
     try:
         quota, period = map(int, numbers)
     except ValueError:

@@ -5,7 +5,16 @@ import operator
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["aligned_zeros", "as_count", "as_csr", "as_fields", "as_parameter", "as_row", "as_targets", "as_weights"]
+__all__ = [
+    "aligned_zeros",
+    "as_count",
+    "as_csr",
+    "as_fields",
+    "as_parameter",
+    "as_row",
+    "as_targets",
+    "as_weights",
+]
 
 ALIGNMENT = 64  # bytes; a row of V that starts a cache line touches half as many lines (2.3x at k = 16)
 _TARGET_DTYPES = (np.float32, np.float64, np.int32, np.int64, np.bool_)

@@ -463,9 +463,7 @@ def softmax_loss(y, scores, label_smoothing=0.0):
 
 
 @_quiet
-def objective(
-    X, y, loss, w0, w, V, fields=None, *, sample_weight=None, l2_linear=0.0, l2_factors=0.0
-):
+def objective(X, y, loss, w0, w, V, fields=None, *, sample_weight=None, l2_linear=0.0, l2_factors=0.0):
     """Weighted mean loss of a model plus its L2 terms.
 
     ``sum_r weight_r loss_r / sum_r weight_r + 1/2 l2_linear |w|^2 + 1/2 l2_factors |V|^2``
@@ -510,9 +508,7 @@ def objective(
 
 
 @_quiet
-def gradient(
-    X, y, loss, w0, w, V, fields=None, *, sample_weight=None, l2_linear=0.0, l2_factors=0.0
-):
+def gradient(X, y, loss, w0, w, V, fields=None, *, sample_weight=None, l2_linear=0.0, l2_factors=0.0):
     """Exact gradient of `objective`.
 
     By the chain rule, the derivative of the loss by the score times the derivative of the

@@ -18,7 +18,7 @@ settings.register_profile(
     derandomize=True,
     deadline=None,
     database=None,
-    max_examples=60,
+    max_examples=30,
     suppress_health_check=_CHECKS,
 )
 settings.register_profile("random", deadline=None, max_examples=1000, suppress_health_check=_CHECKS)

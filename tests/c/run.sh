@@ -17,12 +17,14 @@ sanitized="-g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-
 objects()
 {
     mkdir -p "$2"
-    for source in "$csrc"/*.c "$csrc"/kernels/*.c; do
-        $1 $common $3 -c "$source" -o "$2/fastfm_$(basename "$source" .c).o"
-    done
-    for source in "$here"/*.c; do
-        $1 $common $4 -c "$source" -o "$2/$(basename "$source" .c).o"
-    done
+    {
+        for source in "$csrc"/kernels/*.c "$csrc"/*.c; do
+            echo "$1 $common $3 -c '$source' -o '$2/fastfm_$(basename "$source" .c).o'"
+        done
+        for source in "$here"/*.c; do
+            echo "$1 $common $4 -c '$source' -o '$2/$(basename "$source" .c).o'"
+        done
+    } | tr '\n' '\0' | xargs -0 -n 1 -P "${JOBS:-2}" sh -c
 }
 
 # openmp <compiler> <folder> <flags>: only these two know OpenMP.
