@@ -45,6 +45,11 @@ def test_a_docstring_begins_with_a_sentence(name):
     assert first.rstrip("`")[-1] in ".:", first
 
 
+@pytest.mark.parametrize("name", OBJECTS)
+def test_a_docstring_names_no_private_thing(name):
+    assert re.findall(r"(?<![\w.`])_[a-zA-Z]\w*", inspect.getdoc(OBJECTS[name])) == []
+
+
 @pytest.mark.parametrize("name", CALLABLE)
 def test_parameters_are_documented(name):
     thing = CALLABLE[name]

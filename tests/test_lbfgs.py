@@ -25,7 +25,7 @@ def test_what_a_linear_model_cannot_fit(xor):
 
 @pytest.mark.parametrize("kind", ["FM", "FFM"])
 def test_planted_parameters_are_recovered(kind):
-    """Scores of a planted model without noise, on new rows; 20 seeds gave R^2 above 0.99."""
+    """Scores of a planted model without noise, on new rows; 20 seeds left at most 2e-6 of their variance."""
     rng = np.random.default_rng(0)
     fields = (3, np.arange(15) % 3) if kind == "FFM" else ()
     planted = make_model(rng, (), 15, 2, "float64", *fields)
@@ -34,7 +34,7 @@ def test_planted_parameters_are_recovered(kind):
     model.V = model.V * 0.1
     fit_lbfgs(model, X, planted.predict(X), SquaredLoss(), max_iter=400)
     truth = planted.predict(X_new)
-    assert np.var(truth - model.predict(X_new)) < 0.02 * np.var(truth)
+    assert np.var(truth - model.predict(X_new)) < 1e-4 * np.var(truth)
 
 
 def test_the_end_is_a_stationary_point():

@@ -35,7 +35,7 @@ X = csr_of(indptr, indices, data, (n_rows, n))
 small = csr_of(X.indptr[:1001].copy(), X.indices[:30000].copy(), X.data[:30000].copy(), (1000, n))
 fields = {fields}
 model = make_model(rng, (), n, k, "float32", *fields)
-y, out = np.zeros(n_rows), np.zeros(n_rows, "float32")
+y, out = np.ones(n_rows), np.ones(n_rows, "float32")  # ones: zeros would be mapped when written
 model.predict(small, num_threads=2)
 model.objective(small, y[:1000], LogisticLoss(), num_threads=2)
 with open("/proc/self/clear_refs", "w") as clear:

@@ -277,6 +277,15 @@ def test_an_object_without_parameters_does_not_crash():
                 call(empty)
 
 
+def test_a_model_is_made_once():
+    """Another thread may be reading the parameters."""
+    fm = FM.random(2, 2, rng=0)
+    before = fm.copy()
+    with pytest.raises(TypeError, match="has its parameters already"):
+        fm.__init__(0.0, np.zeros(3), np.zeros((3, 2)))
+    assert fm == before
+
+
 def test_models_can_be_weakly_referenced():
     fm = FM.random(2, 2)
     assert weakref.ref(fm)() is fm

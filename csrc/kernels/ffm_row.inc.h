@@ -3,8 +3,8 @@
  * part the driver has filled with -1; ffm_row_load leaves it so. */
 typedef struct {
     int64_t n_values, n_groups;
-    /* per value: offset of V[j] in V, of its field in a V[j], place in indices and data, group, x */
-    int64_t *block, *field_offset, *position, *group;
+    /* per value: j, offset of V[j] in V, offset of its field in any V[i], place in indices and data, x */
+    int64_t *column, *block, *field_offset, *position;
     REAL *x;
     int64_t *group_begin, *field; /* per group: its first value (n_groups + 1), its field as an offset */
     int32_t *group_of;            /* per field of the model: its group, or -1 */
@@ -14,10 +14,10 @@ typedef struct {
 static void NAME(ffm_row_place)(NAME(ffm_row) *row, void *scratch, int64_t max_row, int64_t n_fields)
 {
     int64_t *at = (int64_t *)scratch;
+    row->column = at, at += max_row;
     row->block = at, at += max_row;
     row->field_offset = at, at += max_row;
     row->position = at, at += max_row;
-    row->group = at, at += max_row;
     row->group_begin = at, at += max_row + 1;
     row->field = at, at += max_row;
     row->x = (REAL *)at, at += max_row;
@@ -58,14 +58,14 @@ static void NAME(ffm_row_load)(NAME(ffm_row) *row, const fastfm_csr *X, const fa
             continue;
         const int32_t group = row->group_of[ffm->fields[indices[p]]];
         const int64_t a = count[group]++;
-        row->block[a] = (int64_t)indices[p] * block;
+        row->column[a] = indices[p];
+        row->block[a] = row->column[a] * block;
         row->field_offset[a] = row->field[group];
         row->position[a] = p;
-        row->group[a] = group;
         row->x[a] = x;
     }
     for (int64_t g = 0; g < n_groups; g++)
-        row->group_of[row->field[g] / k] = -1;
+        row->group_of[ffm->fields[row->column[row->group_begin[g]]]] = -1;
 }
 
 /* The blocks of the row to come, prefetched one for each value of the present row. */

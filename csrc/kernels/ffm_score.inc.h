@@ -25,27 +25,28 @@
     for (; (k) - f >= 1; f += 1)                                                                           \
         CALL(1);
 
-static REAL NAME(ffm_linear)(const NAME(ffm_row) *row, int64_t block, const REAL *w)
+/* sum_j w_j x_j */
+static REAL NAME(ffm_linear)(const NAME(ffm_row) *row, const REAL *w)
 {
     REAL total = 0;
     for (int64_t a = 0; a < row->n_values;) {
         const int64_t run_end = min_i64(a + RUN, row->n_values);
         REAL run = 0;
         for (; a < run_end; a++)
-            run += w[row->block[a] / block] * row->x[a];
+            run += w[row->column[a]] * row->x[a];
         total += run;
     }
     return total;
 }
 
 static void NAME(ffm_score)(const fastfm_csr *X, const fastfm_model *ffm, int64_t begin, int64_t end,
-                            void *scores_, void *sums_, int64_t max_row, void *scratch)
+                            void *scores_, void *sums, int64_t max_row, void *scratch)
 {
     const int64_t k = ffm->n_factors, C = ffm->n_outputs, n = ffm->n_features;
     const int64_t block = ffm->n_fields * k;
     REAL *scores = (REAL *)scores_;
-    (void)sums_;
     NAME(ffm_row) row;
+    (void)sums;
     NAME(ffm_row_place)(&row, scratch, max_row, ffm->n_fields);
     for (int64_t i = begin; i < end; i++) {
         NAME(ffm_row_load)(&row, X, ffm, i);
@@ -68,7 +69,7 @@ static void NAME(ffm_score)(const fastfm_csr *X, const fastfm_model *ffm, int64_
 #undef BY_SUMS
 #undef BY_PAIRS
 #undef FIELD_SUMS
-            const REAL linear = NAME(ffm_linear)(&row, block, (const REAL *)ffm->w + c * n);
+            const REAL linear = NAME(ffm_linear)(&row, (const REAL *)ffm->w + c * n);
             scores[(i - begin) * C + c] = ((const REAL *)ffm->w0)[c] + linear + pairs;
         }
     }
