@@ -31,7 +31,7 @@ def test_the_main_job():
     rows = {name: numbers for name, *numbers in re.findall(pattern, done.stdout, re.MULTILINE)}
     assert list(rows) == ["logistic", "FM", "FFM"]
     log_loss = {name: float(numbers[0]) for name, numbers in rows.items()}
-    # Ten seeds gave FM .2841 to .2853 and FFM .2819 to .2831; the logistic model has no seed.
+    # Five seeds gave FM .2840 to .2852 and FFM .2825 to .2826; the logistic model has no seed: .2901.
     assert log_loss["FFM"] < log_loss["FM"] < 0.288 < log_loss["logistic"] < 0.293
     assert all(float(auc) > 0.915 for _, auc, _ in rows.values())
     assert all(float(accuracy) > 0.86 for *_, accuracy in rows.values())
