@@ -261,7 +261,7 @@ cdef class _Loss:
         Parameters
         ----------
         y : array_like of shape (rows,)
-            _Targets; see the class.
+            Targets; see the class.
         scores : array_like of shape (rows,), or (rows, C) for softmax, float32 or float64
             Raw scores; other types become float64.
 
@@ -805,7 +805,7 @@ cdef class _Model:
         X
             As for `predict`.
         y : array_like of shape (rows,)
-            _Targets that `loss` takes; read in place for float32, float64, int32, int64 and bool.
+            Targets that `loss` takes; read in place for float32, float64, int32, int64 and bool.
         loss : SquaredLoss, LogisticLoss or SoftmaxLoss
         sample_weight : array_like of shape (rows,), optional
             Finite weights >= 0. A row of weight zero is as if absent.
