@@ -56,30 +56,26 @@ FORCE_INLINE LANES_TYPE NAME(CONCAT(ffm_sum_, LANES))(const NAME(ffm_row) *row, 
     return total;
 }
 
-/* S[g, h] = sum_{i in g} V[i, h] x_i for all groups g, h. */
-static void NAME(CONCAT(ffm_field_sums_, LANES))(const NAME(ffm_row) *row, const REAL *V, int64_t k, REAL *S,
-                                                 const NAME(ffm_prefetch) *next)
+/* S[g, h] = sum_{i in g} V[i, h] x_i for one group g and all groups h, k apart. */
+static void NAME(CONCAT(ffm_field_sums_, LANES))(const NAME(ffm_row) *row, int64_t g, const REAL *V, int64_t k,
+                                                 REAL *S)
 {
-    const int64_t groups = row->n_groups;
-    for (int64_t g = 0; g < groups; g++) {
-        for (int64_t a = row->group_begin[g]; a < row->group_begin[g + 1]; a++)
-            NAME(ffm_prefetch_value)(next, a);
-        for (int64_t h = 0; h < groups; h++)
-            OP(_store)(S + (g * groups + h) * k, NAME(CONCAT(ffm_sum_, LANES))(row, g, V + row->field[h]));
-    }
+    for (int64_t h = 0; h < row->n_groups; h++)
+        OP(_store)(S + h * k, NAME(CONCAT(ffm_sum_, LANES))(row, g, V + row->field[h]));
 }
 
-/* sum_{g<h} <S[g, h], S[h, g]> + 1/2 sum_g [ |S[g, g]|^2 - sum_{i in g} |V[i, g] x_i|^2 ]. */
-static REAL NAME(CONCAT(ffm_by_sums_, LANES))(const NAME(ffm_row) *row, const REAL *V, int64_t k,
-                                              const REAL *S)
+/* sum_{g<h} <S[g, h], S[h, g]> + 1/2 sum_g [ |S[g, g]|^2 - sum_{i in g} |V[i, g] x_i|^2 ].
+ * S[g, h] lies at S + g * stride + at[h]. */
+static REAL NAME(CONCAT(ffm_by_sums_, LANES))(const NAME(ffm_row) *row, const REAL *V, const REAL *S,
+                                              int64_t stride, const int64_t *at)
 {
     const int64_t groups = row->n_groups;
     LANES_TYPE between = OP(_zero)(), within = OP(_zero)();
     for (int64_t g = 0; g < groups; g++) {
         LANES_TYPE with_g = OP(_zero)(), self = OP(_zero)();
         for (int64_t h = g + 1; h < groups; h++)
-            with_g = OP(_add)(with_g, OP(_mul)(OP(_load)(S + (g * groups + h) * k),
-                                               OP(_load)(S + (h * groups + g) * k)));
+            with_g = OP(_add)(with_g,
+                              OP(_mul)(OP(_load)(S + g * stride + at[h]), OP(_load)(S + h * stride + at[g])));
         between = OP(_add)(between, with_g);
         for (int64_t a = row->group_begin[g]; a < row->group_begin[g + 1];) {
             const int64_t run_end = min_i64(a + RUN, row->group_begin[g + 1]);
@@ -91,7 +87,7 @@ static REAL NAME(CONCAT(ffm_by_sums_, LANES))(const NAME(ffm_row) *row, const RE
             }
             self = OP(_add)(self, run);
         }
-        const LANES_TYPE s = OP(_load)(S + (g * groups + g) * k);
+        const LANES_TYPE s = OP(_load)(S + g * stride + at[g]);
         within = OP(_add)(within, OP(_sub)(OP(_mul)(s, s), self));
     }
     return OP(_sum)(between) + (REAL)0.5 * OP(_sum)(within);

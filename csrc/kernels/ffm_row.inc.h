@@ -6,23 +6,25 @@ typedef struct {
     /* per value: j, offset of V[j] in V, offset of its field in any V[i], place in indices and data, x */
     int64_t *column, *block, *field_offset, *position;
     REAL *x;
-    int64_t *group_begin, *field; /* per group: its first value (n_groups + 1), its field as an offset */
+    /* per group: its first value (n_groups + 1), its field as an offset, its place in a row of S */
+    int64_t *group_begin, *field, *at;
     int32_t *group_of;            /* per field of the model: its group, or -1 */
     REAL *sums;                   /* S: ffm_scratch_vectors times n_factors */
 } NAME(ffm_row);
 
 static void NAME(ffm_row_place)(NAME(ffm_row) *row, void *scratch, int64_t max_row, int64_t n_fields)
 {
-    int64_t *at = (int64_t *)scratch;
-    row->column = at, at += max_row;
-    row->block = at, at += max_row;
-    row->field_offset = at, at += max_row;
-    row->position = at, at += max_row;
-    row->group_begin = at, at += max_row + 1;
-    row->field = at, at += max_row;
-    row->x = (REAL *)at, at += max_row;
-    row->group_of = (int32_t *)at, at += (n_fields + 1) / 2;
-    row->sums = (REAL *)at;
+    int64_t *next = (int64_t *)scratch;
+    row->column = next, next += max_row;
+    row->block = next, next += max_row;
+    row->field_offset = next, next += max_row;
+    row->position = next, next += max_row;
+    row->group_begin = next, next += max_row + 1;
+    row->field = next, next += max_row;
+    row->at = next, next += max_row;
+    row->x = (REAL *)next, next += max_row;
+    row->group_of = (int32_t *)next, next += (n_fields + 1) / 2;
+    row->sums = (REAL *)next;
 }
 
 static void NAME(ffm_row_load)(NAME(ffm_row) *row, const fastfm_csr *X, const fastfm_model *ffm, int64_t i)

@@ -39,6 +39,49 @@ static REAL NAME(ffm_linear)(const NAME(ffm_row) *row, const REAL *w)
     return total;
 }
 
+/* The pair term by field sums. Where the row has most fields, S[g] takes all of them, laid out as V[j] is, so that
+ * long vectors serve for any k; else only the fields that it has. The bits are the same. */
+static REAL NAME(ffm_pairs_by_sums)(const NAME(ffm_row) *row, const REAL *V, int64_t k, int64_t block,
+                                    const NAME(ffm_prefetch) *next)
+{
+    const int64_t groups = row->n_groups;
+    const int whole = ffm_sums_are_whole(groups, block / k);
+    const int64_t stride = whole ? block : groups * k;
+    REAL pairs = 0;
+    int64_t f = 0;
+    for (int64_t g = 0; g < groups; g++) {
+        REAL *S = row->sums + g * stride;
+        for (int64_t a = row->group_begin[g]; a < row->group_begin[g + 1]; a++)
+            NAME(ffm_prefetch_value)(next, a);
+        f = 0;
+#define WHOLE_SUM(lanes) VEC(lanes, _store)(S + f, NAME(CONCAT(ffm_sum_, lanes))(row, g, V + f))
+#define FIELD_SUMS(lanes) NAME(CONCAT(ffm_field_sums_, lanes))(row, g, V + f, k, S + f)
+        if (whole) {
+            FOR_FACTORS(block, f, WHOLE_SUM)
+        } else {
+            FOR_FACTORS(k, f, FIELD_SUMS)
+        }
+#undef WHOLE_SUM
+#undef FIELD_SUMS
+        row->at[g] = whole ? row->field[g] : g * k;
+    }
+    f = 0;
+#define BY_SUMS(lanes) pairs += NAME(CONCAT(ffm_by_sums_, lanes))(row, V + f, row->sums + f, stride, row->at)
+    FOR_FACTORS(k, f, BY_SUMS)
+#undef BY_SUMS
+    return pairs;
+}
+
+static REAL NAME(ffm_pairs)(const NAME(ffm_row) *row, const REAL *V, int64_t k, NAME(ffm_prefetch) *next)
+{
+    REAL pairs = 0;
+    int64_t f = 0;
+#define BY_PAIRS(lanes) pairs += NAME(CONCAT(ffm_by_pairs_, lanes))(row, V + f, next), next->n = 0
+    FOR_FACTORS(k, f, BY_PAIRS)
+#undef BY_PAIRS
+    return pairs;
+}
+
 static void NAME(ffm_score)(const fastfm_csr *X, const fastfm_model *ffm, int64_t begin, int64_t end,
                             void *scores_, void *sums, int64_t max_row, void *scratch)
 {
@@ -50,27 +93,14 @@ static void NAME(ffm_score)(const fastfm_csr *X, const fastfm_model *ffm, int64_
     NAME(ffm_row_place)(&row, scratch, max_row, ffm->n_fields);
     for (int64_t i = begin; i < end; i++) {
         NAME(ffm_row_load)(&row, X, ffm, i);
-        const int64_t z = row.n_values, groups = row.n_groups;
-        const int by_sums = ffm_takes_sums(z, groups);
         for (int64_t c = 0; c < C; c++) {
-            const REAL *V = (const REAL *)ffm->V + c * n * block;
+            const REAL *w = (const REAL *)ffm->w + c * n, *V = (const REAL *)ffm->V + c * n * block;
             NAME(ffm_prefetch) next = NAME(ffm_prefetch_after)(&row, X, ffm, i, c);
-            REAL pairs = 0;
-            int64_t f = 0;
-#define FIELD_SUMS(lanes)                                                                                  \
-    NAME(CONCAT(ffm_field_sums_, lanes))(&row, V + f, k, row.sums + f, &next), next.n = 0
-#define BY_SUMS(lanes) FIELD_SUMS(lanes), pairs += NAME(CONCAT(ffm_by_sums_, lanes))(&row, V + f, k, row.sums + f)
-#define BY_PAIRS(lanes) pairs += NAME(CONCAT(ffm_by_pairs_, lanes))(&row, V + f, &next), next.n = 0
-            if (by_sums) {
-                FOR_FACTORS(k, f, BY_SUMS)
-            } else {
-                FOR_FACTORS(k, f, BY_PAIRS)
-            }
-#undef BY_SUMS
-#undef BY_PAIRS
-#undef FIELD_SUMS
-            const REAL linear = NAME(ffm_linear)(&row, (const REAL *)ffm->w + c * n);
-            scores[(i - begin) * C + c] = ((const REAL *)ffm->w0)[c] + linear + pairs;
+            const REAL linear = ((const REAL *)ffm->w0)[c] + NAME(ffm_linear)(&row, w);
+            const REAL pairs = ffm_takes_sums(row.n_values, row.n_groups)
+                                   ? NAME(ffm_pairs_by_sums)(&row, V, k, block, &next)
+                                   : NAME(ffm_pairs)(&row, V, k, &next);
+            scores[(i - begin) * C + c] = linear + pairs;
         }
     }
 }

@@ -100,22 +100,25 @@ FORCE_INLINE int ffm_takes_sums(int64_t z, int64_t f)
     return f <= FFM_SUMS_FIELDS && f * (2 * z + f) < z * (z - 1);
 }
 
-/* The most vectors of S that a row needs: f^2 of them by field sums (then f < z / 2), f for the gradient. */
+/* Whether S takes all fields of the model and not only the f fields of the row. */
+FORCE_INLINE int ffm_sums_are_whole(int64_t f, int64_t n_fields) { return n_fields <= 2 * f; }
+
+/* The most vectors of S that a row needs: by field sums 2 f^2 of them (then f < z / 2), f for the gradient. */
 FORCE_INLINE int64_t ffm_scratch_vectors(int64_t max_row, int64_t n_fields)
 {
     const int64_t by_sums = min_i64(min_i64(n_fields, max_row / 2), FFM_SUMS_FIELDS);
-    return max_i64(by_sums * by_sums, min_i64(n_fields, max_row));
+    return max_i64(by_sums * min_i64(n_fields, 2 * by_sums), min_i64(n_fields, max_row));
 }
 
-/* What ffm_row.inc.h lays out: seven numbers a value, group_of, and S. */
+/* What ffm_row.inc.h lays out: eight numbers a value, group_of, and S. */
 FORCE_INLINE int64_t ffm_scratch_bytes(int64_t max_row, int64_t n_fields, int64_t n_factors)
 {
-    return 8 * (7 * max_row + 1 + (n_fields + 1) / 2 + ffm_scratch_vectors(max_row, n_fields) * n_factors);
+    return 8 * (8 * max_row + 1 + (n_fields + 1) / 2 + ffm_scratch_vectors(max_row, n_fields) * n_factors);
 }
 
 FORCE_INLINE int32_t *ffm_scratch_group_of(void *scratch, int64_t max_row)
 {
-    return (int32_t *)((int64_t *)scratch + 7 * max_row + 1);
+    return (int32_t *)((int64_t *)scratch + 8 * max_row + 1);
 }
 
 /* Repeats are looked for pair by pair in rows up to this length, by hashing in longer ones. */

@@ -140,11 +140,11 @@ void matrix_random_row(matrix *m, int64_t z, int ascending, double zero_share)
 {
     const int64_t first = m->nnz;
     for (int64_t a = 0; a < z; a++) {
-        const double value = random_real();
+        const double value = random_real(), share = (random_real() + 1) / 2;
         int64_t j = random_below(m->n_features);
         while (in_row(m->indices + first, a, j))
             j = (j + 1) % m->n_features;
-        matrix_add(m, j, (random_real() + 1) / 2 < zero_share ? 0 : value);
+        matrix_add(m, j, share < zero_share ? 0 : value);
     }
     if (ascending)
         qsort(m->indices + first, (size_t)z, sizeof *m->indices, compare_columns);

@@ -14,35 +14,38 @@ static int64_t evil_number(int64_t size)
     const int64_t evil[] = {-1,        -2,           INT32_MIN,        INT32_MAX,           INT64_MIN,
                             INT64_MAX, -size,        size,             size + 1,            size - 1,
                             INT64_C(1) << 31, INT64_C(1) << 32, INT64_MIN + 1, INT64_MAX / 8, INT64_MIN / 16};
-    return random_below(4) ? evil[random_below(COUNT(evil))] : (int64_t)random_bits() >> random_below(64);
+    const int64_t any = (int64_t)random_bits();
+    return random_below(4) ? evil[random_below(COUNT(evil))] : any / (INT64_C(1) << random_below(63));
 }
 
 static double evil_value(double value)
 {
     const double evil[] = {NAN, INFINITY, -INFINITY, 1e300, -1e-300, 0, -0.0, 5e-324};
-    return evil[random_below(COUNT(evil))] + (random_below(2) ? value : 0);
+    return random_below(2) ? evil[random_below(COUNT(evil))] : value;
 }
 
-/* Changes a few entries, and in places all. */
+enum { INDPTR_EVIL, INDPTR_OFF, INDPTR_ALL, INDEX_EVIL, INDEX_ALL, REPEAT, EVIL_AND_REPEAT, VALUES, N_WAYS };
+
+/* Changes a few entries, or all indptr or indices. */
 static void spoil(matrix *m)
 {
-    const int64_t kind_of_spoiling = random_below(8), n_changes = 1 + random_below(3);
+    const int64_t way = random_below(N_WAYS), n_changes = 1 + random_below(3);
     for (int64_t change = 0; change < n_changes; change++) {
         const int64_t i = random_below(m->n_rows + 1), p = m->nnz > 0 ? random_below(m->nnz) : -1;
-        if (kind_of_spoiling == 0 || kind_of_spoiling == 6)
+        if (way == INDPTR_EVIL)
             m->indptr[i] = evil_number(m->nnz);
-        if (kind_of_spoiling == 1)
+        if (way == INDPTR_OFF)
             m->indptr[i] += random_below(5) - 2;
-        if (kind_of_spoiling >= 2 && kind_of_spoiling <= 4 && p >= 0)
+        if ((way == INDEX_EVIL || (way == EVIL_AND_REPEAT && change == 0)) && p >= 0)
             m->indices[p] = evil_number(m->n_features);
-        if (kind_of_spoiling >= 4 && p > 0)
+        else if ((way == REPEAT || way == EVIL_AND_REPEAT) && p > 0)
             m->indices[p] = m->indices[p - 1];
         if (p >= 0)
             m->values[p] = evil_value(m->values[p]);
     }
-    for (int64_t i = 0; kind_of_spoiling == 7 && random_below(3) == 0 && i <= m->n_rows; i++)
+    for (int64_t i = 0; way == INDPTR_ALL && i <= m->n_rows; i++)
         m->indptr[i] = evil_number(m->nnz);
-    for (int64_t p = 0; kind_of_spoiling == 3 && random_below(3) == 0 && p < m->nnz; p++)
+    for (int64_t p = 0; way == INDEX_ALL && p < m->nnz; p++)
         m->indices[p] = evil_number(m->n_features);
 }
 
@@ -144,22 +147,25 @@ static void check_matrix(const matrix *m, kind type, int num_threads)
 
 static kind random_kind(int64_t k, int64_t n_outputs, int64_t n_fields)
 {
-    return (kind){random_below(2) ? FASTFM_F64 : FASTFM_F32, random_below(2) ? FASTFM_F64 : FASTFM_F32,
-                  random_below(2) ? FASTFM_I64 : FASTFM_I32, k, n_outputs, n_fields};
+    const int64_t bits = random_below(8);
+    return (kind){bits & 1 ? FASTFM_F64 : FASTFM_F32, bits & 2 ? FASTFM_F64 : FASTFM_F32,
+                  bits & 4 ? FASTFM_I64 : FASTFM_I32, k, n_outputs, n_fields};
 }
 
 static void test_small(int64_t test)
 {
     const int64_t n_features = random_below(20) ? 1 + random_below(70) : 0, n_rows = random_below(9);
+    const int64_t longest = random_below(n_features + 1), k = 1 + random_below(34), C = 1 + random_below(2);
     matrix m = matrix_new(n_features);
-    for (int64_t i = 0; i < n_rows; i++)
-        matrix_random_row(&m, random_below(2 + random_below(n_features + 1)) % (n_features + 1),
-                          random_below(2) == 0, 0.1);
+    for (int64_t i = 0; i < n_rows; i++) {
+        const int64_t z = random_below(longest + 1);
+        matrix_random_row(&m, z, random_below(2) == 0, 0.1);
+    }
     if (n_rows > 0 && random_below(8))
         spoil(&m);
     fastfm_use_level((int)random_below(fastfm_n_levels()));
     CASE("small hostile matrix %d, level %d", (int)test, fastfm_active_level());
-    check_matrix(&m, random_kind(1 + random_below(34), 1 + random_below(2), 1 + random_below(6)), 3);
+    check_matrix(&m, random_kind(k, C, 1 + random_below(6)), 3);
     matrix_free(&m);
 }
 
@@ -212,8 +218,10 @@ static void test_long_rows(int64_t test)
             const uint64_t place = (uint64_t)(test % 3 ? a * 128 + random_below(128) : z - a);
             matrix_add(&m, (int64_t)(step * place % (uint64_t)(wide ? limit : INT32_MAX)), 1);
         }
-        if (random_below(2))
-            m.indices[m.nnz - 1 - random_below(z)] = m.indices[m.nnz - 1 - random_below(z)];
+        if (random_below(2)) {
+            const int64_t from = m.nnz - 1 - random_below(z), to = m.nnz - 1 - random_below(z);
+            m.indices[to] = m.indices[from];
+        }
         matrix_end_row(&m);
     }
     X = csr_of(&m, wide ? FASTFM_I64 : FASTFM_I32, FASTFM_F32);
