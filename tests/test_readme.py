@@ -1,0 +1,23 @@
+"""The README's example runs, and its commands are where .ci/run looks for them."""
+
+import re
+from pathlib import Path
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def test_the_example_runs():
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names = {}
+    exec(example, names)
+    assert names["scores"].shape == (1000,)
+    assert names["one"] == names["fm"].predict_row(*_first_row(names["X"]))
+    assert names["one"] == names["scores"][0]
+
+
+def test_there_are_two_commands():
+    assert len(re.findall(r"```sh\n.+\n```", README)) == 2
+
+
+def _first_row(X):
+    return X.indices[: X.indptr[1]], X.data[: X.indptr[1]]
