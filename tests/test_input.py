@@ -206,6 +206,30 @@ def test_three_of_a_kind_in_long_and_short_rows(model, call):
             np.testing.assert_array_equal(call(model, X), call(model, single))
 
 
+@pytest.mark.parametrize("length", [2, 20, 33, 300])
+def test_one_repeat_among_many_columns(length):
+    """Wherever it is. With w = 1 and V = 1 a repeat that is not summed adds a square to the score."""
+    rng = np.random.default_rng(length)
+    fm = FM(0.0, np.zeros(5000), np.ones((5000, 1)))
+    for _ in range(30):
+        columns = rng.choice(5000, length, replace=False)
+        first, second = rng.choice(length, 2, replace=False)
+        columns[second] = columns[first]
+        X = csr_of(np.array([0, length]), columns, np.ones(length), (1, 5000))
+        # (s^2 - sum of squares) / 2, where one of length - 1 columns counts 2
+        assert fm.predict(X).tolist() == [(length**2 - (length + 2)) / 2]
+
+
+def test_empty_rows_hide_no_repeat():
+    """Rows that follow each other may descend, once for each border; a repeat must still be seen."""
+    fm = FM(0.0, np.zeros(N), np.ones((N, 1)))
+    for empty in range(4):
+        # 7 | nothing, some times | 2 | 3 3
+        indptr = np.array([0, 1, *[1] * empty, 2, 4])
+        X = csr_of(indptr, np.array([7, 2, 3, 3]), np.ones(4), (len(indptr) - 1, N))
+        assert fm.predict(X).tolist() == [0] * (empty + 3)
+
+
 def test_repeats_in_a_row_leave_the_bits_of_other_rows(model):
     rng = np.random.default_rng(2)
     X = make_csr(rng, [20] * 200, N)  # columns in no order: the bits depend on their order

@@ -47,6 +47,10 @@ MALFORMED = {
         r"row 3 of X has column index -1, outside 0..29",
     ),
     "index n": (lambda X: with_index(X, 0, N), r"row 0 of X has column index 30, outside 0..29"),
+    "index n at the end of an ascending row": (
+        lambda X: broken(X, indices=np.where(np.arange(31) == 27, N, X.indices)),
+        "row 3 of X has column index 30, outside 0..29",
+    ),
     "huge index": (
         lambda X: with_index(X, 5, 2**31 - 1),
         r"row 5 of X has column index 2147483647",

@@ -67,6 +67,47 @@ def test_an_array_is_counted():
     assert extra("array = np.ones(3_000_000)") > 23 * MB * 0.95
 
 
+# Arrays of more than 2^31 numbers, which the system hands out when they are written to.
+HUGE = """
+import numpy as np
+from strategies import csr_of
+from fastfm_c import FFM, FM, SquaredLoss
+from fastfm_c._validation import aligned_zeros
+try:
+    w, V = aligned_zeros({n}, "float32"), aligned_zeros({shape}, "float32")
+except MemoryError:
+    print("no memory")
+    raise SystemExit
+fields = np.zeros({n}, "int32")
+fields[-1] = {shape}[1] - 1
+model = {model}
+n = model.n_features
+w[[0, -1]] = 1, 10
+V[0, ..., -1], V[-1, ..., -1], V[-1, ..., 0] = 2, 3, 5
+X = csr_of(np.array([0, 2]), np.array([0, n - 1], {index!r}), np.ones(2), (1, n))
+print(model.predict(X).tolist(), model.predict_row(X.indices, X.data))
+value, gradient = model.gradient(X, [0.0], SquaredLoss(), sparse=True)
+print(gradient.features.tolist() == [0, n - 1], gradient.w.tolist(), np.count_nonzero(gradient.V))
+"""
+HUGE_CASES = {
+    "FM, many features": (2**31 + 3, (2**31 + 3, 1), "FM(0.0, w, V)", "int64", 2),
+    "FM, many factors": (5000, (5000, 500_000), "FM(0.0, w, V)", "int32", 3),
+    "FFM": (5000, (5000, 1000, 500), "FFM(0.0, w, V, fields)", "int32", 3),
+}
+
+
+@pytest.mark.parametrize("case", HUGE_CASES)
+def test_sizes_beyond_32_bits(case):
+    """By hand: the last factors of the two features meet, and with one factor they are the first."""
+    n, shape, model, index, non_zero = HUGE_CASES[case]
+    output = output_of(HUGE.format(n=n, shape=shape, model=model, index=index))
+    if output.startswith("no memory"):
+        pytest.skip("less memory than the arrays could take")
+    score = 11.0 + (2 * 5 if shape[-1] == 1 else 2 * 3)
+    lines = [f"[{score}] {score}", f"True {[score, score]} {non_zero}"]
+    assert output.splitlines() == lines
+
+
 def test_the_objective_keeps_what_a_chunk_needs():
     """Kept for the rows of a chunk: 32 MB at most, whatever the number of rows."""
     assert extra("model.objective(X, y, LogisticLoss(), num_threads=2)") < 34 * MB

@@ -152,6 +152,7 @@ X = csr_of(indptr, indices, np.tile(values, rows), (rows, 100))
 model = make_model(np.random.default_rng(0), (64,), 100, 64, "float32")
 scores = np.full((rows, 64), np.nan, "float32")
 y = np.zeros(rows)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     {call}

@@ -8,7 +8,7 @@ FORCE_INLINE void NAME(CONCAT(CONCAT(fm_gradient_panel_, PANEL_WIDTH), CONCAT(x,
     int64_t distance, int64_t left, int64_t slot_begin, int64_t slot_end, int shared, REAL g, const REAL *RESTRICT sums,
     const REAL *RESTRICT V, int64_t k, REAL *RESTRICT grad_w, REAL *RESTRICT grad_V)
 {
-    const uint64_t n_owned = (uint64_t)(slot_end - slot_begin);
+    const uint64_t n_owned = (uint64_t)(slot_end - slot_begin); /* unsigned: a slot ahead is not checked yet */
     const int64_t row_bytes = k * (int64_t)sizeof(REAL);
     const int64_t panel_bytes = PANEL_WIDTH * PANEL_VECTORS * (int64_t)sizeof(REAL);
     const int straddles = prefetch_straddles(V, row_bytes, panel_bytes);
@@ -17,7 +17,7 @@ FORCE_INLINE void NAME(CONCAT(CONCAT(fm_gradient_panel_, PANEL_WIDTH), CONCAT(x,
         s[b] = OP(_load)(sums + b * PANEL_WIDTH);
     for (int64_t p = 0; p < z; p++) {
         const int64_t ahead = min_i64(p + distance, left - 1), next = slots[ahead], slot = slots[p];
-        if ((uint64_t)(next - slot_begin) < n_owned) {
+        if ((uint64_t)next - (uint64_t)slot_begin < n_owned) {
             prefetch_row(grad_V, next, row_bytes, panel_bytes, straddles);
             if (shared) /* else the row was scored a moment ago, by this thread: V is in its cache */
                 prefetch_row(V, indices[ahead], row_bytes, panel_bytes, straddles);
@@ -25,7 +25,7 @@ FORCE_INLINE void NAME(CONCAT(CONCAT(fm_gradient_panel_, PANEL_WIDTH), CONCAT(x,
                 prefetch_row(grad_w, next, sizeof(REAL), sizeof(REAL), 0);
         }
         const REAL x = (REAL)data[p];
-        if ((uint64_t)(slot - slot_begin) >= n_owned || x == 0)
+        if ((uint64_t)slot - (uint64_t)slot_begin >= n_owned || x == 0)
             continue;
         const REAL *v = V + indices[p] * k;
         REAL *grad_v = grad_V + slot * k;
