@@ -1,10 +1,10 @@
 /*
  * The limit probe: how fast can the cache lines of a prediction be touched, and nothing else done?
  *
- * For each non-zero, in the order of the CSR arrays: read the index, the value, w[j], and one word of
- * every 64-byte line of the parameter row V[j] (of an FFM: of all n_fields * n_factors numbers). The
- * lines are prefetched `ahead` non-zeros earlier. Integer XOR into independent accumulators keeps the
- * compiler from dropping the loads and costs no latency, so memory is the only limit.
+ * For each non-zero, in the order of the CSR arrays: read the index, the value, w[j], and one word
+ * of every 64-byte line of the parameter row V[j] (of an FFM: of all n_fields * n_factors numbers).
+ * The lines are prefetched `ahead` non-zeros earlier. Integer XOR into independent accumulators
+ * keeps the compiler from dropping the loads and costs no latency, so memory is the only limit.
  */
 #include <stdint.h>
 #include <string.h>
@@ -16,12 +16,12 @@ typedef struct {
     int64_t n_rows;
     const int32_t *indptr, *indices;
     const float *data;
-    const char *w, *V;           /* bytes, because rows may be strided */
-    int64_t w_stride, V_stride;  /* in bytes */
-    int64_t n_lines;             /* 64-byte steps from the start of a row */
-    int64_t last;                /* offset of the row's last word if it may lie in a further line, or 0 */
+    const char *w, *V;          /* bytes, because rows may be strided */
+    int64_t w_stride, V_stride; /* in bytes */
+    int64_t n_lines;            /* 64-byte steps from the start of a row */
+    int64_t last; /* offset of the row's last word if it may lie in a further line, or 0 */
     int64_t ahead;
-    uint32_t *out;               /* one word per row, as a prediction writes */
+    uint32_t *out; /* one word per row, as a prediction writes */
 } probe;
 
 static inline uint32_t word(const char *address)
@@ -32,8 +32,8 @@ static inline uint32_t word(const char *address)
 }
 
 /* Inlined for each constant n_lines and has_last: the loops over lines are then unrolled. */
-static inline __attribute__((always_inline)) void touch_rows(
-    const probe *P, int64_t begin, int64_t end, int64_t n_lines, int has_last)
+static inline __attribute__((always_inline)) void
+touch_rows(const probe *P, int64_t begin, int64_t end, int64_t n_lines, int has_last)
 {
     const int64_t final = P->indptr[P->n_rows] - 1;
     for (int64_t i = begin; i < end; i++) {
@@ -63,15 +63,32 @@ static inline __attribute__((always_inline)) void touch_rows(
 static void touch_block(const probe *P, int64_t begin, int64_t end)
 {
     switch (P->n_lines * 2 + (P->last > 0)) {
-    case 2: touch_rows(P, begin, end, 1, 0); break;
-    case 3: touch_rows(P, begin, end, 1, 1); break;
-    case 4: touch_rows(P, begin, end, 2, 0); break;
-    case 5: touch_rows(P, begin, end, 2, 1); break;
-    case 6: touch_rows(P, begin, end, 3, 0); break;
-    case 7: touch_rows(P, begin, end, 3, 1); break;
-    case 8: touch_rows(P, begin, end, 4, 0); break;
-    case 9: touch_rows(P, begin, end, 4, 1); break;
-    default: touch_rows(P, begin, end, P->n_lines, P->last > 0);
+    case 2:
+        touch_rows(P, begin, end, 1, 0);
+        break;
+    case 3:
+        touch_rows(P, begin, end, 1, 1);
+        break;
+    case 4:
+        touch_rows(P, begin, end, 2, 0);
+        break;
+    case 5:
+        touch_rows(P, begin, end, 2, 1);
+        break;
+    case 6:
+        touch_rows(P, begin, end, 3, 0);
+        break;
+    case 7:
+        touch_rows(P, begin, end, 3, 1);
+        break;
+    case 8:
+        touch_rows(P, begin, end, 4, 0);
+        break;
+    case 9:
+        touch_rows(P, begin, end, 4, 1);
+        break;
+    default:
+        touch_rows(P, begin, end, P->n_lines, P->last > 0);
     }
 }
 

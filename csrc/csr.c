@@ -29,7 +29,8 @@ static int compare_occurrences(const void *a, const void *b)
 }
 
 /* first[p] = place in the row of the first value with the column of value p. */
-static void first_occurrences(const fastfm_csr *X, int64_t begin, int64_t z, occurrence *sorted, int64_t *first)
+static void first_occurrences(const fastfm_csr *X, int64_t begin, int64_t z, occurrence *sorted,
+                              int64_t *first)
 {
     for (int64_t a = 0; a < z; a++) {
         sorted[a].column = index_at(X->indices, X->index_type, begin + a);

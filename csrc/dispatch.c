@@ -1,22 +1,20 @@
-/* Which instruction sets this processor has, and which one is in use. __builtin_cpu_supports would need a
- * runtime library that not every target links. */
+/* Which instruction sets this processor has, and which one is in use. __builtin_cpu_supports would
+ * need a runtime library that not every target links. */
 #include "dispatch.h"
 
 #ifdef FASTFM_X86_64
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <immintrin.h>
 #include <intrin.h>
-static void cpuid(int leaf, unsigned registers[4])
-{
-    __cpuidex((int *)registers, leaf, 0);
-}
+static void cpuid(int leaf, unsigned registers[4]) { __cpuidex((int *)registers, leaf, 0); }
 static uint64_t saved_registers(void) { return _xgetbv(0); }
 #else
 #include <cpuid.h>
 static void cpuid(int leaf, unsigned registers[4])
 {
     registers[0] = registers[1] = registers[2] = registers[3] = 0;
-    __get_cpuid_count((unsigned)leaf, 0, &registers[0], &registers[1], &registers[2], &registers[3]);
+    __get_cpuid_count((unsigned)leaf, 0, &registers[0], &registers[1], &registers[2],
+                      &registers[3]);
 }
 static uint64_t saved_registers(void)
 {

@@ -1,30 +1,31 @@
-/* fastfm: scores, losses and gradients of factorization machines over CSR matrices. The whole C API.
+/* fastfm: scores, losses and gradients of factorization machines over CSR matrices. The whole C
+ * API.
  *
- * Arrays are borrowed for the length of a call and never kept. Nothing is printed, no global state is
- * changed, and every function may be called from many threads at once. Offsets are 64-bit.
- * A function that takes rows returns a status and writes the first offending row to *bad_row. */
+ * Arrays are borrowed for the length of a call and never kept. Nothing is printed, no global state
+ * is changed, and every function may be called from many threads at once. Offsets are 64-bit. A
+ * function that takes rows returns a status and writes the first offending row to *bad_row. */
 #ifndef FASTFM_H
 #define FASTFM_H
 
 #include <stdint.h>
 
-#define FASTFM_STATUS_LIST(X)                                                  \
-    X(OK, "success")                                                           \
-    X(BAD_INDPTR, "indptr decreases or leaves the arrays")                     \
-    X(BAD_INDEX, "a column index is outside [0, n_features)")                  \
-    X(REPEATED_COLUMN, "a column occurs twice in a row")                       \
-    X(BAD_LABEL, "a label is not one that the loss takes")                     \
+#define FASTFM_STATUS_LIST(X)                                 \
+    X(OK, "success")                                          \
+    X(BAD_INDPTR, "indptr decreases or leaves the arrays")    \
+    X(BAD_INDEX, "a column index is outside [0, n_features)") \
+    X(REPEATED_COLUMN, "a column occurs twice in a row")      \
+    X(BAD_LABEL, "a label is not one that the loss takes")    \
     X(NO_MEMORY, "out of memory")
 
 #define FASTFM_STATUS_MEMBER(name, message) FASTFM_##name,
 typedef enum { FASTFM_STATUS_LIST(FASTFM_STATUS_MEMBER) FASTFM_N_STATUSES } fastfm_status;
 
-/* Element types. Parameters, scores and gradients are F32 or F64; CSR values likewise; CSR indices I32 or
- * I64; targets any of the five (U8 is NumPy's bool). */
+/* Element types. Parameters, scores and gradients are F32 or F64; CSR values likewise; CSR indices
+ * I32 or I64; targets any of the five (U8 is NumPy's bool). */
 typedef enum { FASTFM_F32, FASTFM_F64, FASTFM_I32, FASTFM_I64, FASTFM_U8 } fastfm_type;
 
-/* indptr has n_rows + 1 entries and indexes indices and data, which have nnz entries; indptr and indices
- * share index_type. Contents are not trusted: the drivers check them. */
+/* indptr has n_rows + 1 entries and indexes indices and data, which have nnz entries; indptr and
+ * indices share index_type. Contents are not trusted: the drivers check them. */
 typedef struct {
     int64_t n_rows, nnz;
     const void *indptr, *indices, *data;
@@ -47,16 +48,18 @@ typedef struct {
     double label_smoothing;
 } fastfm_loss;
 
-/* y: one target per row. weight: one per row, or NULL for all ones; a row of weight zero is as if absent. */
+/* y: one target per row. weight: one per row, or NULL for all ones; a row of weight zero is as if
+ * absent. */
 typedef struct {
     const void *y;
     fastfm_type y_type;
     const double *weight;
 } fastfm_targets;
 
-/* Where gradients are added. slots is NULL (row j of w and V belongs to feature j, n_slots is n_features)
- * or has one entry per stored value of X, of its index_type, in [0, n_slots): the row of w and V that takes
- * that value's gradient. The slots of equal columns must be equal. w0 is always double: (n_outputs,). */
+/* Where gradients are added. slots is NULL (row j of w and V belongs to feature j, n_slots is
+ * n_features) or has one entry per stored value of X, of its index_type, in [0, n_slots): the row
+ * of w and V that takes that value's gradient. The slots of equal columns must be equal. w0 is
+ * always double: (n_outputs,). */
 typedef struct {
     int64_t n_slots;
     const void *slots;
@@ -66,57 +69,65 @@ typedef struct {
 
 const char *fastfm_status_message(fastfm_status status);
 
-/* scores: (n_rows, n_outputs) of the model's type. Rows are independent: the bits of a score depend on its
- * row and the model alone. REPEATED_COLUMN: sum the repeats first (fastfm_sum_repeats). */
-fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores, int num_threads,
-                           int64_t *bad_row);
+/* scores: (n_rows, n_outputs) of the model's type. Rows are independent: the bits of a score depend
+ * on its row and the model alone. REPEATED_COLUMN: sum the repeats first (fastfm_sum_repeats). */
+fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores,
+                           int num_threads, int64_t *bad_row);
 
 /* Checks X against n_features columns without computing anything. */
 fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, int64_t *bad_row);
 
-/* *total += sum over rows of weight * loss. With gradient not NULL its arrays grow by the gradient of that sum
- * over weight_sum. Sums over rows are made in row order, whatever num_threads. To go through X in pieces, give
- * pieces that start at multiples of FASTFM_ROW_BLOCK rows: the bits are the same. */
+/* *total += sum over rows of weight * loss. With gradient not NULL its arrays grow by the gradient
+ * of that sum over weight_sum. Sums over rows are made in row order, whatever num_threads. To go
+ * through X in pieces, give pieces that start at multiples of FASTFM_ROW_BLOCK rows: the bits are
+ * the same. */
 #define FASTFM_ROW_BLOCK 256
-fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model, const fastfm_loss *loss,
-                               const fastfm_targets *targets, double weight_sum, double *total,
-                               const fastfm_gradient *gradient, int num_threads, int64_t *bad_row);
+fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
+                               const fastfm_loss *loss, const fastfm_targets *targets,
+                               double weight_sum, double *total, const fastfm_gradient *gradient,
+                               int num_threads, int64_t *bad_row);
 
-/* *sum_of_squares of n values, in a fixed order; with grad not NULL also grad[i] += scale * values[i]. */
+/* *sum_of_squares of n values, in a fixed order; with grad not NULL also grad[i] += scale *
+ * values[i]. */
 fastfm_status fastfm_l2(const void *values, fastfm_type real, int64_t n, double scale, void *grad,
                         int num_threads, double *sum_of_squares);
 
-/* Writes to every page of fresh zeros. The gradient adds, and so would read each page first: the system then
- * maps a shared page of zeros, and must interrupt all processors to replace it at the write that follows. */
+/* Writes to every page of fresh zeros. The gradient adds, and so would read each page first: the
+ * system then maps a shared page of zeros, and must interrupt all processors to replace it at the
+ * write that follows. */
 void fastfm_touch_zeros(void *zeros, int64_t bytes, int num_threads);
 
-/* Per row loss and d loss / d score; either output may be NULL. scores, losses (n_rows,) and gradients are
- * of type real; scores and gradients are (n_rows, n_outputs), with n_outputs = 1 but for softmax. */
-fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_type y_type, const void *scores,
-                               fastfm_type real, int64_t n_rows, int64_t n_outputs, void *losses,
-                               void *gradients, int64_t *bad_row);
+/* Per row loss and d loss / d score; either output may be NULL. scores, losses (n_rows,) and
+ * gradients are of type real; scores and gradients are (n_rows, n_outputs), with n_outputs = 1 but
+ * for softmax. */
+fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_type y_type,
+                               const void *scores, fastfm_type real, int64_t n_rows,
+                               int64_t n_outputs, void *losses, void *gradients, int64_t *bad_row);
 
 /* Probabilities: sigmoid of each score (logistic) or softmax of each row. */
-fastfm_status fastfm_proba(const fastfm_loss *loss, const void *scores, fastfm_type real, int64_t n_rows,
-                           int64_t n_outputs, void *proba);
+fastfm_status fastfm_proba(const fastfm_loss *loss, const void *scores, fastfm_type real,
+                           int64_t n_rows, int64_t n_outputs, void *proba);
 
-/* sum(weight * value) in a fixed order; a value of weight zero does not count. weight may be NULL. */
+/* sum(weight * value) in a fixed order; a value of weight zero does not count. weight may be NULL.
+ */
 double fastfm_weighted_sum(const double *weight, const void *values, fastfm_type real, int64_t n);
 
-/* Copies X with the repeats inside each row added to their first occurrence; rows without repeats keep
- * their order. indptr, indices, data have room for as much as X holds. X must have passed fastfm_check
- * but for REPEATED_COLUMN. */
+/* Copies X with the repeats inside each row added to their first occurrence; rows without repeats
+ * keep their order. indptr, indices, data have room for as much as X holds. X must have passed
+ * fastfm_check but for REPEATED_COLUMN. */
 fastfm_status fastfm_sum_repeats(const fastfm_csr *X, void *indptr, void *indices, void *data);
 
-/* Instruction set levels. Level 0 always exists; fastfm_use_level is meant for the time of loading. */
-int fastfm_n_levels(void);                /* compiled in and supported by this processor */
+/* Instruction set levels. Level 0 always exists; fastfm_use_level is meant for the time of loading.
+ */
+int fastfm_n_levels(void); /* compiled in and supported by this processor */
 const char *fastfm_level_name(int level);
 void fastfm_use_level(int level);
 int fastfm_active_level(void);
 const char *fastfm_compiler(void);
 
-/* Threads. has_openmp is the OpenMP date (201511 ...) or 0. max_threads honours OMP_NUM_THREADS and affinity.
- * After fork() a child computes serially: GNU OpenMP hangs there. init installs the handler; once. */
+/* Threads. has_openmp is the OpenMP date (201511 ...) or 0. max_threads honours OMP_NUM_THREADS and
+ * affinity. After fork() a child computes serially: GNU OpenMP hangs there. init installs the
+ * handler; once. */
 void fastfm_init_threads(void);
 int fastfm_has_openmp(void);
 int fastfm_max_threads(void);

@@ -21,8 +21,8 @@ static double target_at(const void *y, fastfm_type type, int64_t i)
 }
 
 /* Softmax smoothing: 1 - eps for the true class, eps / (C - 1) for the others. */
-static double softmax_loss(const void *scores, fastfm_type real, int64_t first, int64_t n, int64_t label,
-                           double eps, double *gradient)
+static double softmax_loss(const void *scores, fastfm_type real, int64_t first, int64_t n,
+                           int64_t label, double eps, double *gradient)
 {
     const double other = n > 1 ? eps / (double)(n - 1) : 0;
     int64_t top;
@@ -44,8 +44,8 @@ static double softmax_loss(const void *scores, fastfm_type real, int64_t first, 
 }
 
 fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_type, int64_t y_row,
-                       const void *scores, fastfm_type real, int64_t score_row, int64_t n_outputs, double *value,
-                       double *gradient)
+                       const void *scores, fastfm_type real, int64_t score_row, int64_t n_outputs,
+                       double *value, double *gradient)
 {
     const double target = target_at(y, y_type, y_row), eps = loss->label_smoothing;
     switch (loss->kind) {
@@ -57,21 +57,24 @@ fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_typ
     case FASTFM_LOGISTIC:
         if (target != 0 && target != 1)
             return FASTFM_BAD_LABEL;
-        /* t = y (1 - eps) + eps / 2 and 1 - t are eps / 2 and 1 - eps / 2, or the other way round. */
-        *value = logistic_loss(real_at(scores, real, score_row), target == 1 ? 1 - eps / 2 : eps / 2,
-                               target == 1 ? eps / 2 : 1 - eps / 2, gradient);
+        /* t = y (1 - eps) + eps / 2 and 1 - t are eps / 2 and 1 - eps / 2, or the other way round.
+         */
+        *value =
+            logistic_loss(real_at(scores, real, score_row), target == 1 ? 1 - eps / 2 : eps / 2,
+                          target == 1 ? eps / 2 : 1 - eps / 2, gradient);
         return FASTFM_OK;
     default:
         if (!(target >= 0 && target < (double)n_outputs && target == floor(target)))
             return FASTFM_BAD_LABEL;
-        *value = softmax_loss(scores, real, score_row * n_outputs, n_outputs, (int64_t)target, eps, gradient);
+        *value = softmax_loss(scores, real, score_row * n_outputs, n_outputs, (int64_t)target, eps,
+                              gradient);
         return FASTFM_OK;
     }
 }
 
-fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_type y_type, const void *scores,
-                               fastfm_type real, int64_t n_rows, int64_t n_outputs, void *losses,
-                               void *gradients, int64_t *bad_row)
+fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_type y_type,
+                               const void *scores, fastfm_type real, int64_t n_rows,
+                               int64_t n_outputs, void *losses, void *gradients, int64_t *bad_row)
 {
     double *gradient = (double *)malloc(sizeof(double) * (size_t)n_outputs);
     fastfm_status status = gradient ? FASTFM_OK : FASTFM_NO_MEMORY;
@@ -91,8 +94,8 @@ fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_ty
     return status;
 }
 
-fastfm_status fastfm_proba(const fastfm_loss *loss, const void *scores, fastfm_type real, int64_t n_rows,
-                           int64_t n_outputs, void *proba)
+fastfm_status fastfm_proba(const fastfm_loss *loss, const void *scores, fastfm_type real,
+                           int64_t n_rows, int64_t n_outputs, void *proba)
 {
     double *e = (double *)malloc(sizeof(double) * (size_t)n_outputs);
     if (!e)

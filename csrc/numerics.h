@@ -1,5 +1,5 @@
-/* The losses of one row, in double, for any finite score: nothing overflows, and a loss or gradient near
- * zero keeps its relative accuracy. s: score or scores, t: target after label smoothing. */
+/* The losses of one row, in double, for any finite score: nothing overflows, and a loss or gradient
+ * near zero keeps its relative accuracy. s: score or scores, t: target after label smoothing. */
 #ifndef FASTFM_NUMERICS_H
 #define FASTFM_NUMERICS_H
 
@@ -14,7 +14,8 @@ FORCE_INLINE double sigmoid(double s)
     return (s >= 0 ? 1 : e) / (1 + e);
 }
 
-/* max(s, 0) - s t + log1p(exp(-|s|)), and sigmoid(s) - t, with u = 1 - t: neither takes 1 from nearly 1. */
+/* max(s, 0) - s t + log1p(exp(-|s|)), and sigmoid(s) - t, with u = 1 - t: neither takes 1 from
+ * nearly 1. */
 FORCE_INLINE double logistic_loss(double s, double t, double u, double *gradient)
 {
     const double e = exp(-fabs(s)), tail = e / (1 + e);
@@ -28,10 +29,10 @@ FORCE_INLINE double squared_loss(double s, double y, double *gradient)
     return 0.5 * (s - y) * (s - y);
 }
 
-/* exp(s_c - max s) of n scores into e, which may not be NULL; returns their sum but for the largest score's own,
- * which is 1 and stands at *top. logsumexp(s) = s[*top] + log1p(returned sum). */
-FORCE_INLINE double softmax_terms(const void *scores, fastfm_type real, int64_t first, int64_t n, double *e,
-                                  int64_t *top)
+/* exp(s_c - max s) of n scores into e, which may not be NULL; returns their sum but for the largest
+ * score's own, which is 1 and stands at *top. logsumexp(s) = s[*top] + log1p(returned sum). */
+FORCE_INLINE double softmax_terms(const void *scores, fastfm_type real, int64_t first, int64_t n,
+                                  double *e, int64_t *top)
 {
     double rest = 0;
     *top = 0;

@@ -1,11 +1,12 @@
 /* fastfm_objective: the data term of the objective, and its gradient without atomics.
  *
- * Rows are taken in chunks. First the threads share the rows of a chunk: each row is checked and scored, and its
- * loss gradient is kept (for FM also s_f). Then the threads share the features: each walks all rows of the chunk
- * and adds what belongs to its own features. So every sum is made in the order of rows, whatever the number of
- * threads and the size of chunks. One thread takes chunks that stay in its cache; several take chunks as long as
- * memory allows, because each one ends with all waiting for the last: 500 chunks cost 2 s instead of 30 ms when
- * another program had one of the cores. */
+ * Rows are taken in chunks. First the threads share the rows of a chunk: each row is checked and
+ * scored, and its loss gradient is kept (for FM also s_f). Then the threads share the features:
+ * each walks all rows of the chunk and adds what belongs to its own features. So every sum is made
+ * in the order of rows, whatever the number of threads and the size of chunks. One thread takes
+ * chunks that stay in its cache; several take chunks as long as memory allows, because each one
+ * ends with all waiting for the last: 500 chunks cost 2 s instead of 30 ms when another program had
+ * one of the cores. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +14,11 @@
 #include "parallel.h"
 #include "workspace.h"
 
-#define CACHE_BYTES 262144   /* of V, that the rows of one thread's chunk touch */
-#define KEPT_BYTES 33554432  /* by the rows of several threads' chunk */
-#define BLOCK_VALUES 16384   /* as in score.c */
-#define SLOT_SAMPLE 4096     /* columns, to cut the features into shares */
-#define COLD_COST 4          /* of a column that the sample holds once */
+#define CACHE_BYTES 262144  /* of V, that the rows of one thread's chunk touch */
+#define KEPT_BYTES 33554432 /* by the rows of several threads' chunk */
+#define BLOCK_VALUES 16384  /* as in score.c */
+#define SLOT_SAMPLE 4096    /* columns, to cut the features into shares */
+#define COLD_COST 4         /* of a column that the sample holds once */
 
 typedef struct {
     const fastfm_csr *X;
@@ -33,8 +34,9 @@ typedef struct {
     /* For the rows of a chunk: of the model's type, then in double. */
     char *scores, *dscores, *sums;
     double *losses, *row_gradients;
-    double *block_totals, *totals; /* loss, then w0's gradient: of the running block of rows, and so far */
-    int64_t *sample;               /* of slots, sorted */
+    double *block_totals,
+        *totals;     /* loss, then w0's gradient: of the running block of rows, and so far */
+    int64_t *sample; /* of slots, sorted */
     int64_t n_sample;
 } objective_job;
 
@@ -47,8 +49,9 @@ static void find_losses(const objective_job *job, int thread, int64_t begin, int
         const int64_t place = i - job->chunk;
         const double weight = job->targets->weight ? job->targets->weight[i] : 1;
         double *gradient = job->row_gradients + place * C;
-        const fastfm_status status = loss_row(job->loss, job->targets->y, job->targets->y_type, i, job->scores,
-                                              real, place, C, &job->losses[place], gradient);
+        const fastfm_status status =
+            loss_row(job->loss, job->targets->y, job->targets->y_type, i, job->scores, real, place,
+                     C, &job->losses[place], gradient);
         if (status != FASTFM_OK) {
             workspace_report(job->work, thread, status, i);
             return;
@@ -72,8 +75,8 @@ static void score_block(void *context, int64_t block, int thread)
     if (workspace_check(job->work, thread, job->X, model->n_features, begin, end) != FASTFM_OK)
         return;
     score(job->X, model, begin, end, job->scores + (begin - job->chunk) * model->n_outputs * real,
-          job->sums ? job->sums + (begin - job->chunk) * job->sums_stride * real : NULL, job->work->max_row,
-          workspace_scratch(job->work, thread));
+          job->sums ? job->sums + (begin - job->chunk) * job->sums_stride * real : NULL,
+          job->work->max_row, workspace_scratch(job->work, thread));
     find_losses(job, thread, begin, end);
 }
 
@@ -130,10 +133,11 @@ static void add_share(void *context, int64_t part, int thread)
 {
     const objective_job *job = (const objective_job *)context;
     const fastfm_model *model = job->model;
-    const gradient_kernel add_gradient = model->fields ? KERNEL_OF(kernels()->ffm_gradient, model, job->X)
-                                                       : KERNEL_OF(kernels()->fm_gradient, model, job->X);
-    add_gradient(job->X, model, job->chunk, job->chunk_end, job->dscores, job->sums, job->work->max_row,
-                 job->gradient, slot_edge(job, part), slot_edge(job, part + 1),
+    const gradient_kernel add_gradient = model->fields
+                                             ? KERNEL_OF(kernels()->ffm_gradient, model, job->X)
+                                             : KERNEL_OF(kernels()->fm_gradient, model, job->X);
+    add_gradient(job->X, model, job->chunk, job->chunk_end, job->dscores, job->sums,
+                 job->work->max_row, job->gradient, slot_edge(job, part), slot_edge(job, part + 1),
                  workspace_scratch(job->work, thread));
 }
 
@@ -169,7 +173,8 @@ static void sample_slots(objective_job *job)
     for (int64_t s = 0; s < job->n_sample; s++) {
         const int64_t p = first + (int64_t)((double)n * ((double)s + 0.5) / (double)job->n_sample);
         /* Not checked yet: kept inside, so that every share is. */
-        job->sample[s] = max_i64(0, min_i64(index_at(slots, X->index_type, p), job->gradient->n_slots));
+        job->sample[s] =
+            max_i64(0, min_i64(index_at(slots, X->index_type, p), job->gradient->n_slots));
     }
     qsort(job->sample, (size_t)job->n_sample, sizeof *job->sample, compare_i64);
 }
@@ -180,7 +185,8 @@ static void *allocate_chunk(objective_job *job)
     const fastfm_csr *X = job->X;
     const fastfm_model *model = job->model;
     const int64_t C = model->n_outputs, real = (int64_t)real_size(model->real);
-    const int64_t feature_bytes = C * model->n_factors * (model->fields ? model->n_fields : 1) * real;
+    const int64_t feature_bytes =
+        C * model->n_factors * (model->fields ? model->n_fields : 1) * real;
     const int64_t touched_bytes = (X->nnz / max_i64(X->n_rows, 1) + 1) * feature_bytes;
     int64_t rows, row_bytes;
     char *at, *memory;
@@ -203,14 +209,20 @@ static void *allocate_chunk(objective_job *job)
     return memory;
 }
 
-fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model, const fastfm_loss *loss,
-                               const fastfm_targets *targets, double weight_sum, double *total,
-                               const fastfm_gradient *gradient, int num_threads, int64_t *bad_row)
+fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
+                               const fastfm_loss *loss, const fastfm_targets *targets,
+                               double weight_sum, double *total, const fastfm_gradient *gradient,
+                               int num_threads, int64_t *bad_row)
 {
     workspace work;
     void *memory;
-    objective_job job = {.X = X, .model = model, .loss = loss, .targets = targets, .gradient = gradient,
-                         .weight_sum = weight_sum, .work = &work};
+    objective_job job = {.X = X,
+                         .model = model,
+                         .loss = loss,
+                         .targets = targets,
+                         .gradient = gradient,
+                         .weight_sum = weight_sum,
+                         .work = &work};
     fastfm_status status;
     if (X->n_rows == 0)
         return FASTFM_OK;
@@ -242,6 +254,15 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model, c
     }
     free(memory);
     workspace_close(&work);
-    /* A repeated column can be mended, if no later chunk has a fault that cannot. */
-    return status == FASTFM_REPEATED_COLUMN ? fastfm_check(X, model->n_features, bad_row) : status;
+    /* Whatever the number of threads: a fault of the matrix is told first, a repeat (which can be
+     * mended) last. */
+    if (status == FASTFM_REPEATED_COLUMN || status == FASTFM_BAD_LABEL) {
+        int64_t row;
+        const fastfm_status fault = fastfm_check(X, model->n_features, &row);
+        if (fault != FASTFM_OK) {
+            *bad_row = row;
+            return fault;
+        }
+    }
+    return status;
 }

@@ -7,7 +7,8 @@
 #include <pthread.h>
 #endif
 
-/* Below this many multiply-adds a second thread does not pay: waking it cost 106 us where the row took 4. */
+/* Below this many multiply-adds a second thread does not pay: waking it cost 106 us where the row
+ * took 4. */
 #define SERIAL_WORK 3e5
 
 /* GNU OpenMP hangs in the child of a process that has run a parallel region, ours or anybody's. */
@@ -74,7 +75,8 @@ void parallel_for(int64_t n_blocks, parallel_block body, void *context, int n_th
 #endif
 }
 
-int64_t parallel_rows(const fastfm_csr *X, int64_t begin, int64_t end, int64_t part, int64_t n_parts)
+int64_t parallel_rows(const fastfm_csr *X, int64_t begin, int64_t end, int64_t part,
+                      int64_t n_parts)
 {
     /* A row counts as its values and one more, so that empty rows are shared out as well. */
     const int64_t first = index_at(X->indptr, X->index_type, begin) + begin;

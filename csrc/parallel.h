@@ -4,15 +4,17 @@
 
 #include "common.h"
 
-/* Threads to use for some work, given in multiply-adds: 1 where starting them costs more than it saves, in a
- * forked child, and inside another parallel region. */
+/* Threads to use for some work, given in multiply-adds: 1 where starting them costs more than it
+ * saves, in a forked child, and inside another parallel region. */
 int parallel_threads(int num_threads, double work);
 
 /* body(context, block, thread) for each block in [0, n_blocks), handed out one by one. */
 typedef void (*parallel_block)(void *context, int64_t block, int thread);
 void parallel_for(int64_t n_blocks, parallel_block body, void *context, int n_threads);
 
-/* The first row of part `part` of n_parts parts of rows [begin, end) that hold about equally many values. */
-int64_t parallel_rows(const fastfm_csr *X, int64_t begin, int64_t end, int64_t part, int64_t n_parts);
+/* The first row of part `part` of n_parts parts of rows [begin, end) that hold about equally many
+ * values. */
+int64_t parallel_rows(const fastfm_csr *X, int64_t begin, int64_t end, int64_t part,
+                      int64_t n_parts);
 
 #endif

@@ -17,18 +17,18 @@ typedef struct {
 } l2_job;
 
 /* Eight chains of additions, because one alone waits for its last addition. */
-#define L2_PART(real_type)                                                                                 \
-    do {                                                                                                   \
-        const real_type *values = (const real_type *)job->values + begin;                                 \
-        real_type *grad = job->grad ? (real_type *)job->grad + begin : NULL;                              \
-        const real_type scale = (real_type)job->scale;                                                     \
-        for (int64_t i = 0; i + 8 <= n; i += 8)                                                            \
-            for (int lane = 0; lane < 8; lane++)                                                           \
-                lanes[lane] += (double)values[i + lane] * (double)values[i + lane];                        \
-        for (int64_t i = n - n % 8; i < n; i++)                                                            \
-            lanes[i % 8] += (double)values[i] * (double)values[i];                                         \
-        for (int64_t i = 0; grad && i < n; i++)                                                            \
-            grad[i] += scale * values[i];                                                                  \
+#define L2_PART(real_type)                                                          \
+    do {                                                                            \
+        const real_type *values = (const real_type *)job->values + begin;           \
+        real_type *grad = job->grad ? (real_type *)job->grad + begin : NULL;        \
+        const real_type scale = (real_type)job->scale;                              \
+        for (int64_t i = 0; i + 8 <= n; i += 8)                                     \
+            for (int lane = 0; lane < 8; lane++)                                    \
+                lanes[lane] += (double)values[i + lane] * (double)values[i + lane]; \
+        for (int64_t i = n - n % 8; i < n; i++)                                     \
+            lanes[i % 8] += (double)values[i] * (double)values[i];                  \
+        for (int64_t i = 0; grad && i < n; i++)                                     \
+            grad[i] += scale * values[i];                                           \
     } while (0)
 
 static void l2_part(void *context, int64_t part, int thread)
@@ -41,8 +41,8 @@ static void l2_part(void *context, int64_t part, int thread)
         L2_PART(float);
     else
         L2_PART(double);
-    job->parts[part] =
-        ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+    job->parts[part] = ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
+                       ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
 fastfm_status fastfm_l2(const void *values, fastfm_type real, int64_t n, double scale, void *grad,

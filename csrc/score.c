@@ -20,21 +20,23 @@ static void score_block(void *context, int64_t block, int thread)
     const fastfm_model *model = job->model;
     const int64_t begin = parallel_rows(X, 0, X->n_rows, block, job->n_blocks);
     const int64_t end = parallel_rows(X, 0, X->n_rows, block + 1, job->n_blocks);
-    const score_kernel score =
-        model->fields ? KERNEL_OF(kernels()->ffm_score, model, X) : KERNEL_OF(kernels()->fm_score, model, X);
+    const score_kernel score = model->fields ? KERNEL_OF(kernels()->ffm_score, model, X)
+                                             : KERNEL_OF(kernels()->fm_score, model, X);
     if (workspace_check(job->work, thread, X, model->n_features, begin, end) != FASTFM_OK)
         return;
-    score(X, model, begin, end, job->scores + begin * model->n_outputs * (int64_t)real_size(model->real), NULL,
+    score(X, model, begin, end,
+          job->scores + begin * model->n_outputs * (int64_t)real_size(model->real), NULL,
           job->work->max_row, workspace_scratch(job->work, thread));
 }
 
 double score_work(const fastfm_csr *X, const fastfm_model *model)
 {
-    return (double)X->nnz * (double)(model->n_factors * model->n_outputs) * (model->fields ? 16.0 : 1.0);
+    return (double)X->nnz * (double)(model->n_factors * model->n_outputs) *
+           (model->fields ? 16.0 : 1.0);
 }
 
-fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores, int num_threads,
-                           int64_t *bad_row)
+fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores,
+                           int num_threads, int64_t *bad_row)
 {
     workspace work;
     score_job job = {X, model, (char *)scores, &work, 1};

@@ -32,8 +32,8 @@ static fault *fault_of(const workspace *work, int thread)
     return (fault *)(work->memory + thread * work->thread_bytes);
 }
 
-fastfm_status workspace_open(workspace *work, const fastfm_csr *X, const fastfm_model *model, int n_threads,
-                             int64_t *bad_row)
+fastfm_status workspace_open(workspace *work, const fastfm_csr *X, const fastfm_model *model,
+                             int n_threads, int64_t *bad_row)
 {
     const fastfm_status status = check_indptr(X, &work->max_row, bad_row);
     int64_t table_bytes, scratch_bytes = 0;
@@ -45,7 +45,8 @@ fastfm_status workspace_open(workspace *work, const fastfm_csr *X, const fastfm_
         scratch_bytes = ffm_scratch_bytes(work->max_row, model->n_fields, model->n_factors);
     work->scratch_offset = CACHE_LINE + table_bytes;
     /* A line more between threads, so that none waits for another's writes. */
-    work->thread_bytes = (work->scratch_offset + scratch_bytes + 2 * CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    work->thread_bytes =
+        (work->scratch_offset + scratch_bytes + 2 * CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     work->memory = (char *)work->small_memory;
     if (work->thread_bytes * n_threads > (int64_t)sizeof work->small_memory) {
         work->allocated = malloc((size_t)(work->thread_bytes * n_threads));
@@ -86,8 +87,8 @@ void workspace_report(const workspace *work, int thread, fastfm_status status, i
         *fault_of(work, thread) = found;
 }
 
-fastfm_status workspace_check(const workspace *work, int thread, const fastfm_csr *X, int64_t n_features,
-                              int64_t begin, int64_t end)
+fastfm_status workspace_check(const workspace *work, int thread, const fastfm_csr *X,
+                              int64_t n_features, int64_t begin, int64_t end)
 {
     int64_t *table = (int64_t *)(work->memory + thread * work->thread_bytes + CACHE_LINE);
     int64_t row = 0;

@@ -890,7 +890,7 @@ cdef class _Model:
         arrays.n_slots, arrays.slots = self.c.n_features, NULL
         if gradient._features is not None:
             self.check_rows(rows)
-            gradient._features, slots = features_of(rows)
+            gradient._features, slots = features_of(rows, self.c.n_features)
             arrays.n_slots, arrays.slots = len(gradient._features), cnp.PyArray_DATA(slots)
         outputs = (self.c.n_outputs,) if self.is_multiple else ()
         tail = (<object>self._V).shape[len(outputs) + 1:]
@@ -952,14 +952,22 @@ cdef class _Model:
         return l2 / 2 * squares
 
 
-cdef tuple features_of(_Rows rows):
+cdef tuple features_of(_Rows rows, int64_t n_features):
     """The columns that occur in rows (explicit zeros do not), and the place among them of each value."""
     stored = slice(rows.indptr[0], rows.indptr[rows.csr.n_rows])
     columns = rows.indices[stored]
-    features = np.unique(columns[rows.data[stored] != 0])
+    occurring = columns[rows.data[stored] != 0]
     slots = np.zeros_like(rows.indices)
+    if n_features <= len(columns):  # a table is no larger than the data, and 10 times faster than sorting
+        occurs = np.zeros(n_features, bool)
+        occurs[occurring] = True
+        features = np.flatnonzero(occurs)
+        places = (np.cumsum(occurs) - 1).astype(slots.dtype)[columns]
+    else:
+        features = np.unique(occurring)
+        places = np.searchsorted(features, columns)
     # An explicit zero gets any place: nothing is added there.
-    slots[stored] = np.minimum(np.searchsorted(features, columns), max(len(features) - 1, 0))
+    slots[stored] = np.clip(places, 0, max(len(features) - 1, 0))
     return features.astype(np.int64), slots
 
 

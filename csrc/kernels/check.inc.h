@@ -4,6 +4,17 @@
 static int NAME(check_repeats)(const INDEX *row, int64_t z, int64_t *table)
 {
     int64_t p = 1;
+    if (z <= CHECK_BY_BITS) {
+        /* Without a branch on the columns: mostly no two of them fall on the same of 64 bits. */
+        uint64_t seen = 0, twice = 0;
+        for (int64_t a = 0; a < z; a++) {
+            const uint64_t bit = UINT64_C(1) << ((uint32_t)row[a] * UINT32_C(0x9E3779B1) >> 26);
+            twice |= seen & bit;
+            seen |= bit;
+        }
+        if (!twice)
+            return 0;
+    }
     while (p < z && row[p] > row[p - 1])
         p++;
     if (p >= z)
@@ -20,7 +31,8 @@ static int NAME(check_repeats)(const INDEX *row, int64_t z, int64_t *table)
         table[slot] = -1;
     for (int64_t a = 0; a < z; a++) {
         /* Fibonacci hashing; half of the slots stay empty. */
-        uint64_t slot = ((uint64_t)row[a] * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (uint64_t)(size - 1);
+        uint64_t slot =
+            ((uint64_t)row[a] * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (uint64_t)(size - 1);
         while (table[slot] >= 0) {
             if (table[slot] == row[a])
                 return 1;
@@ -31,20 +43,26 @@ static int NAME(check_repeats)(const INDEX *row, int64_t z, int64_t *table)
     return 0;
 }
 
-/* Rows with ascending columns, the common case, take three plain loops that compilers vectorise: over the
- * block's indices as one array, and over the borders of rows, where a descent is allowed. */
-static int NAME(check_ascending)(const fastfm_csr *X, int64_t n_features, int64_t begin, int64_t end)
+/* Whether all indices lie in [0, n_features): one plain loop, which compilers vectorise. */
+static int NAME(check_bounds)(const INDEX *indices, int64_t n_features, int64_t first, int64_t last)
 {
-    const INDEX *indptr = (const INDEX *)X->indptr;
-    const INDEX *indices = (const INDEX *)X->indices;
-    const int64_t first = indptr[begin], last = indptr[end];
-    const INDEX limit = (INDEX)(n_features - 1);
+    const INDEX limit =
+        (INDEX)(sizeof(INDEX) == 4 ? min_i64(n_features - 1, INT32_MAX) : n_features - 1);
     INDEX outside = 0;
-    INDEX descents = 0;
     if (n_features == 0)
         return first == last;
     for (int64_t p = first; p < last; p++)
         outside |= (INDEX)(indices[p] < 0) | (INDEX)(indices[p] > limit);
+    return !outside;
+}
+
+/* Whether columns ascend in every row, the common case, by two plain loops: over the block's
+ * indices as one array, and over the borders of rows, where a descent is allowed. */
+static int NAME(check_ascending)(const INDEX *indptr, const INDEX *indices, int64_t begin,
+                                 int64_t end)
+{
+    const int64_t first = indptr[begin], last = indptr[end];
+    INDEX descents = 0;
     for (int64_t p = first + 1; p < last; p++)
         descents += (INDEX)(indices[p] <= indices[p - 1]);
     for (int64_t i = begin + 1; i < end; i++) {
@@ -53,28 +71,27 @@ static int NAME(check_ascending)(const fastfm_csr *X, int64_t n_features, int64_
         if (p > first && p < last && p != indptr[i - 1])
             descents -= (INDEX)(indices[p] <= indices[p - 1]);
     }
-    return !outside && descents == 0;
+    return descents == 0;
 }
 
-static fastfm_status NAME(check)(const fastfm_csr *X, int64_t n_features, int64_t begin, int64_t end,
-                                 int64_t *table, int64_t *bad_row)
+static fastfm_status NAME(check)(const fastfm_csr *X, int64_t n_features, int64_t begin,
+                                 int64_t end, int64_t *table, int64_t *bad_row)
 {
     const INDEX *indptr = (const INDEX *)X->indptr;
     const INDEX *indices = (const INDEX *)X->indices;
-    fastfm_status status = FASTFM_OK;
-    if (NAME(check_ascending)(X, n_features, begin, end))
+    if (!NAME(check_bounds)(indices, n_features, indptr[begin], indptr[end])) {
+        for (*bad_row = begin;
+             NAME(check_bounds)(indices, n_features, indptr[*bad_row], indptr[*bad_row + 1]);)
+            ++*bad_row;
+        return FASTFM_BAD_INDEX;
+    }
+    if (NAME(check_ascending)(indptr, indices, begin, end))
         return FASTFM_OK;
     for (int64_t i = begin; i < end; i++) {
-        for (int64_t p = indptr[i]; p < indptr[i + 1]; p++) {
-            if (indices[p] < 0 || indices[p] >= n_features) {
-                *bad_row = i;
-                return FASTFM_BAD_INDEX;
-            }
-        }
-        if (status == FASTFM_OK && NAME(check_repeats)(indices + indptr[i], indptr[i + 1] - indptr[i], table)) {
-            status = FASTFM_REPEATED_COLUMN;
+        if (NAME(check_repeats)(indices + indptr[i], indptr[i + 1] - indptr[i], table)) {
             *bad_row = i;
+            return FASTFM_REPEATED_COLUMN;
         }
     }
-    return status;
+    return FASTFM_OK;
 }

@@ -1,8 +1,10 @@
 /* ffm_gradient, with g the loss gradient of a row and a = fields[i]:
- *     dw_i += g x_i,     dV[i, b] += g x_i ( S[b, a] - [a = b] V[i, a] x_i )     for the fields b of the row. */
-static void NAME(ffm_gradient_row)(NAME(ffm_row) *row, const INDEX *slots, int64_t slot_begin,
-                                   int64_t slot_end, int64_t k, int64_t block, REAL gradient, const REAL *V,
-                                   REAL *grad_w, REAL *grad_V, const NAME(ffm_prefetch) *next)
+ *     dw_i += g x_i,     dV[i, b] += g x_i ( S[b, a] - [a = b] V[i, a] x_i )     for the fields b
+ * of the row. */
+static void NAME(ffm_gradient_row)(NAME(ffm_row) * row, const INDEX *slots, int64_t slot_begin,
+                                   int64_t slot_end, int64_t k, int64_t block, REAL gradient,
+                                   const REAL *V, REAL *grad_w, REAL *grad_V,
+                                   const NAME(ffm_prefetch) * next)
 {
     for (int64_t g = 0; g < row->n_groups; g++) {
         int summed = 0; /* whether row->sums holds S[h, g] of all groups h */
@@ -21,8 +23,8 @@ static void NAME(ffm_gradient_row)(NAME(ffm_row) *row, const INDEX *slots, int64
                 f = 0;
             }
             grad_w[slot] += gx;
-#define GRADIENT_VALUE(lanes)                                                                              \
-    NAME(CONCAT(ffm_gradient_value_, lanes))(row, a, g, V + f, k, row->sums + f, gx,                       \
+#define GRADIENT_VALUE(lanes)                                                        \
+    NAME(CONCAT(ffm_gradient_value_, lanes))(row, a, g, V + f, k, row->sums + f, gx, \
                                              grad_V + slot * block + f)
             FOR_FACTORS(k, f, GRADIENT_VALUE)
 #undef GRADIENT_VALUE
@@ -30,13 +32,14 @@ static void NAME(ffm_gradient_row)(NAME(ffm_row) *row, const INDEX *slots, int64
     }
 }
 
-static void NAME(ffm_gradient)(const fastfm_csr *X, const fastfm_model *ffm, int64_t begin, int64_t end,
-                               const void *dscores, const void *sums, int64_t max_row,
-                               const fastfm_gradient *gradient, int64_t slot_begin, int64_t slot_end,
-                               void *scratch)
+static void NAME(ffm_gradient)(const fastfm_csr *X, const fastfm_model *ffm, int64_t begin,
+                               int64_t end, const void *dscores, const void *sums, int64_t max_row,
+                               const fastfm_gradient *gradient, int64_t slot_begin,
+                               int64_t slot_end, void *scratch)
 {
     const INDEX *slots = (const INDEX *)(gradient->slots ? gradient->slots : X->indices);
-    const int64_t k = ffm->n_factors, C = ffm->n_outputs, n = ffm->n_features, m = gradient->n_slots;
+    const int64_t k = ffm->n_factors, C = ffm->n_outputs, n = ffm->n_features,
+                  m = gradient->n_slots;
     const int64_t block = ffm->n_fields * k;
     NAME(ffm_row) row;
     (void)sums;
@@ -48,7 +51,8 @@ static void NAME(ffm_gradient)(const fastfm_csr *X, const fastfm_model *ffm, int
             const NAME(ffm_prefetch) next = NAME(ffm_prefetch_after)(&row, X, ffm, i, c);
             if (g != 0)
                 NAME(ffm_gradient_row)(&row, slots, slot_begin, slot_end, k, block, g,
-                                       (const REAL *)ffm->V + c * n * block, (REAL *)gradient->w + c * m,
+                                       (const REAL *)ffm->V + c * n * block,
+                                       (REAL *)gradient->w + c * m,
                                        (REAL *)gradient->V + c * m * block, &next);
         }
     }

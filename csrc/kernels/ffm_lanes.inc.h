@@ -3,8 +3,8 @@
 #define OP(op) VEC(LANES, op)
 
 /* sum_{i<j} <V[i, field of j], V[j, field of i]> x_i x_j over these factors. */
-static REAL NAME(CONCAT(ffm_by_pairs_, LANES))(const NAME(ffm_row) *row, const REAL *V,
-                                               const NAME(ffm_prefetch) *next)
+static REAL NAME(CONCAT(ffm_by_pairs_, LANES))(const NAME(ffm_row) * row, const REAL *V,
+                                               const NAME(ffm_prefetch) * next)
 {
     const int64_t z = row->n_values;
     const int64_t *block = row->block, *field_of = row->field_offset;
@@ -21,8 +21,9 @@ static REAL NAME(CONCAT(ffm_by_pairs_, LANES))(const NAME(ffm_row) *row, const R
                 const int64_t end = min_i64(b + RUN, z);
                 /* Two chains, so that one addition need not wait for the last. */
                 LANES_TYPE even = OP(_zero)(), odd = OP(_zero)();
-#define PAIR(b)                                                                                            \
-    OP(_mul)(OP(_mul)(OP(_load)(v_a + field_of[b]), OP(_load)(v_field + block[b])), OP(_broadcast)(x[b]))
+#define PAIR(b)                                                                     \
+    OP(_mul)(OP(_mul)(OP(_load)(v_a + field_of[b]), OP(_load)(v_field + block[b])), \
+             OP(_broadcast)(x[b]))
                 for (; b + 1 < end; b += 2) {
                     even = OP(_add)(even, PAIR(b));
                     odd = OP(_add)(odd, PAIR(b + 1));
@@ -42,7 +43,8 @@ static REAL NAME(CONCAT(ffm_by_pairs_, LANES))(const NAME(ffm_row) *row, const R
 }
 
 /* sum_{i in g} V[i] x_i, with V at the factors for some field. */
-FORCE_INLINE LANES_TYPE NAME(CONCAT(ffm_sum_, LANES))(const NAME(ffm_row) *row, int64_t g, const REAL *V)
+FORCE_INLINE LANES_TYPE NAME(CONCAT(ffm_sum_, LANES))(const NAME(ffm_row) * row, int64_t g,
+                                                      const REAL *V)
 {
     const int64_t end = row->group_begin[g + 1];
     LANES_TYPE total = OP(_zero)();
@@ -57,8 +59,8 @@ FORCE_INLINE LANES_TYPE NAME(CONCAT(ffm_sum_, LANES))(const NAME(ffm_row) *row, 
 }
 
 /* S[g, h] = sum_{i in g} V[i, h] x_i for one group g and all groups h, k apart. */
-static void NAME(CONCAT(ffm_field_sums_, LANES))(const NAME(ffm_row) *row, int64_t g, const REAL *V, int64_t k,
-                                                 REAL *S)
+static void NAME(CONCAT(ffm_field_sums_, LANES))(const NAME(ffm_row) * row, int64_t g,
+                                                 const REAL *V, int64_t k, REAL *S)
 {
     for (int64_t h = 0; h < row->n_groups; h++)
         OP(_store)(S + h * k, NAME(CONCAT(ffm_sum_, LANES))(row, g, V + row->field[h]));
@@ -66,23 +68,23 @@ static void NAME(CONCAT(ffm_field_sums_, LANES))(const NAME(ffm_row) *row, int64
 
 /* sum_{g<h} <S[g, h], S[h, g]> + 1/2 sum_g [ |S[g, g]|^2 - sum_{i in g} |V[i, g] x_i|^2 ].
  * S[g, h] lies at S + g * stride + at[h]. */
-static REAL NAME(CONCAT(ffm_by_sums_, LANES))(const NAME(ffm_row) *row, const REAL *V, const REAL *S,
-                                              int64_t stride, const int64_t *at)
+static REAL NAME(CONCAT(ffm_by_sums_, LANES))(const NAME(ffm_row) * row, const REAL *V,
+                                              const REAL *S, int64_t stride, const int64_t *at)
 {
     const int64_t groups = row->n_groups;
     LANES_TYPE between = OP(_zero)(), within = OP(_zero)();
     for (int64_t g = 0; g < groups; g++) {
         LANES_TYPE with_g = OP(_zero)(), self = OP(_zero)();
         for (int64_t h = g + 1; h < groups; h++)
-            with_g = OP(_add)(with_g,
-                              OP(_mul)(OP(_load)(S + g * stride + at[h]), OP(_load)(S + h * stride + at[g])));
+            with_g = OP(_add)(with_g, OP(_mul)(OP(_load)(S + g * stride + at[h]),
+                                               OP(_load)(S + h * stride + at[g])));
         between = OP(_add)(between, with_g);
         for (int64_t a = row->group_begin[g]; a < row->group_begin[g + 1];) {
             const int64_t run_end = min_i64(a + RUN, row->group_begin[g + 1]);
             LANES_TYPE run = OP(_zero)();
             for (; a < run_end; a++) {
-                LANES_TYPE t =
-                    OP(_mul)(OP(_load)(V + row->block[a] + row->field[g]), OP(_broadcast)(row->x[a]));
+                LANES_TYPE t = OP(_mul)(OP(_load)(V + row->block[a] + row->field[g]),
+                                        OP(_broadcast)(row->x[a]));
                 run = OP(_add)(run, OP(_mul)(t, t));
             }
             self = OP(_add)(self, run);
@@ -94,17 +96,18 @@ static REAL NAME(CONCAT(ffm_by_sums_, LANES))(const NAME(ffm_row) *row, const RE
 }
 
 /* S[h, g] of all groups h, for one group g, into S: (n_groups, n_factors). */
-static void NAME(CONCAT(ffm_sums_for_, LANES))(const NAME(ffm_row) *row, int64_t g, const REAL *V, int64_t k,
-                                               REAL *S)
+static void NAME(CONCAT(ffm_sums_for_, LANES))(const NAME(ffm_row) * row, int64_t g, const REAL *V,
+                                               int64_t k, REAL *S)
 {
     for (int64_t h = 0; h < row->n_groups; h++)
         OP(_store)(S + h * k, NAME(CONCAT(ffm_sum_, LANES))(row, h, V + row->field[g]));
 }
 
-/* grad[h] += gx ( S[h, g] - [g = h] V[i, g] x ) for value a of the row, of group g, and all groups h. */
-static void NAME(CONCAT(ffm_gradient_value_, LANES))(const NAME(ffm_row) *row, int64_t a, int64_t g,
-                                                     const REAL *V, int64_t k, const REAL *S, REAL gx,
-                                                     REAL *grad)
+/* grad[h] += gx ( S[h, g] - [g = h] V[i, g] x ) for value a of the row, of group g, and all groups
+ * h. */
+static void NAME(CONCAT(ffm_gradient_value_, LANES))(const NAME(ffm_row) * row, int64_t a,
+                                                     int64_t g, const REAL *V, int64_t k,
+                                                     const REAL *S, REAL gx, REAL *grad)
 {
     const LANES_TYPE scale = OP(_broadcast)(gx);
     for (int64_t h = 0; h < row->n_groups; h++) {

@@ -1,18 +1,20 @@
-/* One row of an FFM, its values grouped by field (fields in order of first appearance, values of a field in
- * row order; explicit zeros left out). The arrays lie in the scratch of ffm_scratch_bytes, whose group_of
- * part the driver has filled with -1; ffm_row_load leaves it so. */
+/* One row of an FFM, its values grouped by field (fields in order of first appearance, values of a
+ * field in row order; explicit zeros left out). The arrays lie in the scratch of ffm_scratch_bytes,
+ * whose group_of part the driver has filled with -1; ffm_row_load leaves it so. */
 typedef struct {
     int64_t n_values, n_groups;
-    /* per value: j, offset of V[j] in V, offset of its field in any V[i], place in indices and data, x */
+    /* per value: j, offset of V[j] in V, offset of its field in any V[i], place in indices and
+     * data, x */
     int64_t *column, *block, *field_offset, *position;
     REAL *x;
     /* per group: its first value (n_groups + 1), its field as an offset, its place in a row of S */
     int64_t *group_begin, *field, *at;
-    int32_t *group_of;            /* per field of the model: its group, or -1 */
-    REAL *sums;                   /* S: ffm_scratch_vectors times n_factors */
+    int32_t *group_of; /* per field of the model: its group, or -1 */
+    REAL *sums;        /* S: ffm_scratch_vectors times n_factors */
 } NAME(ffm_row);
 
-static void NAME(ffm_row_place)(NAME(ffm_row) *row, void *scratch, int64_t max_row, int64_t n_fields)
+static void NAME(ffm_row_place)(NAME(ffm_row) * row, void *scratch, int64_t max_row,
+                                int64_t n_fields)
 {
     int64_t *next = (int64_t *)scratch;
     row->column = next, next += max_row;
@@ -27,7 +29,8 @@ static void NAME(ffm_row_place)(NAME(ffm_row) *row, void *scratch, int64_t max_r
     row->sums = (REAL *)next;
 }
 
-static void NAME(ffm_row_load)(NAME(ffm_row) *row, const fastfm_csr *X, const fastfm_model *ffm, int64_t i)
+static void NAME(ffm_row_load)(NAME(ffm_row) * row, const fastfm_csr *X, const fastfm_model *ffm,
+                               int64_t i)
 {
     const int64_t first = ((const INDEX *)X->indptr)[i], last = ((const INDEX *)X->indptr)[i + 1];
     const INDEX *indices = (const INDEX *)X->indices;
@@ -52,7 +55,8 @@ static void NAME(ffm_row_load)(NAME(ffm_row) *row, const fastfm_csr *X, const fa
     row->group_begin[0] = 0;
     for (int64_t g = n_groups - 1, end = n_values; g >= 0; g--) {
         end -= count[g];
-        count[g] = end; /* where the next value of the group goes; at last, where the next group begins */
+        count[g] =
+            end; /* where the next value of the group goes; at last, where the next group begins */
     }
     for (int64_t p = first; p < last; p++) {
         const REAL x = (REAL)data[p];
@@ -79,7 +83,7 @@ typedef struct {
     const REAL *w, *V;
 } NAME(ffm_prefetch);
 
-FORCE_INLINE void NAME(ffm_prefetch_value)(const NAME(ffm_prefetch) *next, int64_t a)
+FORCE_INLINE void NAME(ffm_prefetch_value)(const NAME(ffm_prefetch) * next, int64_t a)
 {
     if (a >= next->n)
         return;
@@ -90,8 +94,9 @@ FORCE_INLINE void NAME(ffm_prefetch_value)(const NAME(ffm_prefetch) *next, int64
 }
 
 /* Whole blocks are worth it where rows use most of each block, and as far as they fit the cache. */
-FORCE_INLINE NAME(ffm_prefetch) NAME(ffm_prefetch_after)(const NAME(ffm_row) *row, const fastfm_csr *X,
-                                                         const fastfm_model *ffm, int64_t i, int64_t c)
+FORCE_INLINE NAME(ffm_prefetch)
+    NAME(ffm_prefetch_after)(const NAME(ffm_row) * row, const fastfm_csr *X,
+                             const fastfm_model *ffm, int64_t i, int64_t c)
 {
     const int64_t end = ((const INDEX *)X->indptr)[i + 1];
     const int64_t block = ffm->n_fields * ffm->n_factors;

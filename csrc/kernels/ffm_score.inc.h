@@ -1,10 +1,13 @@
-/* ffm_score (Juan et al. 2016, eq. 4, plus bias and linear terms), with a = fields[i], b = fields[j]:
+/* ffm_score (Juan et al. 2016, eq. 4, plus bias and linear terms), with a = fields[i], b =
+ * fields[j]:
  *
- *     y = w0 + sum_i w_i x_i + sum_{i<j} <V[i, b], V[j, a]> x_i x_j                      by pairs, or
- *     pairs = sum_{a<b} <S[a, b], S[b, a]> + 1/2 sum_a [ |S[a, a]|^2 - sum_{i in a} |V[i, a] x_i|^2 ],
- *     S[a, b] = sum_{i in a} V[i, b] x_i                                                 by field sums,
+ *     y = w0 + sum_i w_i x_i + sum_{i<j} <V[i, b], V[j, a]> x_i x_j                      by pairs,
+ * or pairs = sum_{a<b} <S[a, b], S[b, a]> + 1/2 sum_a [ |S[a, a]|^2 - sum_{i in a} |V[i, a] x_i|^2
+ * ], S[a, b] = sum_{i in a} V[i, b] x_i                                                 by field
+ * sums,
  *
- * whichever takes fewer steps for the row: z (z - 1) / 2 against z f + f^2 / 2, with z values in f fields. */
+ * whichever takes fewer steps for the row: z (z - 1) / 2 against z f + f^2 / 2, with z values in f
+ * fields. */
 #define LANES 16
 #include "ffm_lanes.inc.h"
 #define LANES 8
@@ -15,18 +18,18 @@
 #include "ffm_lanes.inc.h"
 
 /* Calls CALL(lanes) for runs of factors that cover 0 ... k; f is the first factor of the run. */
-#define FOR_FACTORS(k, f, CALL)                                                                            \
-    for (; (k) - f >= 16; f += 16)                                                                         \
-        CALL(16);                                                                                          \
-    for (; (k) - f >= 8; f += 8)                                                                           \
-        CALL(8);                                                                                           \
-    for (; (k) - f >= 4; f += 4)                                                                           \
-        CALL(4);                                                                                           \
-    for (; (k) - f >= 1; f += 1)                                                                           \
+#define FOR_FACTORS(k, f, CALL)    \
+    for (; (k) - f >= 16; f += 16) \
+        CALL(16);                  \
+    for (; (k) - f >= 8; f += 8)   \
+        CALL(8);                   \
+    for (; (k) - f >= 4; f += 4)   \
+        CALL(4);                   \
+    for (; (k) - f >= 1; f += 1)   \
         CALL(1);
 
 /* sum_j w_j x_j */
-static REAL NAME(ffm_linear)(const NAME(ffm_row) *row, const REAL *w)
+static REAL NAME(ffm_linear)(const NAME(ffm_row) * row, const REAL *w)
 {
     REAL total = 0;
     for (int64_t a = 0; a < row->n_values;) {
@@ -39,10 +42,11 @@ static REAL NAME(ffm_linear)(const NAME(ffm_row) *row, const REAL *w)
     return total;
 }
 
-/* The pair term by field sums. Where the row has most fields, S[g] takes all of them, laid out as V[j] is, so that
- * long vectors serve for any k; else only the fields that it has. The bits are the same. */
-static REAL NAME(ffm_pairs_by_sums)(const NAME(ffm_row) *row, const REAL *V, int64_t k, int64_t block,
-                                    const NAME(ffm_prefetch) *next)
+/* The pair term by field sums. Where the row has most fields, S[g] takes all of them, laid out as
+ * V[j] is, so that long vectors serve for any k; else only the fields that it has. The bits are the
+ * same. */
+static REAL NAME(ffm_pairs_by_sums)(const NAME(ffm_row) * row, const REAL *V, int64_t k,
+                                    int64_t block, const NAME(ffm_prefetch) * next)
 {
     const int64_t groups = row->n_groups;
     const int whole = ffm_sums_are_whole(groups, block / k);
@@ -66,13 +70,15 @@ static REAL NAME(ffm_pairs_by_sums)(const NAME(ffm_row) *row, const REAL *V, int
         row->at[g] = whole ? row->field[g] : g * k;
     }
     f = 0;
-#define BY_SUMS(lanes) pairs += NAME(CONCAT(ffm_by_sums_, lanes))(row, V + f, row->sums + f, stride, row->at)
+#define BY_SUMS(lanes) \
+    pairs += NAME(CONCAT(ffm_by_sums_, lanes))(row, V + f, row->sums + f, stride, row->at)
     FOR_FACTORS(k, f, BY_SUMS)
 #undef BY_SUMS
     return pairs;
 }
 
-static REAL NAME(ffm_pairs)(const NAME(ffm_row) *row, const REAL *V, int64_t k, NAME(ffm_prefetch) *next)
+static REAL NAME(ffm_pairs)(const NAME(ffm_row) * row, const REAL *V, int64_t k,
+                            NAME(ffm_prefetch) * next)
 {
     REAL pairs = 0;
     int64_t f = 0;
@@ -82,8 +88,8 @@ static REAL NAME(ffm_pairs)(const NAME(ffm_row) *row, const REAL *V, int64_t k, 
     return pairs;
 }
 
-static void NAME(ffm_score)(const fastfm_csr *X, const fastfm_model *ffm, int64_t begin, int64_t end,
-                            void *scores_, void *sums, int64_t max_row, void *scratch)
+static void NAME(ffm_score)(const fastfm_csr *X, const fastfm_model *ffm, int64_t begin,
+                            int64_t end, void *scores_, void *sums, int64_t max_row, void *scratch)
 {
     const int64_t k = ffm->n_factors, C = ffm->n_outputs, n = ffm->n_features;
     const int64_t block = ffm->n_fields * k;

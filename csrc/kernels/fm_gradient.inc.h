@@ -1,4 +1,5 @@
-/* fm_gradient, with g the loss gradient of a row:  dw_j += g x_j,  dv_jf += g x_j (s_f - v_jf x_j). */
+/* fm_gradient, with g the loss gradient of a row:  dw_j += g x_j,  dv_jf += g x_j (s_f - v_jf x_j).
+ */
 #define PANEL_WIDTH 16
 #define PANEL_VECTORS 4
 #include "fm_gradient_panel.inc.h"
@@ -18,8 +19,8 @@
 #define PANEL_VECTORS 1
 #include "fm_gradient_panel.inc.h"
 
-static void NAME(fm_gradient)(const fastfm_csr *X, const fastfm_model *fm, int64_t begin, int64_t end,
-                              const void *dscores, const void *sums, int64_t max_row,
+static void NAME(fm_gradient)(const fastfm_csr *X, const fastfm_model *fm, int64_t begin,
+                              int64_t end, const void *dscores, const void *sums, int64_t max_row,
                               const fastfm_gradient *gradient, int64_t slot_begin, int64_t slot_end,
                               void *scratch)
 {
@@ -41,9 +42,9 @@ static void NAME(fm_gradient)(const fastfm_csr *X, const fastfm_model *fm, int64
             int64_t f = 0;
             if (g == 0)
                 continue;
-#define PANEL(panel, width)                                                                                \
-    NAME(panel)(indices + p, slots + p, data + p, z, distance, X->nnz - p, slot_begin, slot_end, shared,   \
-                g, s + f, V + f, k, f ? NULL : grad_w, grad_V + f),                                        \
+#define PANEL(panel, width)                                                                      \
+    NAME(panel)(indices + p, slots + p, data + p, z, distance, X->nnz - p, slot_begin, slot_end, \
+                shared, g, s + f, V + f, k, f ? NULL : grad_w, grad_V + f),                      \
         f += width
             FM_PANELS(k, f, fm_gradient_panel)
 #undef PANEL

@@ -1,14 +1,16 @@
 /* fm_gradient_panel_<width>x<vectors>: the gradient of one row by its factors, for the slots in
- * [slot_begin, slot_end), and with grad_w not NULL by w. shared: other slots are other threads'. Otherwise as
- * fm_panel. */
+ * [slot_begin, slot_end), and with grad_w not NULL by w. shared: other slots are other threads'.
+ * Otherwise as fm_panel. */
 #define PANEL_TYPE VEC(PANEL_WIDTH, )
 #define OP(op) VEC(PANEL_WIDTH, op)
 FORCE_INLINE void NAME(CONCAT(CONCAT(fm_gradient_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VECTORS)))(
-    const INDEX *RESTRICT indices, const INDEX *RESTRICT slots, const DATA *RESTRICT data, int64_t z,
-    int64_t distance, int64_t left, int64_t slot_begin, int64_t slot_end, int shared, REAL g, const REAL *RESTRICT sums,
-    const REAL *RESTRICT V, int64_t k, REAL *RESTRICT grad_w, REAL *RESTRICT grad_V)
+    const INDEX *RESTRICT indices, const INDEX *RESTRICT slots, const DATA *RESTRICT data,
+    int64_t z, int64_t distance, int64_t left, int64_t slot_begin, int64_t slot_end, int shared,
+    REAL g, const REAL *RESTRICT sums, const REAL *RESTRICT V, int64_t k, REAL *RESTRICT grad_w,
+    REAL *RESTRICT grad_V)
 {
-    const uint64_t n_owned = (uint64_t)(slot_end - slot_begin); /* unsigned: a slot ahead is not checked yet */
+    const uint64_t n_owned =
+        (uint64_t)(slot_end - slot_begin); /* unsigned: a slot ahead is not checked yet */
     const int64_t row_bytes = k * (int64_t)sizeof(REAL);
     const int64_t panel_bytes = PANEL_WIDTH * PANEL_VECTORS * (int64_t)sizeof(REAL);
     const int straddles = prefetch_straddles(V, row_bytes, panel_bytes);
@@ -19,7 +21,8 @@ FORCE_INLINE void NAME(CONCAT(CONCAT(fm_gradient_panel_, PANEL_WIDTH), CONCAT(x,
         const int64_t ahead = min_i64(p + distance, left - 1), next = slots[ahead], slot = slots[p];
         if ((uint64_t)next - (uint64_t)slot_begin < n_owned) {
             prefetch_row(grad_V, next, row_bytes, panel_bytes, straddles);
-            if (shared) /* else the row was scored a moment ago, by this thread: V is in its cache */
+            if (shared) /* else the row was scored a moment ago, by this thread: V is in its cache
+                         */
                 prefetch_row(V, indices[ahead], row_bytes, panel_bytes, straddles);
             if (grad_w)
                 prefetch_row(grad_w, next, sizeof(REAL), sizeof(REAL), 0);

@@ -2,7 +2,8 @@
  *
  *     y = w0 + sum_j w_j x_j + 1/2 sum_f [ s_f^2 - sum_j (v_jf x_j)^2 ],     s_f = sum_j v_jf x_j
  *
- * A panel is the part of V that one pass over a row's values takes: 64, 32, 16, 8, 4 or 1 factors. */
+ * A panel is the part of V that one pass over a row's values takes: 64, 32, 16, 8, 4 or 1 factors.
+ */
 #define PANEL_WIDTH 16
 #define PANEL_VECTORS 4
 #include "fm_panel.inc.h"
@@ -39,9 +40,9 @@ static void NAME(fm_score)(const fastfm_csr *X, const fastfm_model *fm, int64_t 
             REAL *s = sums ? sums + ((i - begin) * C + c) * k : NULL;
             REAL linear = ((const REAL *)fm->w0)[c], pairs = 0;
             int64_t f = 0;
-#define PANEL(panel, width)                                                                                \
-    pairs += NAME(panel)(indices + p, data + p, z, distance, X->nnz - p, f ? NULL : w, V + f, k,              \
-                         s ? s + f : NULL, &linear),                                                       \
+#define PANEL(panel, width)                                                                      \
+    pairs += NAME(panel)(indices + p, data + p, z, distance, X->nnz - p, f ? NULL : w, V + f, k, \
+                         s ? s + f : NULL, &linear),                                             \
         f += width
             FM_PANELS(k, f, fm_panel)
 #undef PANEL

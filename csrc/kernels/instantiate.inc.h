@@ -56,11 +56,17 @@
 #undef INDEX
 
 #define VARIANT_OF(kernel, variant) CONCAT(kernel, CONCAT(_, CONCAT(variant, LEVEL)))
-#define VARIANTS_OF(kernel)                                                                                \
-    {{{VARIANT_OF(kernel, f32_f32_i32_), VARIANT_OF(kernel, f32_f32_i64_)},                                \
-      {VARIANT_OF(kernel, f32_f64_i32_), VARIANT_OF(kernel, f32_f64_i64_)}},                               \
-     {{VARIANT_OF(kernel, f64_f32_i32_), VARIANT_OF(kernel, f64_f32_i64_)},                                \
-      {VARIANT_OF(kernel, f64_f64_i32_), VARIANT_OF(kernel, f64_f64_i64_)}}}
+#define VARIANTS_OF(kernel)                                                        \
+    {                                                                              \
+        {{VARIANT_OF(kernel, f32_f32_i32_), VARIANT_OF(kernel, f32_f32_i64_)},     \
+         {VARIANT_OF(kernel, f32_f64_i32_), VARIANT_OF(kernel, f32_f64_i64_)}},    \
+        {                                                                          \
+            {VARIANT_OF(kernel, f64_f32_i32_), VARIANT_OF(kernel, f64_f32_i64_)},  \
+            {                                                                      \
+                VARIANT_OF(kernel, f64_f64_i32_), VARIANT_OF(kernel, f64_f64_i64_) \
+            }                                                                      \
+        }                                                                          \
+    }
 #define STRING_(x) #x
 #define STRING(x) STRING_(x)
 

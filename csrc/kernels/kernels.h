@@ -1,27 +1,28 @@
-/* The kernels, one table of them per instruction set. Kernels trust their input: the drivers have checked
- * indptr and indices. They allocate nothing and cannot fail. */
+/* The kernels, one table of them per instruction set. Kernels trust their input: the drivers have
+ * checked indptr and indices. They allocate nothing and cannot fail. */
 #ifndef FASTFM_KERNELS_H
 #define FASTFM_KERNELS_H
 
 #include "../common.h"
 
-/* Scores of rows [begin, end) into scores (row begin first). FM: with sums not NULL also s_f of each row and
- * output, (rows, n_outputs, n_factors), which the gradient needs again. max_row: the longest row's values.
- * scratch: ffm_scratch_bytes for FFM, not used for FM. */
-typedef void (*score_kernel)(const fastfm_csr *X, const fastfm_model *model, int64_t begin, int64_t end,
-                             void *scores, void *sums, int64_t max_row, void *scratch);
+/* Scores of rows [begin, end) into scores (row begin first). FM: with sums not NULL also s_f of
+ * each row and output, (rows, n_outputs, n_factors), which the gradient needs again. max_row: the
+ * longest row's values. scratch: ffm_scratch_bytes for FFM, not used for FM. */
+typedef void (*score_kernel)(const fastfm_csr *X, const fastfm_model *model, int64_t begin,
+                             int64_t end, void *scores, void *sums, int64_t max_row, void *scratch);
 
-/* Adds the score gradient of rows [begin, end), times dscores (row begin first), to the gradient rows
- * (slots) in [slot_begin, slot_end). sums: as fm_score left them; not used for FFM. */
-typedef void (*gradient_kernel)(const fastfm_csr *X, const fastfm_model *model, int64_t begin, int64_t end,
-                                const void *dscores, const void *sums, int64_t max_row,
-                                const fastfm_gradient *gradient, int64_t slot_begin, int64_t slot_end,
-                                void *scratch);
+/* Adds the score gradient of rows [begin, end), times dscores (row begin first), to the gradient
+ * rows (slots) in [slot_begin, slot_end). sums: as fm_score left them; not used for FFM. */
+typedef void (*gradient_kernel)(const fastfm_csr *X, const fastfm_model *model, int64_t begin,
+                                int64_t end, const void *dscores, const void *sums, int64_t max_row,
+                                const fastfm_gradient *gradient, int64_t slot_begin,
+                                int64_t slot_end, void *scratch);
 
-/* Checks the columns of rows [begin, end): OK, BAD_INDEX or REPEATED_COLUMN with the first such row.
- * table: check_table_size(longest row) numbers; only rows that are not in ascending order use it. */
-typedef fastfm_status (*check_kernel)(const fastfm_csr *X, int64_t n_features, int64_t begin, int64_t end,
-                                      int64_t *table, int64_t *bad_row);
+/* Checks the columns of rows [begin, end): OK, BAD_INDEX or REPEATED_COLUMN with the first such
+ * row. table: check_table_size(longest row) numbers; only rows that are not in ascending order use
+ * it. */
+typedef fastfm_status (*check_kernel)(const fastfm_csr *X, int64_t n_features, int64_t begin,
+                                      int64_t end, int64_t *table, int64_t *bad_row);
 
 /* Indexed [parameters f64][data f64][indices i64]. */
 typedef struct {
@@ -36,43 +37,50 @@ extern const kernel_table kernels_baseline;
 extern const kernel_table kernels_avx2, kernels_avx512;
 #endif
 
-#define KERNEL_OF(entry, model, X)                                                                         \
-    ((entry)[(model)->real == FASTFM_F64][(X)->data_type == FASTFM_F64][(X)->index_type == FASTFM_I64])
+#define KERNEL_OF(entry, model, X)                                      \
+    ((entry)[(model)->real == FASTFM_F64][(X)->data_type == FASTFM_F64] \
+            [(X)->index_type == FASTFM_I64])
 
-/* Sums over the stored values of a row are made in runs of this many, then over the runs: the error of a
- * float32 sum of 1000 terms stays below 1e-5 of its absolute terms (64 roundings instead of 1000). */
+/* Sums over the stored values of a row are made in runs of this many, then over the runs: the error
+ * of a float32 sum of 1000 terms stays below 1e-5 of its absolute terms (64 roundings instead of
+ * 1000). */
 #define RUN 32
 
-/* The panels of factors that cover 0 ... k, the widest first: PANEL(<prefix>_<width>x<vectors>, factors). */
-#define FM_PANELS(k, f, prefix)                                                                            \
-    while ((k) - f >= 64)                                                                                  \
-        PANEL(CONCAT(prefix, _16x4), 64);                                                                  \
-    if ((k) - f >= 32)                                                                                     \
-        PANEL(CONCAT(prefix, _16x2), 32);                                                                  \
-    if ((k) - f >= 16)                                                                                     \
-        PANEL(CONCAT(prefix, _16x1), 16);                                                                  \
-    if ((k) - f >= 8)                                                                                      \
-        PANEL(CONCAT(prefix, _8x1), 8);                                                                    \
-    if ((k) - f >= 4)                                                                                      \
-        PANEL(CONCAT(prefix, _4x1), 4);                                                                    \
-    while ((k) - f >= 1)                                                                                   \
+/* The panels of factors that cover 0 ... k, the widest first: PANEL(<prefix>_<width>x<vectors>,
+ * factors). */
+#define FM_PANELS(k, f, prefix)           \
+    while ((k) - f >= 64)                 \
+        PANEL(CONCAT(prefix, _16x4), 64); \
+    if ((k) - f >= 32)                    \
+        PANEL(CONCAT(prefix, _16x2), 32); \
+    if ((k) - f >= 16)                    \
+        PANEL(CONCAT(prefix, _16x1), 16); \
+    if ((k) - f >= 8)                     \
+        PANEL(CONCAT(prefix, _8x1), 8);   \
+    if ((k) - f >= 4)                     \
+        PANEL(CONCAT(prefix, _4x1), 4);   \
+    while ((k) - f >= 1)                  \
         PANEL(CONCAT(prefix, _1x1), 1);
 
-/* How many stored values ahead their parameters are prefetched: as many as fill a third of a 48 kB L1.
- * Measured on 39 one-hot fields of 1M features (Zen 5), ms per 100k rows at distance 0 / 16 / 32 / 64 / 96:
- * k = 8: 14.9 / 13.6 / 10.4 / 7.4 / 6.2; k = 16: 12.6 / 11.0 / 9.2 / 7.1 / 5.7; k = 64: 61 / 33 / 21 / 15.2 / 15.1. */
+/* How many stored values ahead their parameters are prefetched: as many as fill a third of a 48 kB
+ * L1. Measured on 39 one-hot fields of 1M features (Zen 5), ms per 100k rows at distance 0 / 16 /
+ * 32 / 64 / 96: k = 8: 14.9 / 13.6 / 10.4 / 7.4 / 6.2; k = 16: 12.6 / 11.0 / 9.2 / 7.1 / 5.7; k =
+ * 64: 61 / 33 / 21 / 15.2 / 15.1. */
 FORCE_INLINE int64_t prefetch_distance(int64_t bytes_per_value)
 {
     return max_i64(8, min_i64(96, 16384 / max_i64(bytes_per_value, 1)));
 }
 
-/* Values ahead whose gradient rows are prefetched: of these a thread owns but a part, hence more than in fm_score.
- * 96 / 160 / 256: 19.6 / 16.9 / 17.5 ms with two threads at k = 8, 22.5 / 22.0 / 20.1 at k = 16. */
+/* Values ahead whose gradient rows are prefetched: of these a thread owns but a part, hence more
+ * than in fm_score. 96 / 160 / 256: 19.6 / 16.9 / 17.5 ms with two threads at k = 8, 22.5 / 22.0
+ * / 20.1 at k = 16. */
 #define GRADIENT_DISTANCE 192
 
-/* Prefetches `bytes` bytes (best a constant) at row `index` of an array with rows of row_bytes. The index need
- * not be checked yet: nothing is read, and unsigned arithmetic may wrap. straddles: see prefetch_straddles. */
-FORCE_INLINE void prefetch_row(const void *array, int64_t index, int64_t row_bytes, int64_t bytes, int straddles)
+/* Prefetches `bytes` bytes (best a constant) at row `index` of an array with rows of row_bytes. The
+ * index need not be checked yet: nothing is read, and unsigned arithmetic may wrap. straddles: see
+ * prefetch_straddles. */
+FORCE_INLINE void prefetch_row(const void *array, int64_t index, int64_t row_bytes, int64_t bytes,
+                               int straddles)
 {
     const uintptr_t first = (uintptr_t)array + (uintptr_t)index * (uintptr_t)row_bytes;
     for (int64_t b = 0; b < bytes; b += CACHE_LINE)
@@ -103,7 +111,8 @@ FORCE_INLINE int ffm_takes_sums(int64_t z, int64_t f)
 /* Whether S takes all fields of the model and not only the f fields of the row. */
 FORCE_INLINE int ffm_sums_are_whole(int64_t f, int64_t n_fields) { return n_fields <= 2 * f; }
 
-/* The most vectors of S that a row needs: by field sums 2 f^2 of them (then f < z / 2), f for the gradient. */
+/* The most vectors of S that a row needs: by field sums 2 f^2 of them (then f < z / 2), f for the
+ * gradient. */
 FORCE_INLINE int64_t ffm_scratch_vectors(int64_t max_row, int64_t n_fields)
 {
     const int64_t by_sums = min_i64(min_i64(n_fields, max_row / 2), FFM_SUMS_FIELDS);
@@ -113,7 +122,8 @@ FORCE_INLINE int64_t ffm_scratch_vectors(int64_t max_row, int64_t n_fields)
 /* What ffm_row.inc.h lays out: eight numbers a value, group_of, and S. */
 FORCE_INLINE int64_t ffm_scratch_bytes(int64_t max_row, int64_t n_fields, int64_t n_factors)
 {
-    return 8 * (8 * max_row + 1 + (n_fields + 1) / 2 + ffm_scratch_vectors(max_row, n_fields) * n_factors);
+    return 8 * (8 * max_row + 1 + (n_fields + 1) / 2 +
+                ffm_scratch_vectors(max_row, n_fields) * n_factors);
 }
 
 FORCE_INLINE int32_t *ffm_scratch_group_of(void *scratch, int64_t max_row)
@@ -121,7 +131,9 @@ FORCE_INLINE int32_t *ffm_scratch_group_of(void *scratch, int64_t max_row)
     return (int32_t *)((int64_t *)scratch + 8 * max_row + 1);
 }
 
-/* Repeats are looked for pair by pair in rows up to this length, by hashing in longer ones. */
+/* Repeats are looked for by the bits of a word in rows up to the first length, where columns do not
+ * ascend pair by pair in rows up to the second, and by hashing in longer ones. */
+#define CHECK_BY_BITS 8
 #define CHECK_BY_PAIRS 32
 
 FORCE_INLINE int64_t check_table_size(int64_t max_row)

@@ -4,10 +4,10 @@
 typedef __m128 f32x4;
 typedef __m256 f32x8;
 typedef __m256d f64x4;
-VECTOR_OPS(f32x4, float, _mm_loadu_ps, _mm_storeu_ps, _mm_set1_ps, _mm_setzero_ps, _mm_add_ps, _mm_sub_ps,
-           _mm_mul_ps)
-VECTOR_OPS(f32x8, float, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_add_ps,
-           _mm256_sub_ps, _mm256_mul_ps)
+VECTOR_OPS(f32x4, float, _mm_loadu_ps, _mm_storeu_ps, _mm_set1_ps, _mm_setzero_ps, _mm_add_ps,
+           _mm_sub_ps, _mm_mul_ps)
+VECTOR_OPS(f32x8, float, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_setzero_ps,
+           _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps)
 VECTOR_OPS(f64x4, double, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_setzero_pd,
            _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd)
 

@@ -7,8 +7,10 @@ typedef float32x4_t f32x4;
 typedef float64x2_t f64x2;
 #define NEON_ZERO_F32() vdupq_n_f32(0)
 #define NEON_ZERO_F64() vdupq_n_f64(0)
-VECTOR_OPS(f32x4, float, vld1q_f32, vst1q_f32, vdupq_n_f32, NEON_ZERO_F32, vaddq_f32, vsubq_f32, vmulq_f32)
-VECTOR_OPS(f64x2, double, vld1q_f64, vst1q_f64, vdupq_n_f64, NEON_ZERO_F64, vaddq_f64, vsubq_f64, vmulq_f64)
+VECTOR_OPS(f32x4, float, vld1q_f32, vst1q_f32, vdupq_n_f32, NEON_ZERO_F32, vaddq_f32, vsubq_f32,
+           vmulq_f32)
+VECTOR_OPS(f64x2, double, vld1q_f64, vst1q_f64, vdupq_n_f64, NEON_ZERO_F64, vaddq_f64, vsubq_f64,
+           vmulq_f64)
 
 FORCE_INLINE float f32x4_sum(f32x4 a)
 {

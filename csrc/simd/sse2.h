@@ -5,17 +5,20 @@
 
 typedef __m128 f32x4;
 typedef __m128d f64x2;
-VECTOR_OPS(f32x4, float, _mm_loadu_ps, _mm_storeu_ps, _mm_set1_ps, _mm_setzero_ps, _mm_add_ps, _mm_sub_ps,
-           _mm_mul_ps)
-VECTOR_OPS(f64x2, double, _mm_loadu_pd, _mm_storeu_pd, _mm_set1_pd, _mm_setzero_pd, _mm_add_pd, _mm_sub_pd,
-           _mm_mul_pd)
+VECTOR_OPS(f32x4, float, _mm_loadu_ps, _mm_storeu_ps, _mm_set1_ps, _mm_setzero_ps, _mm_add_ps,
+           _mm_sub_ps, _mm_mul_ps)
+VECTOR_OPS(f64x2, double, _mm_loadu_pd, _mm_storeu_pd, _mm_set1_pd, _mm_setzero_pd, _mm_add_pd,
+           _mm_sub_pd, _mm_mul_pd)
 
 FORCE_INLINE float f32x4_sum(f32x4 a)
 {
     a = _mm_add_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_add_ss(a, _mm_shuffle_ps(a, a, 1)));
 }
-FORCE_INLINE double f64x2_sum(f64x2 a) { return _mm_cvtsd_f64(_mm_add_sd(a, _mm_unpackhi_pd(a, a))); }
+FORCE_INLINE double f64x2_sum(f64x2 a)
+{
+    return _mm_cvtsd_f64(_mm_add_sd(a, _mm_unpackhi_pd(a, a)));
+}
 
 VECTOR_PAIR(f64x4, f64x2, double, 2)
 VECTOR_PAIR(f32x8, f32x4, float, 4)

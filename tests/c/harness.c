@@ -28,7 +28,8 @@ int64_t random_below(int64_t n) { return (int64_t)((random_bits() >> 1) % (uint6
 
 double random_real(void)
 {
-    return (double)((int64_t)(random_bits() >> 11) - (INT64_C(1) << 52)) / (double)(INT64_C(1) << 52);
+    return (double)((int64_t)(random_bits() >> 11) - (INT64_C(1) << 52)) /
+           (double)(INT64_C(1) << 52);
 }
 
 void *exactly(int64_t n, int64_t size)
@@ -72,7 +73,10 @@ void set_real(void *values, fastfm_type type, int64_t i, double value)
         ((double *)values)[i] = value;
 }
 
-int same_bytes(const void *a, const void *b, int64_t n) { return n == 0 || memcmp(a, b, (size_t)n) == 0; }
+int same_bytes(const void *a, const void *b, int64_t n)
+{
+    return n == 0 || memcmp(a, b, (size_t)n) == 0;
+}
 
 int same_value(double a, double b) { return !(a < b) && !(a > b) && a - a <= 0 && b - b <= 0; }
 
@@ -190,7 +194,8 @@ void csr_free(fastfm_csr *X)
     free((void *)(uintptr_t)X->data);
 }
 
-/* n random values in [-scale, scale) as a new array of type `real`; *wide: the same values in double. */
+/* n random values in [-scale, scale) as a new array of type `real`; *wide: the same values in
+ * double. */
 static void *random_values(int64_t n, double scale, fastfm_type real, double **wide)
 {
     void *values = exactly(n, type_size(real));
@@ -202,7 +207,8 @@ static void *random_values(int64_t n, double scale, fastfm_type real, double **w
     return values;
 }
 
-model model_random(int64_t n_features, int64_t n_fields, int64_t k, int64_t n_outputs, fastfm_type real)
+model model_random(int64_t n_features, int64_t n_fields, int64_t k, int64_t n_outputs,
+                   fastfm_type real)
 {
     model m = {.c = {n_features, n_fields, k, n_outputs, real, NULL, NULL, NULL, NULL}};
     if (n_fields > 0) {

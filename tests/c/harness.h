@@ -1,5 +1,5 @@
-/* What the tests share: counted checks, random numbers that are the same on every platform, and arrays of
- * exactly their size, so that AddressSanitizer sees every read and write outside. */
+/* What the tests share: counted checks, random numbers that are the same on every platform, and
+ * arrays of exactly their size, so that AddressSanitizer sees every read and write outside. */
 #ifndef FASTFM_TEST_HARNESS_H
 #define FASTFM_TEST_HARNESS_H
 
@@ -58,13 +58,15 @@ matrix matrix_equal_rows(int64_t n_rows, int64_t z, int64_t n_features);
 fastfm_csr csr_of(const matrix *m, fastfm_type index_type, fastfm_type data_type);
 void csr_free(fastfm_csr *X);
 
-/* Random parameters, as exact arrays of type `real` and, with the same values, in double. FM: n_fields = 0. */
+/* Random parameters, as exact arrays of type `real` and, with the same values, in double. FM:
+ * n_fields = 0. */
 typedef struct {
     fastfm_model c;
     double *w0, *w, *V;
 } model;
 
-model model_random(int64_t n_features, int64_t n_fields, int64_t k, int64_t n_outputs, fastfm_type real);
+model model_random(int64_t n_features, int64_t n_fields, int64_t k, int64_t n_outputs,
+                   fastfm_type real);
 void model_free(model *m);
 
 /* Entries of V for one feature. */

@@ -3,7 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const fastfm_type target_types[] = {FASTFM_F32, FASTFM_F64, FASTFM_I32, FASTFM_I64, FASTFM_U8};
+static const fastfm_type target_types[] = {FASTFM_F32, FASTFM_F64, FASTFM_I32, FASTFM_I64,
+                                           FASTFM_U8};
 
 static void set_target(void *y, fastfm_type type, int64_t i, double value)
 {
@@ -15,7 +16,8 @@ static void set_target(void *y, fastfm_type type, int64_t i, double value)
         set_real(y, type, i, value);
 }
 
-/* Softmax for several outputs, else squared or logistic; every type of y; with and without weights. */
+/* Softmax for several outputs, else squared or logistic; every type of y; with and without weights.
+ */
 static void set_targets(problem *P)
 {
     const int64_t n = P->X.n_rows, C = P->m.c.n_outputs;
@@ -81,7 +83,10 @@ void problem_free(problem *P)
     free(P->slot_of);
 }
 
-double start_value(int64_t row, int64_t entry) { return (double)((row * 7 + entry * 3) % 16 - 8) / 16; }
+double start_value(int64_t row, int64_t entry)
+{
+    return (double)((row * 7 + entry * 3) % 16 - 8) / 16;
+}
 
 /* n_slots rows of `block` entries for each output; a slot starts with the values of its column. */
 static void *start_gradient(const problem *P, int64_t n_rows, int64_t block, int by_slot)
@@ -94,11 +99,13 @@ static void *start_gradient(const problem *P, int64_t n_rows, int64_t block, int
     for (int64_t j = 0; by_slot && j < n; j++)
         for (int64_t c = 0; P->slot_of[j] >= 0 && c < P->m.c.n_outputs; c++)
             for (int64_t e = 0; e < block; e++)
-                set_real(gradient, real, (c * n_rows + P->slot_of[j]) * block + e, start_value(j, e));
+                set_real(gradient, real, (c * n_rows + P->slot_of[j]) * block + e,
+                         start_value(j, e));
     return gradient;
 }
 
-static void objective(const problem *P, const fastfm_gradient *gradient, int num_threads, double *total)
+static void objective(const problem *P, const fastfm_gradient *gradient, int num_threads,
+                      double *total)
 {
     int64_t bad_row = -1;
     *total = START_TOTAL;
@@ -122,7 +129,8 @@ outputs outputs_of(const problem *P, int num_threads)
     out.slot_V = start_gradient(P, P->n_slots, model_block(m), 1);
     CHECK(fastfm_score(&P->X, m, out.scores, num_threads, &bad_row) == FASTFM_OK);
     objective(P, NULL, num_threads, &out.total_alone);
-    objective(P, &(fastfm_gradient){m->n_features, NULL, out.w0, out.w, out.V}, num_threads, &out.total);
+    objective(P, &(fastfm_gradient){m->n_features, NULL, out.w0, out.w, out.V}, num_threads,
+              &out.total);
     objective(P, &(fastfm_gradient){P->n_slots, P->slots, out.slot_w0, out.slot_w, out.slot_V},
               num_threads, &out.slot_total);
     return out;
@@ -161,10 +169,10 @@ static int same_rows(const problem *P, const void *dense, const void *by_slot, i
     int same = 1;
     for (int64_t c = 0; c < P->m.c.n_outputs; c++)
         for (int64_t j = 0; j < n; j++)
-            same &= P->slot_of[j] < 0 || same_bytes((const char *)dense + (c * n + j) * bytes,
-                                                    (const char *)by_slot +
-                                                        (c * P->n_slots + P->slot_of[j]) * bytes,
-                                                    bytes);
+            same &=
+                P->slot_of[j] < 0 ||
+                same_bytes((const char *)dense + (c * n + j) * bytes,
+                           (const char *)by_slot + (c * P->n_slots + P->slot_of[j]) * bytes, bytes);
     for (int64_t i = 0; i < P->m.c.n_outputs * P->n_slots * block; i++)
         n_unused += same_value(get_real(by_slot, P->m.c.real, i), 0);
     return same && n_unused >= 2 * P->m.c.n_outputs * block;

@@ -23,7 +23,8 @@ typedef struct {
 problem problem_new(const matrix *rows, kind type);
 void problem_free(problem *P);
 
-/* Total and gradient grow from other values than zero, so that a write instead of an addition shows. */
+/* Total and gradient grow from other values than zero, so that a write instead of an addition
+ * shows. */
 #define START_TOTAL 0.25
 double start_value(int64_t row, int64_t entry);
 

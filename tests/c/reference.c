@@ -51,7 +51,8 @@ sum reference_score(const fastfm_csr *X, const model *m, int64_t i, int64_t c)
     return total;
 }
 
-void reference_gradient(const fastfm_csr *X, const model *m, int64_t i, int64_t c, sum dscore, sum *w, sum *V)
+void reference_gradient(const fastfm_csr *X, const model *m, int64_t i, int64_t c, sum dscore,
+                        sum *w, sum *V)
 {
     const int64_t first = get_index(X->indptr, X->index_type, i);
     const int64_t last = get_index(X->indptr, X->index_type, i + 1);
@@ -87,7 +88,8 @@ static long double rest_of_terms(const double *scores, int64_t n, int64_t *top)
     return rest;
 }
 
-static double softmax_loss(long double eps, int64_t label, const double *scores, int64_t n, double *gradient)
+static double softmax_loss(long double eps, int64_t label, const double *scores, int64_t n,
+                           double *gradient)
 {
     int64_t top;
     const long double rest = rest_of_terms(scores, n, &top);
@@ -119,7 +121,8 @@ double reference_loss(const fastfm_loss *loss, double y, const double *scores, i
     return (double)((turned > 0 ? turned * (1 - t) : -turned * t) + log1pl(expl(-fabsl(s))));
 }
 
-void reference_proba(const fastfm_loss *loss, const double *scores, int64_t n_outputs, double *proba)
+void reference_proba(const fastfm_loss *loss, const double *scores, int64_t n_outputs,
+                     double *proba)
 {
     int64_t top;
     const long double rest = rest_of_terms(scores, n_outputs, &top);
@@ -135,13 +138,15 @@ fastfm_status reference_check(const fastfm_csr *X, int64_t n_features, int64_t *
     fastfm_status status = FASTFM_OK;
     *bad_row = 0;
     for (int64_t i = 0; i < X->n_rows; i++) {
-        const int64_t first = get_index(X->indptr, type, i), last = get_index(X->indptr, type, i + 1);
+        const int64_t first = get_index(X->indptr, type, i),
+                      last = get_index(X->indptr, type, i + 1);
         *bad_row = i;
         if (first < 0 || last < first || last > X->nnz)
             return FASTFM_BAD_INDPTR;
     }
     for (int64_t i = 0, repeated = -1; i < X->n_rows; i++) {
-        for (int64_t p = get_index(X->indptr, type, i); p < get_index(X->indptr, type, i + 1); p++) {
+        for (int64_t p = get_index(X->indptr, type, i); p < get_index(X->indptr, type, i + 1);
+             p++) {
             const int64_t j = get_index(X->indices, type, p);
             *bad_row = i;
             if (j < 0 || j >= n_features)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds csrc and the tests and runs them: optimised with all warnings as errors, then under AddressSanitizer and
-# UBSan with and without OpenMP.   usage: tests/c/run.sh [compiler...]   (default: gcc, and clang if there is one)
+# UBSan with and without OpenMP.   usage: tests/c/run.sh [compiler...]   (default: gcc, and clang if it has OpenMP)
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 csrc=$here/../../csrc
@@ -57,9 +57,14 @@ test_compiler()
     run "$1" "$build/sanitized" "$sanitized -fopenmp"
 }
 
+has_openmp() # Debian's clang comes without omp.h
+{
+    command -v "$1" >/dev/null && echo '#include <omp.h>' | "$1" -fopenmp -fsyntax-only -x c - 2>/dev/null
+}
+
 failed=0
 if [ $# -eq 0 ]; then
-    set -- gcc $(command -v clang >/dev/null && echo clang)
+    set -- gcc $(has_openmp clang && echo clang)
 fi
 for compiler; do
     test_compiler "$compiler"

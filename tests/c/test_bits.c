@@ -1,5 +1,5 @@
-/* What a result may not depend on: the other rows of a call, the pieces that rows come in, other callers; and
- * values that are not finite. */
+/* What a result may not depend on: the other rows of a call, the pieces that rows come in, other
+ * callers; and values that are not finite. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -63,11 +63,11 @@ static void test_pieces(const matrix *rows, kind type, int num_threads)
     for (int64_t e = 0; e + 1 < COUNT(edges); e++) {
         const fastfm_csr part = rows_of(&P.X, edges[e], edges[e + 1]);
         const fastfm_gradient gradient = {n, NULL, parts.w0, parts.w, parts.V};
-        const fastfm_targets targets = {
-            (const char *)P.targets.y + edges[e] * type_size(P.targets.y_type), P.targets.y_type,
-            weight ? weight + edges[e] : NULL};
-        CHECK(fastfm_objective(&part, &P.m.c, &P.loss, &targets, P.weight_sum, &parts.total, &gradient,
-                               num_threads, &bad_row) == FASTFM_OK);
+        const fastfm_targets targets = {(const char *)P.targets.y +
+                                            edges[e] * type_size(P.targets.y_type),
+                                        P.targets.y_type, weight ? weight + edges[e] : NULL};
+        CHECK(fastfm_objective(&part, &P.m.c, &P.loss, &targets, P.weight_sum, &parts.total,
+                               &gradient, num_threads, &bad_row) == FASTFM_OK);
     }
     CHECK(same_bytes(&whole.total, &parts.total, 8));
     CHECK(same_bytes(whole.w0, parts.w0, C * 8));
@@ -117,7 +117,8 @@ static void test_not_finite_value(const matrix *rows, kind type, double value)
         set_real((void *)(uintptr_t)P.X.data, type.data, p, value);
         CHECK(fastfm_score(&P.X, &P.m.c, scores, 1, &bad_row) == FASTFM_OK);
         for (int64_t r = 0; r < rows->n_rows; r++)
-            same &= r == i || same_bytes(scores + r * bytes, (char *)before.scores + r * bytes, bytes);
+            same &=
+                r == i || same_bytes(scores + r * bytes, (char *)before.scores + r * bytes, bytes);
         CHECK(same);
         for (int64_t c = 0; c < C; c++)
             CHECK(!isfinite(get_real(scores, type.real, i * C + c)));
@@ -131,7 +132,8 @@ static void test_not_finite_value(const matrix *rows, kind type, double value)
     problem_free(&P);
 }
 
-/* An explicit zero is no entry, whatever its parameters; a row of weight zero is none, whatever its values. */
+/* An explicit zero is no entry, whatever its parameters; a row of weight zero is none, whatever its
+ * values. */
 static void test_absent(kind type)
 {
     matrix rows = matrix_equal_rows(6, 8, 20);
@@ -177,8 +179,11 @@ void test_bits(void)
     many = matrix_equal_rows(1500, 20, 60);
     few = matrix_equal_rows(5, 7, 12);
     for (int bits = 0; bits < 32; bits++) {
-        const kind type = {bits & 1 ? FASTFM_F64 : FASTFM_F32, bits & 2 ? FASTFM_F64 : FASTFM_F32,
-                           bits & 4 ? FASTFM_I64 : FASTFM_I32, bits & 4 ? 29 : 6, bits & 8 ? 3 : 1,
+        const kind type = {bits & 1 ? FASTFM_F64 : FASTFM_F32,
+                           bits & 2 ? FASTFM_F64 : FASTFM_F32,
+                           bits & 4 ? FASTFM_I64 : FASTFM_I32,
+                           bits & 4 ? 29 : 6,
+                           bits & 8 ? 3 : 1,
                            bits & 16 ? 5 : 0};
         for (int level = 0; level < fastfm_n_levels(); level++) {
             fastfm_use_level(level);

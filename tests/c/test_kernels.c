@@ -11,6 +11,7 @@ int main(void)
     test_models();
     test_bits();
     test_rows();
+    test_labels();
     test_hostile();
     printf("scores hash %016llx\n", (unsigned long long)scores_hash);
     printf("%lld passed, %lld failed\n", (long long)n_passed, (long long)n_failed);

@@ -1,5 +1,5 @@
-/* Scores, objectives and gradients against the formulas; the same bits at every level and with any number of
- * threads. */
+/* Scores, objectives and gradients against the formulas; the same bits at every level and with any
+ * number of threads. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -33,7 +33,8 @@ static int is_close(double value, sum expected, double tolerance)
     return fabs(value - expected.value) <= tolerance * expected.magnitude;
 }
 
-/* Whether gradient, (n_outputs * n rows of block entries), is what it started as plus `expected`. */
+/* Whether gradient, (n_outputs * n rows of block entries), is what it started as plus `expected`.
+ */
 static int gradient_is_close(const problem *P, const void *gradient, sum *expected, int64_t block)
 {
     const int64_t n = P->m.c.n_features;
@@ -42,7 +43,8 @@ static int gradient_is_close(const problem *P, const void *gradient, sum *expect
         const double start = start_value(i / block % n, i % block);
         expected[i].value += start;
         expected[i].magnitude += fabs(start);
-        close &= is_close(get_real(gradient, P->m.c.real, i), expected[i], gradient_tolerance(P->m.c.real));
+        close &= is_close(get_real(gradient, P->m.c.real, i), expected[i],
+                          gradient_tolerance(P->m.c.real));
     }
     return close;
 }
@@ -52,22 +54,24 @@ typedef struct {
     double *scores, *gradient;
 } expectation;
 
-/* Adds row i. The error of its scores goes into the magnitudes: no loss but squared changes faster than its
- * scores do, and no derivative of a loss. */
+/* Adds row i. The error of its scores goes into the magnitudes: no loss but squared changes faster
+ * than its scores do, and no derivative of a loss. */
 static int expect_row(const problem *P, const outputs *out, int64_t i, expectation *expected)
 {
     const int64_t C = P->m.c.n_outputs, n = P->m.c.n_features;
-    const double weight = P->targets.weight ? P->targets.weight[i] : 1, share = weight / P->weight_sum;
+    const double weight = P->targets.weight ? P->targets.weight[i] : 1,
+                 share = weight / P->weight_sum;
     double magnitude = 0, steepest = 1, loss;
     int close = 1;
     for (int64_t c = 0; c < C; c++) {
         const sum s = reference_score(&P->X, &P->m, i, c);
-        close &= is_close(get_real(out->scores, P->m.c.real, i * C + c), s, score_tolerance(P->m.c.real));
+        close &= is_close(get_real(out->scores, P->m.c.real, i * C + c), s,
+                          score_tolerance(P->m.c.real));
         expected->scores[c] = s.value;
         magnitude += s.magnitude;
     }
-    loss = reference_loss(&P->loss, target_value(P->targets.y, P->targets.y_type, i), expected->scores, C,
-                          expected->gradient);
+    loss = reference_loss(&P->loss, target_value(P->targets.y, P->targets.y_type, i),
+                          expected->scores, C, expected->gradient);
     for (int64_t c = 0; c < C; c++) {
         const sum dscore = {share * expected->gradient[c], share * magnitude};
         steepest = fmax(steepest, fabs(expected->gradient[c]));
@@ -88,7 +92,8 @@ static void check_reference(const problem *P, const outputs *out)
     const double tolerance = gradient_tolerance(m->real);
     sum *sums = (sum *)exactly(C + n_w + n_V, sizeof *sums);
     double *rows = (double *)exactly(2 * C, 8);
-    expectation expected = {{START_TOTAL, START_TOTAL}, sums, sums + C, sums + C + n_w, rows, rows + C};
+    expectation expected = {
+        {START_TOTAL, START_TOTAL}, sums, sums + C, sums + C + n_w, rows, rows + C};
     int close = 1;
     for (int64_t i = 0; i < C + n_w + n_V; i++)
         sums[i] = (sum){0, 0};
@@ -109,7 +114,8 @@ static void check_reference(const problem *P, const outputs *out)
     free(rows);
 }
 
-/* One problem at all levels: with 1, 2 and 3 threads, or with one number of them that changes from call to call. */
+/* One problem at all levels: with 1, 2 and 3 threads, or with one number of them that changes from
+ * call to call. */
 static void test_case(const char *shape, const matrix *rows, kind type, int all_threads)
 {
     static int turn = 0;
@@ -159,7 +165,8 @@ static matrix rows_between_garbage(void)
 /* So many rows that three threads pay. */
 static matrix rows_for_threads(kind type)
 {
-    const int64_t z = type.n_fields ? 24 : 12, per_value = type.k * type.n_outputs * (type.n_fields ? 16 : 1);
+    const int64_t z = type.n_fields ? 24 : 12,
+                  per_value = type.k * type.n_outputs * (type.n_fields ? 16 : 1);
     return matrix_equal_rows(1 + 640000 / (per_value * z), z, 150);
 }
 
@@ -172,10 +179,16 @@ static void test_threads(kind type)
 
 static void test_shapes(kind type, int is_ffm)
 {
-    matrix shapes[] = {matrix_mixed_rows(1), matrix_mixed_rows(40), rows_between_garbage(), matrix_equal_rows(9, 0, 5),
-                       matrix_equal_rows(4, 0, 0), matrix_new(6), matrix_new(0)};
-    static const char *const names[] = {"one feature", "40 features",     "between garbage", "empty rows",
-                                        "no features", "no rows", "nothing"};
+    matrix shapes[] = {matrix_mixed_rows(1),
+                       matrix_mixed_rows(40),
+                       rows_between_garbage(),
+                       matrix_equal_rows(9, 0, 5),
+                       matrix_equal_rows(4, 0, 0),
+                       matrix_new(6),
+                       matrix_new(0)};
+    static const char *const names[] = {"one feature", "40 features", "between garbage",
+                                        "empty rows",  "no features", "no rows",
+                                        "nothing"};
     static const int64_t n_fields[] = {1, 16, 3, 2, 1, 2, 1};
     for (int64_t s = 0; s < COUNT(shapes); s++) {
         type.n_fields = is_ffm ? n_fields[s] : 0;
@@ -205,8 +218,11 @@ void test_models(void)
     m = matrix_mixed_rows(80);
     for (int64_t i = 0; i < COUNT(factors) * 32; i++) {
         const int bits = (int)(i % 32), is_ffm = bits >> 4;
-        const kind type = {bits & 1 ? FASTFM_F64 : FASTFM_F32, bits & 2 ? FASTFM_F64 : FASTFM_F32,
-                           bits & 4 ? FASTFM_I64 : FASTFM_I32, factors[i / 32], bits & 8 ? 3 : 1,
+        const kind type = {bits & 1 ? FASTFM_F64 : FASTFM_F32,
+                           bits & 2 ? FASTFM_F64 : FASTFM_F32,
+                           bits & 4 ? FASTFM_I64 : FASTFM_I32,
+                           factors[i / 32],
+                           bits & 8 ? 3 : 1,
                            is_ffm ? 7 : 0};
         test_case("mixed", &m, type, 0);
         if (type.k == 4 || type.k == 17 || type.k == 70)
