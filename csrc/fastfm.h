@@ -15,6 +15,8 @@
     X(BAD_INDEX, "a column index is outside [0, n_features)") \
     X(REPEATED_COLUMN, "a column occurs twice in a row")      \
     X(BAD_LABEL, "a label is not one that the loss takes")    \
+    X(BAD_ROW, "a row number is outside the matrix")          \
+    X(DIVERGED, "a loss or a parameter is not finite")        \
     X(NO_MEMORY, "out of memory")
 
 #define FASTFM_STATUS_MEMBER(name, message) FASTFM_##name,
@@ -38,7 +40,7 @@ typedef struct {
 typedef struct {
     int64_t n_features, n_fields, n_factors, n_outputs;
     fastfm_type real;
-    const void *w0, *w, *V;
+    void *w0, *w, *V; /* only fastfm_train writes */
     const int32_t *fields;
 } fastfm_model;
 
@@ -86,6 +88,40 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
                                const fastfm_loss *loss, const fastfm_targets *targets,
                                double weight_sum, double *total, const fastfm_gradient *gradient,
                                int num_threads, int64_t *bad_row);
+
+/* A stochastic solver. state: what the rule keeps for each parameter, in the shapes of w0, w and V
+ * and of the model's type; AdaGrad one (sums of squared gradients), Adam two (means of gradients
+ * and of their squares), FTRL two (z, and sums of squared gradients), SGD none. */
+typedef enum { FASTFM_SGD, FASTFM_ADAGRAD, FASTFM_ADAM, FASTFM_FTRL } fastfm_rule;
+
+typedef struct {
+    void *w0, *w, *V;
+} fastfm_state;
+
+typedef struct {
+    fastfm_rule rule;
+    double learning_rate;
+    double l1_linear, l1_factors; /* FTRL */
+    double l2_linear, l2_factors; /* of each row, on the parameters that it touches; FTRL: of all */
+    double beta1, beta2;          /* Adam: decay of the means; FTRL: beta1 is its beta */
+    double epsilon;               /* Adam */
+    double clip;                  /* largest absolute gradient of a parameter in a batch */
+    int normalize;                /* rows are divided by their length */
+    int hogwild;                  /* threads update without waiting for each other */
+    int64_t batch_size, n_steps;
+    fastfm_state state[2];
+    void *scale; /* NULL, or the largest |x| of each feature so far: learning is in units of it */
+} fastfm_solver;
+
+/* One pass over n_rows rows of X in the order of `rows`, in batches of solver->batch_size: the rows
+ * of a batch are scored, their gradients summed in row order, and each touched parameter is updated
+ * once. *total += sum of weight * loss, each row scored before it is learned from. The bits do not
+ * depend on num_threads, unless hogwild. DIVERGED: with the row whose loss, or the last row of the
+ * batch whose parameters were not finite; all parameters are as before that update, or finite. */
+fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_rows,
+                           const fastfm_model *model, const fastfm_loss *loss,
+                           const fastfm_targets *targets, fastfm_solver *solver, double *total,
+                           int num_threads, int64_t *bad_row);
 
 /* *sum_of_squares of n values, in a fixed order; with grad not NULL also grad[i] += scale *
  * values[i]. */

@@ -1,5 +1,9 @@
 #include "parallel.h"
 
+#include <string.h>
+
+#include "atomic.h"
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -72,6 +76,73 @@ void parallel_for(int64_t n_blocks, parallel_block body, void *context, int n_th
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1)
     for (block = 0; block < n_blocks; block++)
         body(context, block, omp_get_thread_num());
+#endif
+}
+
+#ifdef _OPENMP
+#define SPINS 2000 /* some 50 us, before a waiting thread offers its processor to others */
+
+/* The present phase: its number in the upper half, the blocks nobody has taken yet in the lower. */
+typedef struct {
+    atomic_i64 open_blocks;
+    char line1[CACHE_LINE];
+    atomic_i64 unfinished;
+    char line2[CACHE_LINE];
+    atomic_i64 has_ended;
+    int64_t n_blocks;
+    parallel_block body;
+} phase_board;
+
+/* For the thread that finished the last block: nobody else reads or writes the board now. */
+static void next_phase(phase_board *board, parallel_step step, void *context, int64_t phase)
+{
+    board->n_blocks = 0;
+    board->body = NULL;
+    if (!step(context, &board->body, &board->n_blocks)) {
+        atomic_store_i64(&board->has_ended, 1);
+        return;
+    }
+    atomic_store_i64(&board->unfinished, board->n_blocks);
+    atomic_store_i64(&board->open_blocks, (phase + 1) << 32 | board->n_blocks);
+}
+
+static void work_on(phase_board *board, parallel_step step, void *context, int thread)
+{
+    for (int64_t spins = 0; !atomic_load_i64(&board->has_ended);) {
+        int64_t open = atomic_load_i64(&board->open_blocks);
+        if ((open & INT32_MAX) == 0) {
+            if (++spins > SPINS)
+                atomic_yield();
+            else
+                atomic_pause();
+            continue;
+        }
+        if (!atomic_replace_i64(&board->open_blocks, open, open - 1))
+            continue;
+        spins = 0;
+        board->body(context, board->n_blocks - (open & INT32_MAX), thread);
+        if (atomic_decrement_i64(&board->unfinished) == 0)
+            next_phase(board, step, context, open >> 32);
+    }
+}
+#endif
+
+void parallel_phases(parallel_step step, void *context, int n_threads)
+{
+    if (n_threads <= 1) { /* never enters the runtime */
+        parallel_block body;
+        int64_t n_blocks;
+        while (step(context, &body, &n_blocks))
+            for (int64_t block = 0; block < n_blocks; block++)
+                body(context, block, 0);
+        return;
+    }
+#ifdef _OPENMP
+    phase_board board;
+    memset(&board, 0, sizeof board);
+    next_phase(&board, step, context, 0);
+#pragma omp parallel num_threads(n_threads)
+    work_on(&board, step, context, omp_get_thread_num());
 #endif
 }
 

@@ -13,6 +13,10 @@ except ModuleNotFoundError as error:
 from fastfm_c._core import (
     FFM,
     FM,
+    FTRL,
+    SGD,
+    AdaGrad,
+    Adam,
     Gradient,
     LogisticLoss,
     SoftmaxLoss,
@@ -27,6 +31,10 @@ from fastfm_c._version import __version__
 __all__ = [
     "FFM",
     "FM",
+    "FTRL",
+    "SGD",
+    "AdaGrad",
+    "Adam",
     "Gradient",
     "LogisticLoss",
     "SoftmaxLoss",

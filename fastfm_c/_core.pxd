@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t
 cdef extern from "fastfm.h" nogil:
     ctypedef enum fastfm_status:
         FASTFM_OK, FASTFM_BAD_INDPTR, FASTFM_BAD_INDEX, FASTFM_REPEATED_COLUMN, FASTFM_BAD_LABEL
-        FASTFM_NO_MEMORY
+        FASTFM_BAD_ROW, FASTFM_DIVERGED, FASTFM_NO_MEMORY
     ctypedef enum fastfm_type:
         FASTFM_F32, FASTFM_F64, FASTFM_I32, FASTFM_I64, FASTFM_U8
     ctypedef enum fastfm_loss_kind:
@@ -22,9 +22,9 @@ cdef extern from "fastfm.h" nogil:
     ctypedef struct fastfm_model:
         int64_t n_features, n_fields, n_factors, n_outputs
         fastfm_type real
-        const void *w0
-        const void *w
-        const void *V
+        void *w0
+        void *w
+        void *V
         const int32_t *fields
     ctypedef struct fastfm_loss:
         fastfm_loss_kind kind
@@ -40,6 +40,21 @@ cdef extern from "fastfm.h" nogil:
         void *w
         void *V
 
+    ctypedef enum fastfm_rule:
+        FASTFM_SGD, FASTFM_ADAGRAD, FASTFM_ADAM, FASTFM_FTRL
+    ctypedef struct fastfm_state:
+        void *w0
+        void *w
+        void *V
+    ctypedef struct fastfm_solver:
+        fastfm_rule rule
+        double learning_rate, l1_linear, l1_factors, l2_linear, l2_factors, beta1, beta2, epsilon
+        double clip
+        int normalize, hogwild
+        int64_t batch_size, n_steps
+        fastfm_state state[2]
+        void *scale
+
     const char *fastfm_status_message(fastfm_status status) noexcept
     fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores,
                                int num_threads, int64_t *bad_row) noexcept
@@ -48,6 +63,10 @@ cdef extern from "fastfm.h" nogil:
                                    double weight_sum, double *total,
                                    const fastfm_gradient *gradient, int num_threads,
                                    int64_t *bad_row) noexcept
+    fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_rows,
+                               const fastfm_model *model, const fastfm_loss *loss,
+                               const fastfm_targets *targets, fastfm_solver *solver,
+                               double *total, int num_threads, int64_t *bad_row) noexcept
     fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, int64_t *bad_row) noexcept
     fastfm_status fastfm_sum_repeats(const fastfm_csr *X, void *indptr, void *indices,
                                      void *data) noexcept

@@ -571,6 +571,9 @@ cdef class _Model:
         self._V = own_V  # last: a model that has it is complete
         return 0
 
+    cdef tuple parameters(self):
+        return self._w0, self._w, self._V
+
     cdef int require_parameters(self) except -1:
         if self._V is None:
             raise TypeError(f"this {type(self).__name__} was made without its parameters")
@@ -863,9 +866,7 @@ cdef class _Model:
         for name, l2 in (("l2_linear", l2_linear), ("l2_factors", l2_factors)):
             if not 0 <= l2 < float("inf"):
                 raise ValueError(f"{name} must be finite and >= 0, got {l2}")
-        if (<_Loss>loss).c.kind == FASTFM_SOFTMAX and not self.is_multiple:
-            raise ValueError("SoftmaxLoss needs a model with several outputs, this one has one")
-        (<_Loss>loss).check_outputs(self.c.n_outputs)
+        self.check_loss(loss)
         cdef _Rows rows = rows_of(X, self.c.n_features)
         cdef _Targets targets = _Targets(y, sample_weight, rows.csr.n_rows)
         cdef int n_threads = threads_of(num_threads)
@@ -879,6 +880,11 @@ cdef class _Model:
         value += self.penalty(self._w, l2_linear, None if gradient is None else gradient._w, n_threads)
         value += self.penalty(self._V, l2_factors, None if gradient is None else gradient._V, n_threads)
         return value
+
+    cdef int check_loss(self, _Loss loss) except -1:
+        if loss.c.kind == FASTFM_SOFTMAX and not self.is_multiple:
+            raise ValueError("SoftmaxLoss needs a model with several outputs, this one has one")
+        return loss.check_outputs(self.c.n_outputs)
 
     cdef int data_term(self, _Rows rows, _Targets targets, _Loss loss, Gradient gradient, int n_threads,
                        double *value) except -1:
@@ -1111,3 +1117,8 @@ def _random_parameters(w_shape, V_shape, n_outputs, init_stdev, dtype, rng):
     np.random.default_rng(rng).standard_normal(dtype=dtype, out=V)
     V *= init_stdev
     return np.zeros(outputs), aligned_zeros((*outputs, *w_shape), dtype), V
+
+
+# ------------------------------------------------------------------------------------------ solvers
+
+include "_solvers.pxi"

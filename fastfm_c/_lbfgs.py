@@ -4,6 +4,8 @@ from contextlib import nullcontext
 
 import numpy as np
 
+from ._validation import as_csr
+
 __all__ = ["fit_lbfgs"]
 
 
@@ -52,6 +54,8 @@ def fit_lbfgs(
 
     Raises
     ------
+    ValueError
+        For what `FM.gradient` refuses, and where the objective is not finite at the start.
     KeyboardInterrupt
         Passed on. After this, or any other exception, the model holds the parameters of the
         last complete iteration, which are the best so far.
@@ -69,22 +73,26 @@ def fit_lbfgs(
     """
     from scipy.optimize import minimize  # imported when used: it takes longer than all the rest
 
+    options = {
+        "sample_weight": sample_weight,
+        "l2_linear": l2_linear,
+        "l2_factors": l2_factors,
+        "num_threads": num_threads,
+    }
+    if not np.isfinite(start := model.objective(X, y, loss, **options)):
+        raise ValueError(f"the objective is {start} at the start: X, y or the model are not finite, or huge")
+    # The search runs in parameters times the size of their columns: the same objective, but as
+    # steep in a column of thousandths as in a column of thousands.
+    scale = _flat_scale(model, X)
+
     def value_and_gradient(theta):
-        _write(model, theta)
-        objective, gradient = model.gradient(
-            X,
-            y,
-            loss,
-            sample_weight=sample_weight,
-            l2_linear=l2_linear,
-            l2_factors=l2_factors,
-            num_threads=num_threads,
-        )
-        return objective, _flatten(gradient)
+        _write(model, theta / scale)
+        objective, gradient = model.gradient(X, y, loss, **options)
+        return objective, _flatten(gradient) / scale
 
     # Inside an iteration the line search may try worse points. The end points of iterations
     # never get worse, and so the last of them is what the model keeps, however the fit ends.
-    best = _flatten(model)
+    best = _flatten(model) * scale
     n_iter = 0
 
     def after_iteration(intermediate_result):  # SciPy wants this very name
@@ -96,7 +104,7 @@ def fit_lbfgs(
 
     try:
         with _one_blas_thread():
-            return minimize(
+            result = minimize(
                 value_and_gradient,
                 best,
                 method="L-BFGS-B",
@@ -107,7 +115,10 @@ def fit_lbfgs(
                 options={"maxiter": max_iter, "maxfun": 20 * max_iter + 20, "gtol": 1e-9},
             )
     finally:
-        _write(model, best)
+        _write(model, best / scale)
+    result.x, result.jac = result.x / scale, result.jac * scale
+    result.pop("hess_inv", None)  # that of the scaled problem
+    return result
 
 
 def _one_blas_thread():
@@ -120,6 +131,29 @@ def _one_blas_thread():
     except ImportError:
         return nullcontext()
     return threadpool_limits(1, user_api="blas")
+
+
+def _flat_scale(model, X):
+    """For each component of the vector of `_flatten` the size of its column; 1 for w0."""
+    size = _column_sizes(X)
+    per_row_of_V = size.reshape(-1, *[1] * (model.V.ndim - model.w.ndim))
+    parts = (model.w0, model.w, model.V), (1.0, size, per_row_of_V)
+    return np.concatenate([np.broadcast_to(s, np.shape(p)).ravel() for p, s in zip(*parts, strict=True)])
+
+
+def _column_sizes(X):
+    """Root mean square of the non-zeros of each column of X; 1 where that is no positive number."""
+    indptr, indices, data, (_, n_features) = as_csr(X)
+    squares, counts = np.zeros((2, n_features))
+    piece = max(2**20, n_features)  # the squares of all values at once would take more memory than X
+    with np.errstate(over="ignore"):
+        for begin in range(0, indptr[-1], piece):
+            part = slice(begin, min(begin + piece, indptr[-1]))
+            x = data[part].astype(np.float64)
+            squares += np.bincount(indices[part], x * x, n_features)
+            counts += np.bincount(indices[part], x != 0, n_features)
+        size = np.sqrt(squares / np.maximum(counts, 1))
+    return np.where((size > 0) & np.isfinite(size), size, 1.0)
 
 
 def _flatten(parameters):

@@ -10,7 +10,10 @@ __all__ = [
     "as_count",
     "as_csr",
     "as_fields",
+    "as_fraction",
+    "as_not_negative",
     "as_parameter",
+    "as_positive",
     "as_row",
     "as_targets",
     "as_weights",
@@ -178,3 +181,28 @@ def as_count(value, name, smallest=1):
         wanted = "a positive integer" if smallest == 1 else f"an integer >= {smallest}"
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
     return number
+
+
+def _as_number(value, name, is_valid, wanted):
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if isinstance(value, bool) or not is_valid(number):
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    return number
+
+
+def as_positive(value, name):
+    """A finite float > 0."""
+    return _as_number(value, name, lambda number: 0 < number < float("inf"), "a finite number > 0")
+
+
+def as_not_negative(value, name):
+    """A finite float >= 0."""
+    return _as_number(value, name, lambda number: 0 <= number < float("inf"), "finite and >= 0")
+
+
+def as_fraction(value, name):
+    """A float in [0, 1)."""
+    return _as_number(value, name, lambda number: 0 <= number < 1, "in [0, 1)")

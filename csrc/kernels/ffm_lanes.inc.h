@@ -119,6 +119,28 @@ static void NAME(CONCAT(ffm_gradient_value_, LANES))(const NAME(ffm_row) * row, 
         OP(_store)(at, OP(_add)(OP(_load)(at), OP(_mul)(scale, rest)));
     }
 }
+
+/* out[h] = gx ( S[h, g] - [g = h] V[i, g] x ) for value a of the row, of group g, and all groups h.
+ */
+static void NAME(CONCAT(ffm_block_value_, LANES))(const NAME(ffm_row) * row, int64_t a, int64_t g,
+                                                  const REAL *V, int64_t k, const REAL *S, REAL gx,
+                                                  REAL *out)
+{
+    const LANES_TYPE scale = OP(_broadcast)(gx);
+    for (int64_t h = 0; h < row->n_groups; h++) {
+        LANES_TYPE rest = OP(_load)(S + h * k);
+        if (h == g)
+            rest = OP(_sub)(rest, OP(_mul)(OP(_load)(V + row->block[a] + row->field[g]),
+                                           OP(_broadcast)(row->x[a])));
+        OP(_store)(out + h * k, OP(_mul)(scale, rest));
+    }
+}
+
+/* sums += values, n_lanes of both. */
+static void NAME(CONCAT(ffm_add_, LANES))(REAL *RESTRICT sums, const REAL *RESTRICT values)
+{
+    OP(_store)(sums, OP(_add)(OP(_load)(sums), OP(_load)(values)));
+}
 #undef OP
 #undef LANES_TYPE
 #undef LANES

@@ -2,8 +2,26 @@
  * parameters {float, double} x data {float, double} x indices {int32, int64}. */
 #define NAME(kernel) CONCAT(kernel, CONCAT(_, CONCAT(VARIANT, LEVEL)))
 
+#define VARIANT_OF(kernel, variant) CONCAT(kernel, CONCAT(_, CONCAT(variant, LEVEL)))
+#define VARIANTS_OF(kernel)                                                        \
+    {                                                                              \
+        {{VARIANT_OF(kernel, f32_f32_i32_), VARIANT_OF(kernel, f32_f32_i64_)},     \
+         {VARIANT_OF(kernel, f32_f64_i32_), VARIANT_OF(kernel, f32_f64_i64_)}},    \
+        {                                                                          \
+            {VARIANT_OF(kernel, f64_f32_i32_), VARIANT_OF(kernel, f64_f32_i64_)},  \
+            {                                                                      \
+                VARIANT_OF(kernel, f64_f64_i32_), VARIANT_OF(kernel, f64_f64_i64_) \
+            }                                                                      \
+        }                                                                          \
+    }
+
 #define REAL float
+#define SQRT(x) sqrtf(x)
+#define UPDATE VARIANT_OF(update, f32_)
 #define VEC(width, op) CONCAT(CONCAT(f32x, width), op)
+#define VARIANT f32_
+#include "update.inc.h"
+#undef VARIANT
 #define DATA float
 #define INDEX int32_t
 #define VARIANT f32_f32_i32_
@@ -20,11 +38,18 @@
 #define VARIANT f32_f64_i64_
 #include "variant.inc.h"
 #undef DATA
+#undef UPDATE
+#undef SQRT
 #undef VEC
 #undef REAL
 
 #define REAL double
+#define SQRT(x) sqrt(x)
+#define UPDATE VARIANT_OF(update, f64_)
 #define VEC(width, op) CONCAT(CONCAT(f64x, width), op)
+#define VARIANT f64_
+#include "update.inc.h"
+#undef VARIANT
 #define DATA float
 #define INDEX int32_t
 #define VARIANT f64_f32_i32_
@@ -41,6 +66,8 @@
 #define VARIANT f64_f64_i64_
 #include "variant.inc.h"
 #undef DATA
+#undef UPDATE
+#undef SQRT
 #undef VEC
 #undef REAL
 
@@ -55,18 +82,6 @@
 #undef VARIANT
 #undef INDEX
 
-#define VARIANT_OF(kernel, variant) CONCAT(kernel, CONCAT(_, CONCAT(variant, LEVEL)))
-#define VARIANTS_OF(kernel)                                                        \
-    {                                                                              \
-        {{VARIANT_OF(kernel, f32_f32_i32_), VARIANT_OF(kernel, f32_f32_i64_)},     \
-         {VARIANT_OF(kernel, f32_f64_i32_), VARIANT_OF(kernel, f32_f64_i64_)}},    \
-        {                                                                          \
-            {VARIANT_OF(kernel, f64_f32_i32_), VARIANT_OF(kernel, f64_f32_i64_)},  \
-            {                                                                      \
-                VARIANT_OF(kernel, f64_f64_i32_), VARIANT_OF(kernel, f64_f64_i64_) \
-            }                                                                      \
-        }                                                                          \
-    }
 #define STRING_(x) #x
 #define STRING(x) STRING_(x)
 
@@ -77,4 +92,9 @@ const kernel_table CONCAT(kernels_, LEVEL) = {
     VARIANTS_OF(fm_gradient),
     VARIANTS_OF(ffm_gradient),
     {VARIANT_OF(check, i32_), VARIANT_OF(check, i64_)},
+    VARIANTS_OF(partition),
+    VARIANTS_OF(ffm_blocks),
+    VARIANTS_OF(fm_learn),
+    VARIANTS_OF(ffm_learn),
+    {VARIANT_OF(update, f32_), VARIANT_OF(update, f64_)},
 };

@@ -3,6 +3,8 @@
 #ifndef FASTFM_KERNELS_H
 #define FASTFM_KERNELS_H
 
+#include <math.h>
+
 #include "../common.h"
 
 /* Scores of rows [begin, end) into scores (row begin first). FM: with sums not NULL also s_f of
@@ -24,12 +26,69 @@ typedef void (*gradient_kernel)(const fastfm_csr *X, const fastfm_model *model, 
 typedef fastfm_status (*check_kernel)(const fastfm_csr *X, int64_t n_features, int64_t begin,
                                       int64_t end, int64_t *table, int64_t *bad_row);
 
+/* A stored value of a batch: its feature, its place in the batch's indices and data, its row. */
+typedef struct {
+    int64_t feature;
+    uint32_t position, row;
+} batch_entry;
+
+/* A batch of rows under way through fastfm_train: copies of its rows, cut into blocks, and what has
+ * been found out about them. Features are dealt to n_parts parts by a hash; the entries of a block
+ * lie at its values' places, by part: those of part q at part_begin[block * (n_parts + 1) + q] on.
+ */
+typedef struct {
+    fastfm_csr X;
+    const fastfm_model *model;
+    const fastfm_solver *solver;
+    int64_t max_row;
+    char *scores, *dscores, *sums; /* of the model's type; sums: FM */
+    int64_t n_blocks, n_parts;
+    int part_bits;
+    batch_entry *entries;
+    int64_t *part_begin;
+    /* FFM: the gradient of value p of row i for output c starts at gradients + gradient_begin[i] +
+     * ((p - first of row) * n_outputs + c) * n_groups[i] * n_factors, for the fields
+     * groups[first of row + g]. */
+    char *gradients;
+    int64_t *gradient_begin, *n_groups;
+    int32_t *groups;
+} batch_data;
+
+/* What a thread needs to learn one part: ffm: field_counts too. Room for `room` entries. */
+typedef struct {
+    int64_t room, table_size;
+    int32_t *table, *slot_of, *counts, *field_counts;
+    int64_t *features;
+    char *largest, *grad_w, *grad_V;
+} learn_scratch;
+
+/* Sorts the entries of one block of rows by part. */
+typedef void (*partition_kernel)(const batch_data *B, int64_t block, int64_t begin, int64_t end);
+
+/* FFM: gradients of rows [begin, end), from dscores. scratch: ffm_scratch_bytes. */
+typedef void (*blocks_kernel)(const batch_data *B, int64_t begin, int64_t end, void *scratch);
+
+/* Sums the gradients of a part's features and updates them. Whether all stayed finite. */
+typedef int (*learn_kernel)(const batch_data *B, int64_t part, const learn_scratch *scratch);
+
+/* One update of n parameters that share l1, l2 and scale, by their gradients (which it changes).
+ * state: of these parameters. Whether all stayed finite; one that would not keeps its value. */
+typedef struct {
+    double l1, l2, scale;
+} update_terms;
+typedef int (*update_kernel)(const fastfm_solver *solver, const update_terms *terms, int64_t n,
+                             void *parameters, void *state0, void *state1, const void *gradients);
+
 /* Indexed [parameters f64][data f64][indices i64]. */
 typedef struct {
     const char *name;
     score_kernel fm_score[2][2][2], ffm_score[2][2][2];
     gradient_kernel fm_gradient[2][2][2], ffm_gradient[2][2][2];
     check_kernel check[2];
+    partition_kernel partition[2][2][2];
+    blocks_kernel ffm_blocks[2][2][2];
+    learn_kernel fm_learn[2][2][2], ffm_learn[2][2][2];
+    update_kernel update[2];
 } kernel_table;
 
 extern const kernel_table kernels_baseline;
@@ -75,6 +134,9 @@ FORCE_INLINE int64_t prefetch_distance(int64_t bytes_per_value)
  * than in fm_score. 96 / 160 / 256: 19.6 / 16.9 / 17.5 ms with two threads at k = 8, 22.5 / 22.0
  * / 20.1 at k = 16. */
 #define GRADIENT_DISTANCE 192
+
+/* Features ahead whose state is prefetched before their update. */
+#define LEARN_DISTANCE 8
 
 /* Prefetches `bytes` bytes (best a constant) at row `index` of an array with rows of row_bytes. The
  * index need not be checked yet: nothing is read, and unsigned arithmetic may wrap. straddles: see
@@ -135,6 +197,16 @@ FORCE_INLINE int32_t *ffm_scratch_group_of(void *scratch, int64_t max_row)
  * ascend pair by pair in rows up to the second, and by hashing in longer ones. */
 #define CHECK_BY_BITS 8
 #define CHECK_BY_PAIRS 32
+
+/* The part of a feature, by the first bits of a multiplicative hash. */
+FORCE_INLINE uint64_t feature_hash(int64_t feature)
+{
+    return (uint64_t)feature * UINT64_C(0x9E3779B97F4A7C15);
+}
+FORCE_INLINE int64_t part_of(int64_t feature, int part_bits)
+{
+    return (int64_t)(feature_hash(feature) >> 1 >> (63 - part_bits));
+}
 
 FORCE_INLINE int64_t check_table_size(int64_t max_row)
 {

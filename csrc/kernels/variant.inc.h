@@ -4,5 +4,10 @@
 #include "ffm_row.inc.h"
 #include "ffm_score.inc.h"
 #include "ffm_gradient.inc.h"
+#include "partition.inc.h"
+#include "slots.inc.h"
+#include "fm_learn.inc.h"
+#include "ffm_blocks.inc.h"
+#include "ffm_learn.inc.h"
 #undef VARIANT
 #undef INDEX

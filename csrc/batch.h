@@ -1,0 +1,40 @@
+/* A batch of rows on its way through fastfm_train, and the memory for it. */
+#ifndef FASTFM_BATCH_H
+#define FASTFM_BATCH_H
+
+#include "parallel.h"
+#include "workspace.h"
+
+typedef struct {
+    batch_data b;
+    const fastfm_csr *X; /* where the rows come from */
+    const fastfm_targets *targets;
+    const fastfm_loss *loss;
+    const int64_t *rows; /* of the batch: places in X */
+    int64_t n_rows;
+    workspace work;
+    int n_threads;
+    int64_t max_rows, max_values, max_gradients; /* room; gradients in numbers */
+    int64_t *block_begin;                        /* (n_blocks + 1,) rows */
+    double *losses, *row_gradients;
+    learn_scratch *scratch; /* (n_threads,) */
+    void *scratch_memory;
+    void *memory;
+} training_batch;
+
+/* Allocates for batches of at most n_rows of X's rows. */
+fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastfm_model *model,
+                         const fastfm_solver *solver, int64_t n_rows, int n_threads,
+                         int64_t *bad_row);
+void batch_close(training_batch *batch);
+
+/* Takes as many of the n rows as there is room for, at least one, and lays them out in blocks. */
+fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, int64_t *bad_row);
+
+/* Copies the rows of a block into the batch, divided by their lengths if the solver says so. */
+void batch_copy_block(const training_batch *batch, int64_t block);
+
+/* Makes room for the largest part, once all blocks are sorted. */
+fastfm_status batch_make_scratch(training_batch *batch);
+
+#endif

@@ -1,0 +1,87 @@
+/* ffm_learn: sums the blocks of ffm_blocks in row order for the features of one part, and updates
+ * w_j and those V[j, b] whose field b was in a row with j. */
+static void NAME(ffm_sum_gradients)(const batch_data *B, int64_t part, const learn_scratch *scratch)
+{
+    const INDEX *indptr = (const INDEX *)B->X.indptr;
+    const DATA *data = (const DATA *)B->X.data;
+    const fastfm_model *ffm = B->model;
+    const int64_t k = ffm->n_factors, C = ffm->n_outputs, F = ffm->n_fields;
+    const int32_t *slot_of = scratch->slot_of;
+    for (int64_t b = 0; b < B->n_blocks; b++) {
+        const int64_t *begin = B->part_begin + b * (B->n_parts + 1) + part;
+        for (int64_t e = begin[0]; e < begin[1]; e++) {
+            const int64_t row = B->entries[e].row, place = (int64_t)B->entries[e].position - indptr[row];
+            const int64_t slot = *slot_of++, groups = B->n_groups[row];
+            const int32_t *fields = B->groups + indptr[row];
+            const REAL x = (REAL)data[B->entries[e].position];
+            const REAL *blocks =
+                (const REAL *)B->gradients + B->gradient_begin[row] + place * C * groups * k;
+            for (int64_t h = 0; h < groups; h++)
+                scratch->field_counts[slot * F + fields[h]] += 1;
+            for (int64_t c = 0; c < C; c++) {
+                REAL *sums = (REAL *)scratch->grad_V + (slot * C + c) * F * k;
+                ((REAL *)scratch->grad_w)[slot * C + c] +=
+                    ((const REAL *)B->dscores)[row * C + c] * x;
+                for (int64_t h = 0; h < groups; h++, blocks += k) {
+                    int64_t f = 0;
+#define ADD(lanes) NAME(CONCAT(ffm_add_, lanes))(sums + (int64_t)fields[h] * k + f, blocks + f)
+                    FOR_FACTORS(k, f, ADD)
+#undef ADD
+                }
+            }
+        }
+    }
+}
+
+/* Fields that are touched equally often, one after the other, are updated as one. */
+static int NAME(ffm_update)(const batch_data *B, const learn_scratch *scratch, int64_t slot,
+                            int64_t c, double scale)
+{
+    const fastfm_model *ffm = B->model;
+    const fastfm_solver *solver = B->solver;
+    const int64_t k = ffm->n_factors, C = ffm->n_outputs, F = ffm->n_fields;
+    const int64_t j = c * ffm->n_features + scratch->features[slot];
+    const int32_t *counts = scratch->field_counts + slot * F;
+    const REAL *gradients = (const REAL *)scratch->grad_V + (slot * C + c) * F * k;
+    int finite = 1;
+    for (int64_t b = 0, end; b < F; b = end) {
+        const double count = solver->rule == FASTFM_FTRL ? 1 : counts[b];
+        const update_terms terms = {solver->l1_factors, solver->l2_factors * count, scale};
+        for (end = b + 1; end < F && counts[end] == counts[b];)
+            end++;
+        if (counts[b] > 0)
+            finite &= NAME(update_at)(B, UPDATE, &terms, 1, (j * F + b) * k, (end - b) * k,
+                                      gradients + b * k);
+    }
+    return finite;
+}
+
+static int NAME(ffm_learn)(const batch_data *B, int64_t part, const learn_scratch *scratch)
+{
+    const fastfm_model *ffm = B->model;
+    const fastfm_solver *solver = B->solver;
+    const int64_t C = ffm->n_outputs, block = ffm->n_fields * ffm->n_factors;
+    const int64_t n_slots = NAME(find_slots)(B, part, scratch);
+    int finite = 1;
+    for (int64_t i = 0; i < n_slots * C; i++)
+        ((REAL *)scratch->grad_w)[i] = 0;
+    for (int64_t i = 0; i < n_slots * C * block; i++)
+        ((REAL *)scratch->grad_V)[i] = 0;
+    for (int64_t i = 0; i < n_slots * ffm->n_fields; i++)
+        scratch->field_counts[i] = 0;
+    NAME(ffm_sum_gradients)(B, part, scratch);
+    for (int64_t slot = 0; slot < n_slots; slot++) {
+        const int64_t feature = scratch->features[slot];
+        const double count = solver->rule == FASTFM_FTRL ? 1 : scratch->counts[slot];
+        const double scale =
+            (double)NAME(grown_scale)(B, feature, ((const REAL *)scratch->largest)[slot], block);
+        const update_terms linear = {solver->l1_linear, solver->l2_linear * count, scale};
+        NAME(prefetch_state)(B, scratch, slot + 1, n_slots, block);
+        for (int64_t c = 0; c < C; c++) {
+            finite &= NAME(update_at)(B, UPDATE, &linear, 0, c * ffm->n_features + feature, 1,
+                                      (const REAL *)scratch->grad_w + slot * C + c);
+            finite &= NAME(ffm_update)(B, scratch, slot, c, scale);
+        }
+    }
+    return finite;
+}

@@ -1,0 +1,279 @@
+/* fastfm_train: stochastic solvers in batches, with the same bits for any number of threads.
+ *
+ * First the threads share the rows of a batch: each is copied, scored with the parameters as they
+ * are, and its loss gradient kept; its values are sorted by a hash of their feature into parts.
+ * Then the threads share the parts: the gradients of a part's features are summed in the order of
+ * rows, and each of its parameters is updated once. With hogwild each thread takes batches of its
+ * own and does all of that alone. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "batch.h"
+#include "loss.h"
+#include "parallel.h"
+
+#define LEARN_WORK 8.0     /* multiply-adds for one of scoring */
+#define CACHE_BYTES 262144 /* of V, that rows touch which are scored before their gradients */
+
+static void find_losses(const training_batch *batch, int thread, int64_t begin, int64_t end)
+{
+    const fastfm_model *model = batch->b.model;
+    const int64_t C = model->n_outputs;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t row = batch->rows[i];
+        const double weight = batch->targets->weight ? batch->targets->weight[row] : 1;
+        double *gradient = batch->row_gradients + i * C;
+        fastfm_status status =
+            loss_row(batch->loss, batch->targets->y, batch->targets->y_type, row, batch->b.scores,
+                     model->real, i, C, &batch->losses[i], gradient);
+        if (status == FASTFM_OK && weight != 0 && !isfinite(batch->losses[i]))
+            status = FASTFM_DIVERGED;
+        if (status != FASTFM_OK) {
+            workspace_report(&batch->work, thread, status, i);
+            return;
+        }
+        for (int64_t c = 0; c < C; c++) {
+            gradient[c] = weight == 0 ? 0 : gradient[c] * weight;
+            set_real(batch->b.dscores, model->real, i * C + c, gradient[c]);
+        }
+        batch->losses[i] = weight == 0 ? 0 : batch->losses[i] * weight;
+    }
+}
+
+/* Rows that are scored before their FFM gradients are made, while what they touch is in the cache.
+ */
+static int64_t rows_at_once(const training_batch *batch)
+{
+    const fastfm_model *model = batch->b.model;
+    const int64_t values = batch->b.X.nnz / max_i64(batch->n_rows, 1) + 1;
+    const int64_t block = model->n_outputs * model->n_fields * model->n_factors;
+    return max_i64(1, CACHE_BYTES / (values * block * (int64_t)real_size(model->real)));
+}
+
+static void score_block(void *context, int64_t block, int thread)
+{
+    const training_batch *batch = (const training_batch *)context;
+    const fastfm_model *model = batch->b.model;
+    const fastfm_csr *X = &batch->b.X;
+    const int64_t begin = batch->block_begin[block], end = batch->block_begin[block + 1];
+    const int64_t real = (int64_t)real_size(model->real), C = model->n_outputs;
+    const int64_t step = model->fields ? rows_at_once(batch) : max_i64(1, end - begin);
+    const score_kernel score = model->fields ? KERNEL_OF(kernels()->ffm_score, model, X)
+                                             : KERNEL_OF(kernels()->fm_score, model, X);
+    void *scratch = workspace_scratch(&batch->work, thread);
+    batch_copy_block(batch, block);
+    if (workspace_check(&batch->work, thread, X, model->n_features, begin, end) != FASTFM_OK)
+        return;
+    KERNEL_OF(kernels()->partition, model, X)(&batch->b, block, begin, end);
+    for (int64_t i = begin; i < end; i += step) {
+        const int64_t last = min_i64(i + step, end);
+        score(X, model, i, last, batch->b.scores + i * C * real,
+              model->fields ? NULL : batch->b.sums + i * C * model->n_factors * real,
+              batch->b.max_row, scratch);
+        find_losses(batch, thread, i, last);
+        if (model->fields)
+            KERNEL_OF(kernels()->ffm_blocks, model, X)(&batch->b, i, last, scratch);
+    }
+}
+
+static void learn_part(void *context, int64_t part, int thread)
+{
+    const training_batch *batch = (const training_batch *)context;
+    const fastfm_model *model = batch->b.model;
+    const learn_kernel learn = model->fields ? KERNEL_OF(kernels()->ffm_learn, model, &batch->b.X)
+                                             : KERNEL_OF(kernels()->fm_learn, model, &batch->b.X);
+    if (!learn(&batch->b, part, &batch->scratch[thread]))
+        workspace_report(&batch->work, thread, FASTFM_DIVERGED, batch->n_rows - 1);
+}
+
+/* w0 is never penalised, and its value is 1 in every row. */
+static void learn_bias(const training_batch *batch)
+{
+    const fastfm_model *model = batch->b.model;
+    const fastfm_solver *solver = batch->b.solver;
+    const int64_t C = model->n_outputs, real = (int64_t)real_size(model->real);
+    const update_terms terms = {0, 0, 1};
+    for (int64_t c = 0; c < C; c++) {
+        char *state0 = (char *)solver->state[0].w0, *state1 = (char *)solver->state[1].w0;
+        double sum = 0, gradient;
+        for (int64_t i = 0; i < batch->n_rows; i++)
+            sum += batch->row_gradients[i * C + c];
+        set_real(&gradient, model->real, 0, sum);
+        if (!kernels()->update[model->real == FASTFM_F64](
+                solver, &terms, 1, (char *)model->w0 + c * real, state0 ? state0 + c * real : NULL,
+                state1 ? state1 + c * real : NULL, &gradient))
+            workspace_report(&batch->work, 0, FASTFM_DIVERGED, batch->n_rows - 1);
+    }
+}
+
+/* The rule as the kernels read it at a certain step. */
+static fastfm_solver at_step(const fastfm_solver *solver, int64_t step)
+{
+    fastfm_solver now = *solver;
+    if (solver->rule == FASTFM_ADAM) {
+        const double t = (double)step + 1;
+        now.learning_rate *= sqrt(1 - pow(solver->beta2, t)) / (1 - pow(solver->beta1, t));
+    }
+    return now;
+}
+
+/* Batch after batch of the rows. */
+typedef struct {
+    training_batch batch;
+    const fastfm_solver *solver;
+    fastfm_solver now;
+    const int64_t *rows;
+    int64_t n_rows, begin, n_steps, steps_at_once;
+    enum { BEFORE_BATCH, SCORING, LEARNING } phase;
+    double total;
+    fastfm_status status;
+    int64_t bad_row;
+} training_run;
+
+static fastfm_status fault_of_batch(training_run *run)
+{
+    int64_t place;
+    const fastfm_status status = workspace_fault(&run->batch.work, run->batch.n_threads, &place);
+    if (status != FASTFM_OK)
+        run->bad_row = run->batch.rows[place];
+    return status;
+}
+
+/* Batches start at multiples of batch_size, also after one that had to be cut. */
+static int start_batch(training_run *run, parallel_block *body, int64_t *n_blocks)
+{
+    const int64_t size = run->solver->batch_size;
+    const int64_t end = min_i64(run->n_rows, run->begin - run->begin % size + size);
+    if (run->begin == run->n_rows)
+        return 0;
+    run->now = at_step(run->solver, run->n_steps);
+    run->status = batch_take(&run->batch, run->rows + run->begin, end - run->begin, &run->bad_row);
+    run->phase = SCORING;
+    *body = score_block;
+    *n_blocks = run->batch.b.n_blocks;
+    return run->status == FASTFM_OK;
+}
+
+static int start_learning(training_run *run, parallel_block *body, int64_t *n_blocks)
+{
+    double sum = 0;
+    run->status = fault_of_batch(run);
+    if (run->status == FASTFM_OK)
+        run->status = batch_make_scratch(&run->batch);
+    if (run->status != FASTFM_OK)
+        return 0;
+    for (int64_t i = 0; i < run->batch.n_rows; i++)
+        sum += run->batch.losses[i];
+    run->total += sum;
+    run->phase = LEARNING;
+    *body = learn_part;
+    *n_blocks = run->batch.b.n_parts;
+    return 1;
+}
+
+static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
+{
+    training_run *run = (training_run *)context;
+    if (run->phase == SCORING)
+        return start_learning(run, body, n_blocks);
+    if (run->phase == LEARNING) {
+        learn_bias(&run->batch);
+        run->status = fault_of_batch(run);
+        run->begin += run->batch.n_rows;
+        run->n_steps += run->steps_at_once;
+        if (run->status != FASTFM_OK)
+            return 0;
+    }
+    return start_batch(run, body, n_blocks);
+}
+
+static fastfm_status learn_rows(training_run *run, const fastfm_csr *X, const fastfm_model *model,
+                                const fastfm_loss *loss, const fastfm_targets *targets,
+                                int n_threads)
+{
+    const int64_t most = min_i64(run->n_rows, run->solver->batch_size);
+    run->status = batch_open(&run->batch, X, model, &run->now, most, n_threads, &run->bad_row);
+    if (run->status != FASTFM_OK)
+        return run->status;
+    run->batch.loss = loss;
+    run->batch.targets = targets;
+    run->phase = BEFORE_BATCH;
+    parallel_phases(next_phase, run, n_threads);
+    batch_close(&run->batch);
+    return run->status;
+}
+
+typedef struct {
+    const fastfm_csr *X;
+    const fastfm_model *model;
+    const fastfm_loss *loss;
+    const fastfm_targets *targets;
+    training_run *runs; /* one for each thread */
+} hogwild_job;
+
+static void hogwild_part(void *context, int64_t part, int thread)
+{
+    const hogwild_job *job = (const hogwild_job *)context;
+    (void)thread;
+    if (job->runs[part].n_rows > 0)
+        learn_rows(&job->runs[part], job->X, job->model, job->loss, job->targets, 1);
+}
+
+/* Whole batches to each thread. */
+static fastfm_status learn_hogwild(hogwild_job *job, const int64_t *rows, int64_t n_rows,
+                                   fastfm_solver *solver, double *total, int n_threads,
+                                   int64_t *bad_row)
+{
+    const int64_t n_batches = (n_rows + solver->batch_size - 1) / solver->batch_size;
+    fastfm_status status = FASTFM_OK;
+    job->runs = (training_run *)calloc((size_t)n_threads, sizeof(training_run));
+    if (!job->runs)
+        return FASTFM_NO_MEMORY;
+    for (int64_t part = 0; part < n_threads; part++) {
+        const int64_t begin = n_batches * part / n_threads * solver->batch_size;
+        const int64_t end =
+            min_i64(n_rows, n_batches * (part + 1) / n_threads * solver->batch_size);
+        job->runs[part] = (training_run){.solver = solver,
+                                         .rows = rows + begin,
+                                         .n_rows = end - begin,
+                                         .n_steps = solver->n_steps + part,
+                                         .steps_at_once = n_threads};
+    }
+    parallel_for(n_threads, hogwild_part, job, n_threads);
+    for (int part = 0; part < n_threads; part++) {
+        *total += job->runs[part].total;
+        if (job->runs[part].status != FASTFM_OK && status == FASTFM_OK) {
+            status = job->runs[part].status;
+            *bad_row = job->runs[part].bad_row;
+        }
+    }
+    solver->n_steps += n_batches;
+    free(job->runs);
+    return status;
+}
+
+fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_rows,
+                           const fastfm_model *model, const fastfm_loss *loss,
+                           const fastfm_targets *targets, fastfm_solver *solver, double *total,
+                           int num_threads, int64_t *bad_row)
+{
+    const double per_row = score_work(X, model) / (double)max_i64(X->n_rows, 1);
+    const int64_t at_once = solver->hogwild ? n_rows : min_i64(n_rows, solver->batch_size);
+    const int n_threads = parallel_threads(num_threads, LEARN_WORK * per_row * (double)at_once);
+    training_run run = {.solver = solver,
+                        .rows = rows,
+                        .n_rows = n_rows,
+                        .n_steps = solver->n_steps,
+                        .steps_at_once = 1,
+                        .total = *total};
+    if (solver->hogwild && n_threads > 1) {
+        hogwild_job job = {X, model, loss, targets, NULL};
+        return learn_hogwild(&job, rows, n_rows, solver, total, n_threads, bad_row);
+    }
+    learn_rows(&run, X, model, loss, targets, n_threads);
+    solver->n_steps = run.n_steps;
+    *total = run.total;
+    *bad_row = run.bad_row;
+    return run.status;
+}

@@ -1,0 +1,12 @@
+"""Errors that are the library's own."""
+
+__all__ = ["DivergenceError"]
+
+
+class DivergenceError(ArithmeticError):
+    """Training ran away: a loss or a parameter is no longer a finite number.
+
+    The message names the epoch, the learning rate and the largest ``|x|``; the model holds the
+    last finite parameters. What helps: a smaller ``learning_rate``, columns of similar size,
+    ``clip_value``, more L2.
+    """

@@ -1,0 +1,414 @@
+# Solvers: the part of _core.pyx that trains. Included there, because it works on the same structs.
+
+from fastfm_c._errors import DivergenceError
+from fastfm_c._validation import as_fraction, as_not_negative, as_positive
+
+
+cdef class _TrainingRows:
+    """X, y and sample_weight, found fit to train on."""
+    cdef _Rows rows
+    cdef _Targets targets
+    cdef double largest
+
+    @property
+    def n_rows(self):
+        return self.rows.csr.n_rows
+
+    def total_weight(self, rows=None):
+        """Sum of the weights of these rows, or of all."""
+        if rows is None:
+            return self.targets.weight_sum
+        return float(len(rows) if self.targets.weight is None else self.targets.weight[rows].sum())
+
+
+cdef class _Solver:
+    """What the solvers share. They write to the parameters of the model while they learn."""
+    cdef readonly _Model model
+    cdef readonly _Loss loss
+    cdef readonly object rng
+    cdef readonly bint shuffle
+    cdef readonly object num_threads
+    cdef readonly object clip_value
+    cdef readonly object normalize
+    cdef fastfm_solver c
+    cdef list states  # of (w0, w, V) arrays
+    cdef cnp.ndarray scale
+    cdef readonly int64_t n_passes
+
+    def __init__(self, model, loss, *, learning_rate, l2_linear=0.0, l2_factors=0.0, batch_size,
+                 shuffle=False, hogwild=False, clip_value=None, normalize=None, num_threads=None,
+                 rng=None):
+        if not isinstance(model, _Model):
+            raise ValueError(f"model must be an FM or an FFM, got {type(model).__name__}")
+        if not isinstance(loss, _Loss):
+            raise ValueError("loss must be a SquaredLoss, LogisticLoss or SoftmaxLoss, got "
+                             f"{type(loss).__name__}")
+        self.model, self.loss = model, loss
+        self.model.require_parameters()
+        self.model.check_loss(self.loss)
+        for name in ("w", "V"):
+            if not getattr(model, name).flags.writeable:
+                raise ValueError(f"model.{name} is read-only: train a model.copy()")
+        if normalize not in (None, "instance"):
+            raise ValueError(f"normalize must be None or 'instance', got {normalize!r}")
+        threads_of(num_threads)
+        self.c.learning_rate = as_positive(learning_rate, "learning_rate")
+        self.c.l2_linear = as_not_negative(l2_linear, "l2_linear")
+        self.c.l2_factors = as_not_negative(l2_factors, "l2_factors")
+        self.c.clip = float("inf") if clip_value is None else as_positive(clip_value, "clip_value")
+        self.c.batch_size = as_count(batch_size, "batch_size")
+        self.c.normalize, self.c.hogwild = normalize is not None, bool(hogwild)
+        self.clip_value, self.normalize, self.num_threads = clip_value, normalize, num_threads
+        self.shuffle = bool(shuffle)
+        self.rng = np.random.default_rng(rng)
+        self.states = []
+
+    cdef int add_state(self, double value) except -1:
+        """One more number for each parameter."""
+        arrays = [aligned_zeros(np.shape(p), self.model.dtype) for p in self.model.parameters()]
+        for array in arrays:
+            if value:
+                array[...] = value
+        self.states.append(tuple(arrays))
+        self.point()
+        return 0
+
+    cdef int point(self) except -1:
+        """Sets the pointers of the C struct to the arrays that this object holds."""
+        for s, (w0, w, V) in enumerate(self.states):
+            self.c.state[s].w0 = cnp.PyArray_DATA(w0)
+            self.c.state[s].w = cnp.PyArray_DATA(w)
+            self.c.state[s].V = cnp.PyArray_DATA(V)
+        self.c.scale = NULL if self.scale is None else cnp.PyArray_DATA(self.scale)
+        return 0
+
+    @property
+    def learning_rate(self):
+        """Step size."""
+        return self.c.learning_rate
+
+    @property
+    def l2_linear(self):
+        """L2 penalty on `w`."""
+        return self.c.l2_linear
+
+    @property
+    def l2_factors(self):
+        """L2 penalty on `V`."""
+        return self.c.l2_factors
+
+    @property
+    def batch_size(self):
+        """Rows between two updates."""
+        return self.c.batch_size
+
+    @property
+    def hogwild(self):
+        """Whether threads update without waiting for each other."""
+        return bool(self.c.hogwild)
+
+    @property
+    def n_steps(self):
+        """Batches learned so far."""
+        return self.c.n_steps
+
+    @property
+    def nbytes(self):
+        """Bytes of the state, beside those of the model."""
+        arrays = [a for state in self.states for a in state]
+        return sum(a.nbytes for a in arrays if a is not None) + (
+            0 if self.scale is None else self.scale.nbytes)
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """Learn from the rows once, in batches of `batch_size`, in order or shuffled.
+
+        Two calls with the two halves of the rows leave the bits of one call with all of them, if the
+        first half is a multiple of `batch_size` rows and nothing is shuffled.
+
+        Parameters
+        ----------
+        X : scipy.sparse CSR matrix or array of shape (rows, n_features)
+            As for `FM.predict`, but finite.
+        y : array_like of shape (rows,)
+            Targets that the loss takes.
+        sample_weight : array_like of shape (rows,), optional
+            Finite weights >= 0, which multiply the rows' losses. A row of weight zero is as if absent.
+
+        Returns
+        -------
+        float
+            The progressive loss: the weighted mean over the rows, each scored before it is learned from.
+
+        Raises
+        ------
+        ValueError
+            For rows or targets that are unfit, before anything is learned.
+        DivergenceError
+            When a loss or a parameter is not finite; the parameters in the model still are.
+        """
+        data = self._prepare(X, y, sample_weight)
+        rows = self.rng.permutation((<_TrainingRows>data).rows.csr.n_rows) if self.shuffle else None
+        return self._learn(data, rows)
+
+    def _prepare(self, X, y, sample_weight=None):
+        """The rows, after all checks that a pass over them needs."""
+        cdef _TrainingRows data = _TrainingRows.__new__(_TrainingRows)
+        cdef int64_t bad_row = 0
+        cdef fastfm_status status
+        data.rows = rows_of(X, self.model.c.n_features)
+        data.targets = _Targets(y, sample_weight, data.rows.csr.n_rows)
+        with nogil:
+            status = fastfm_check(&data.rows.csr, self.model.c.n_features, &bad_row)
+        if status == FASTFM_REPEATED_COLUMN:
+            data.rows = data.rows.without_repeats()
+        elif status != FASTFM_OK:
+            data.rows.refuse(status, bad_row)
+        values = data.rows.data[data.rows.indptr[0]:data.rows.indptr[data.rows.csr.n_rows]]
+        # NaN makes both of them NaN; no array of absolute values is made.
+        data.largest = max(values.max(initial=0), -values.min(initial=0))
+        if not data.largest < float("inf"):
+            place = int(np.argmin(np.isfinite(values))) + data.rows.indptr[0]
+            row = np.searchsorted(data.rows.indptr, place, side="right") - 1
+            raise ValueError(f"row {row} of X holds {data.rows.data[place]}; training takes finite values")
+        self.check_targets(data.targets)
+        return data
+
+    cdef int check_targets(self, _Targets targets) except -1:
+        outputs = (self.model.c.n_outputs,) if self.loss.c.kind == FASTFM_SOFTMAX else ()
+        zeros = np.zeros((min(len(targets.y), 1 << 14), *outputs))
+        for begin in range(0, len(targets.y), 1 << 14):
+            piece = targets.y[begin:begin + len(zeros)]
+            try:
+                self.loss.loss(piece, zeros[:len(piece)])
+            except ValueError:
+                self.loss.loss(targets.y, np.zeros((len(targets.y), *outputs)))  # names the row
+        return 0
+
+    cdef int note_scale(self, double largest) except -1:
+        """Values beyond 1 ask for steps in units of each feature's own largest value."""
+        if self.scale is None and largest > 1 and self.c.rule != FASTFM_FTRL and not self.c.normalize:
+            self.scale = aligned_zeros((self.model.c.n_features,), self.model._V.dtype)
+            self.scale[...] = 1
+            self.point()
+        return 0
+
+    def _learn(self, _TrainingRows data not None, rows=None, progress=None):
+        """One pass over `rows` of data (int64, in this order; None: all); calls
+        ``progress(rows_done, n_rows, mean_loss_so_far)`` some times a second."""
+        cdef cnp.ndarray order = None if rows is None else np.ascontiguousarray(rows, np.int64)
+        cdef int64_t n_rows = data.rows.csr.n_rows if order is None else len(order)
+        cdef int64_t step = self.model.rows_per_call(data.rows) // 8 + 1
+        cdef int64_t begin = 0, end, bad_row = 0
+        cdef const int64_t *order_at
+        cdef double total = 0, weight = 0
+        cdef fastfm_status status
+        cdef int n_threads = threads_of(self.num_threads)
+        cdef const fastfm_targets *targets = &data.targets.targets
+        step = (step + self.c.batch_size - 1) // self.c.batch_size * self.c.batch_size
+        self.note_scale(data.largest)
+        while begin < n_rows:
+            end = min(begin + step, n_rows)
+            piece = np.arange(begin, end) if order is None else order[begin:end]
+            order_at = <const int64_t *>cnp.PyArray_DATA(piece)
+            with nogil:
+                status = fastfm_train(&data.rows.csr, order_at, end - begin, &self.model.c,
+                                      &self.loss.c, targets, &self.c, &total, n_threads, &bad_row)
+            if status == FASTFM_DIVERGED:
+                raise DivergenceError(
+                    f"epoch {self.n_passes + 1} diverged at row {bad_row}: a loss or a parameter is not finite "
+                    f"any more (learning_rate {self.c.learning_rate}, largest |x| {data.largest:.3g}); a "
+                    "smaller learning_rate, clip_value, or values of order 1 help"
+                )
+            if status == FASTFM_BAD_LABEL:
+                self.loss.refuse(status, data.targets.y, bad_row, self.model.c.n_outputs)
+            if status == FASTFM_BAD_ROW:
+                raise ValueError(f"rows holds {bad_row}, expected 0 <= row < {data.rows.csr.n_rows}")
+            if status != FASTFM_OK:
+                data.rows.refuse(status, bad_row)
+            weight += data.total_weight(piece)
+            begin = end
+            if progress is not None:
+                progress(int(end), int(n_rows), total / weight if weight else 0.0)
+            PyErr_CheckSignals()
+        self.n_passes += 1
+        return total / weight if weight else 0.0
+
+    def _options(self):
+        """The arguments of __init__ but for model and loss."""
+        return {
+            "learning_rate": self.c.learning_rate, "l2_linear": self.c.l2_linear,
+            "l2_factors": self.c.l2_factors, "batch_size": self.c.batch_size, "shuffle": self.shuffle,
+            "hogwild": self.hogwild, "clip_value": self.clip_value, "normalize": self.normalize,
+            "num_threads": self.num_threads,
+        }
+
+    def __reduce__(self):
+        progress = self.c.n_steps, self.n_passes, self.rng, self.states, self.scale
+        return _restore_solver, (type(self), self.model, self.loss, self._options(), progress)
+
+    def __repr__(self):
+        options = ", ".join(f"{name}={value!r}" for name, value in self._options().items()
+                            if value is not None and value is not False)
+        return f"{type(self).__name__}({self.model!r}, {self.loss!r}, {options})"
+
+
+def _restore_solver(create, model, loss, options, progress):
+    cdef _Solver solver = create(model, loss, **options)
+    solver.c.n_steps, solver.n_passes, solver.rng, states, scale = progress
+    solver.states = []
+    for arrays in states:
+        own = [as_parameter(a, model.dtype, np.shape(p), "state")
+               for a, p in zip(arrays, solver.model.parameters())]
+        solver.states.append(tuple(own))
+    solver.scale = None if scale is None else as_parameter(scale, model.dtype, (model.n_features,), "scale")
+    solver.point()
+    return solver
+
+
+cdef class SGD(_Solver):
+    """Stochastic gradient descent: ``p -= learning_rate * g``.
+
+    The gradients of a batch are summed, not averaged, so that the learning rate means the same whatever
+    the batch size. Values of X beyond 1 are learned from in units of the largest |x| of their column so
+    far.
+
+    Parameters
+    ----------
+    model : FM or FFM
+        Its parameters are changed in place.
+    loss : SquaredLoss, LogisticLoss or SoftmaxLoss
+    learning_rate : float
+    l2_linear, l2_factors : float, default 0
+        Each row adds ``l2_linear / 2 * w_j**2`` and ``l2_factors / 2 * |v_j|**2`` of the parameters that it
+        touches to its loss. (The objective of `FM.objective` has the penalty of all parameters once.)
+    batch_size : int
+        Rows that are scored with the same parameters; each parameter is updated once for all of them. 1
+        updates after every row.
+    shuffle : bool, default False
+        Whether `partial_fit` takes the rows in a random order.
+    hogwild : bool, default False
+        Threads learn from batches of their own without waiting for each other (Niu et al. 2011): faster,
+        but the result differs from run to run. Otherwise its bits do not depend on the number of threads.
+    clip_value : float, optional
+        Largest absolute gradient of a parameter in a batch.
+    normalize : None or "instance"
+        "instance" divides each row by its length first, as libffm does. The model then expects rows of
+        length 1.
+    num_threads : int, optional
+        Default: `fastfm_c.get_num_threads`.
+    rng : anything that `numpy.random.default_rng` takes
+        For `shuffle`.
+
+    Raises
+    ------
+    ValueError
+        For an option outside its range, a loss that does not fit the model, or a read-only model.
+    """
+
+    def __init__(self, model, loss, *, learning_rate=0.01, batch_size=32, **options):
+        _Solver.__init__(self, model, loss, learning_rate=learning_rate, batch_size=batch_size, **options)
+        self.c.rule = FASTFM_SGD
+
+
+cdef class AdaGrad(_Solver):
+    """AdaGrad (Duchi et al. 2011): ``G += g**2; p -= learning_rate * g / sqrt(G)``.
+
+    Parameters
+    ----------
+    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, hogwild, clip_value, \
+normalize, num_threads, rng
+        As for `SGD`.
+    initial_accumulator : float, default 1
+        What every G starts with.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> from fastfm_c import FM, AdaGrad, LogisticLoss
+    >>> X, y = csr_array(np.eye(4)), np.array([0, 1, 0, 1])
+    >>> solver = AdaGrad(FM.random(4, 2, rng=0), LogisticLoss(), learning_rate=0.5)
+    >>> losses = [solver.partial_fit(X, y) for _ in range(3)]
+    >>> losses[0] > losses[1] > losses[2]
+    True
+    """
+    cdef readonly double initial_accumulator
+
+    def __init__(self, model, loss, *, learning_rate=0.03, batch_size=256, initial_accumulator=1.0,
+                 **options):
+        _Solver.__init__(self, model, loss, learning_rate=learning_rate, batch_size=batch_size, **options)
+        self.c.rule = FASTFM_ADAGRAD
+        self.initial_accumulator = as_positive(initial_accumulator, "initial_accumulator")
+        self.add_state(self.initial_accumulator)
+
+    def _options(self):
+        return _Solver._options(self) | {"initial_accumulator": self.initial_accumulator}
+
+
+cdef class Adam(_Solver):
+    """Adam (Kingma and Ba 2015), lazy: means decay only when their parameter is touched.
+
+    Parameters
+    ----------
+    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, hogwild, clip_value, \
+normalize, num_threads, rng
+        As for `SGD`.
+    beta1, beta2 : float, default 0.9 and 0.999
+        Decay of the means of gradients and of their squares, in [0, 1).
+    epsilon : float, default 1e-8
+    """
+
+    def __init__(self, model, loss, *, learning_rate=0.001, batch_size=256, beta1=0.9, beta2=0.999,
+                 epsilon=1e-8, **options):
+        _Solver.__init__(self, model, loss, learning_rate=learning_rate, batch_size=batch_size, **options)
+        self.c.rule = FASTFM_ADAM
+        self.c.beta1, self.c.beta2 = as_fraction(beta1, "beta1"), as_fraction(beta2, "beta2")
+        self.c.epsilon = as_positive(epsilon, "epsilon")
+        self.add_state(0)
+        self.add_state(0)
+
+    def _options(self):
+        return _Solver._options(self) | {"beta1": self.c.beta1, "beta2": self.c.beta2,
+                                         "epsilon": self.c.epsilon}
+
+
+cdef class FTRL(_Solver):
+    """FTRL-Proximal (McMahan et al. 2013, algorithm 1): L1 that makes exact zeros.
+
+    Here all penalties are on the whole parameter, as in the paper, and not on each row's. Values of X
+    should be of order 1. The bias is not penalised.
+
+    Parameters
+    ----------
+    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, hogwild, clip_value, \
+normalize, num_threads, rng
+        As for `SGD`; learning_rate is the paper's alpha.
+    beta : float, default 1
+        Added to each root of summed squares.
+    l1_linear, l1_factors : float, default 0
+        L1 penalties on `w` and `V`.
+    """
+
+    def __init__(self, model, loss, *, learning_rate=0.1, batch_size=256, beta=1.0, l1_linear=0.0,
+                 l1_factors=0.0, **options):
+        _Solver.__init__(self, model, loss, learning_rate=learning_rate, batch_size=batch_size, **options)
+        self.c.rule = FASTFM_FTRL
+        self.c.beta1 = as_positive(beta, "beta")
+        self.c.l1_linear = as_not_negative(l1_linear, "l1_linear")
+        self.c.l1_factors = as_not_negative(l1_factors, "l1_factors")
+        self.add_state(0)
+        self.add_state(0)
+        self.start_at_parameters()
+
+    cdef int start_at_parameters(self) except -1:
+        """The z that the present parameters follow from."""
+        penalties = (0, 0), (self.c.l1_linear, self.c.l2_linear), (self.c.l1_factors, self.c.l2_factors)
+        for z, p, (l1, l2) in zip(self.states[0], self.model.parameters(), penalties):
+            np.multiply(p, -(self.c.beta1 / self.c.learning_rate + l2), out=z)
+            if l1:
+                z -= np.sign(p) * p.dtype.type(l1)
+        return 0
+
+    def _options(self):
+        return _Solver._options(self) | {"beta": self.c.beta1, "l1_linear": self.c.l1_linear,
+                                         "l1_factors": self.c.l1_factors}
