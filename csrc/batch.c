@@ -68,6 +68,7 @@ static void lay_out(training_batch *batch, arena *memory)
         batch->b.gradient_begin = (int64_t *)take(memory, rows * 8);
         batch->b.n_groups = (int64_t *)take(memory, rows * 8);
         batch->b.groups = (int32_t *)take(memory, values * 4);
+        batch->b.runs = (int32_t *)take(memory, values * 4);
     } else {
         batch->b.sums = (char *)take(memory, rows * C * model->n_factors * real);
     }
@@ -227,7 +228,7 @@ static void lay_out_scratch(const training_batch *batch, learn_scratch *scratch,
     scratch->grad_w = (char *)take(memory, slots * C * real);
     scratch->grad_V = (char *)take(memory, slots * C * block * real);
     if (model->fields)
-        scratch->field_counts = (int32_t *)take(memory, slots * model->n_fields * 4);
+        scratch->field_counts = (int32_t *)take(memory, slots * (model->n_fields + 1) * 4);
 }
 
 fastfm_status batch_make_scratch(training_batch *batch)

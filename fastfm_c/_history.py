@@ -47,7 +47,8 @@ class History:
     def __repr__(self) -> str:
         n, best = self.n_iter, self.best_epoch
         head = f"History: {n} epochs of {self.rows:,} rows in {sum(self.seconds):.2f} s"
-        lines = [f"{head}, stopped by {self.stop_reason}", f"{'epoch':>7}{'loss':>12}{'seconds':>10}"]
+        end = f", stopped by {self.stop_reason}" if self.stop_reason else ""
+        lines = [head + end, f"{'epoch':>7}{'loss':>12}{'seconds':>10}"]
         if self.metric:
             lines[1] += f"  validation {self.metric}"
         shown = sorted({1, 2, 3, best or 1, n - 2, n - 1, n} & set(range(1, n + 1)))

@@ -11,9 +11,14 @@ import scipy.sparse as sp
 from ._history import EpochInfo
 from ._validation import as_targets, as_weights
 
-__all__ = ["Monitor", "Validation"]
+__all__ = ["Monitor", "Validation", "as_matrix"]
 
 LARGEST_IN_MEMORY = 64 * 2**20  # bytes of best parameters; more go to a temporary file
+
+
+def as_matrix(X):
+    """X as what can be used again and again, and sliced: a CSR matrix or an ndarray."""
+    return X.tocsr() if sp.issparse(X) else np.asarray(X)
 
 
 class Validation:
@@ -32,7 +37,7 @@ class Validation:
         if not isinstance(eval_set, tuple) or len(eval_set) not in (2, 3):
             raise ValueError("eval_set must be a tuple (X, y) or (X, y, sample_weight)")
         self.model, self.metric, self.num_threads = model, metric, num_threads
-        self.X = eval_set[0].tocsr() if sp.issparse(eval_set[0]) else np.asarray(eval_set[0])
+        self.X = as_matrix(eval_set[0])
         scores = self.scores()
         self.y = as_targets(eval_set[1], len(scores))
         weight = as_weights(eval_set[2], len(scores)) if len(eval_set) == 3 else None
@@ -123,7 +128,8 @@ class _Checkpoint:
 
     def __init__(self, model):
         self.model = model
-        self.file = io.BytesIO() if model.nbytes <= LARGEST_IN_MEMORY else tempfile.TemporaryFile()
+        # Not spooled: a spooled file takes an array into memory before it sees that it is too large.
+        self.file = tempfile.TemporaryFile() if model.nbytes > LARGEST_IN_MEMORY else io.BytesIO()  # noqa: SIM115
         self.w0 = None  # None: nothing is saved, or not all of it
 
     def arrays(self):

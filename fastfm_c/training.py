@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import scipy.sparse as sp
 
 from . import _core
 from ._history import EpochInfo, History
 from ._lbfgs import fit_lbfgs
 from ._metrics import metric_of
-from ._monitor import Monitor, Validation
+from ._monitor import Monitor, Validation, as_matrix
 from ._progress import reporter
 from ._validation import as_count, as_not_negative, as_weights
 
@@ -133,7 +132,7 @@ def train(
     tol, rng = as_not_negative(tol, "tol"), np.random.default_rng(rng)
     callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
 
-    X = X.tocsr() if sp.issparse(X) else np.asarray(X)
+    X = as_matrix(X)
     learner.prepare(X, y, sample_weight)  # refuses malformed rows, which SciPy must not slice
     rows = None
     if stopping and eval_set is None:
@@ -142,10 +141,9 @@ def train(
     if eval_set is not None:
         history.metric = metric_name
         validation = Validation(model, eval_set, metric, num_threads)
+    patience = patience if stopping else None
     report = reporter(verbose, max_iter, history.rows)
-    with Monitor(
-        model, history, validation, patience if stopping else None, tol, callbacks, report
-    ) as monitor:
+    with Monitor(model, history, validation, patience, tol, callbacks, report) as monitor:
         learner.learn(monitor, rows, max_iter, rng if shuffle else None)
     return history
 
@@ -163,8 +161,13 @@ def _hold_out(X, y, sample_weight, fraction, rng):
         )
     order = rng.permutation(n_rows).astype(np.int64, copy=False)
     held_out, rows = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
-    weight = None if sample_weight is None else np.asarray(sample_weight)[held_out]
-    return rows, (X[held_out], np.asarray(y)[held_out], weight)
+    y, weight = np.asarray(y)[held_out], None
+    if sample_weight is not None:
+        weight = np.asarray(sample_weight)
+        if not np.any(weight[rows]):
+            raise ValueError("all rows of positive sample_weight were held out: pass an eval_set")
+        weight = weight[held_out]
+    return rows, (X[held_out], y, weight)
 
 
 class _Epochs:

@@ -8,7 +8,15 @@ static void NAME(ffm_blocks_row)(const batch_data *B, NAME(ffm_row) * row, int64
     const REAL *V = (const REAL *)ffm->V + c * ffm->n_features * ffm->n_fields * k;
     REAL *out = (REAL *)B->gradients + B->gradient_begin[i];
     const int64_t first = ((const INDEX *)B->X.indptr)[i];
-    for (int64_t group = 0; group < groups; group++) {
+    for (int64_t a = 0; groups == row->n_values && a < groups; a++) {
+        REAL *block = out + ((row->position[a] - first) * C + c) * groups * k;
+        int64_t f = 0;
+#define BLOCK_SINGLE(lanes) \
+    NAME(CONCAT(ffm_block_single_, lanes))(row, a, V + f, k, g * row->x[a], block + f)
+        FOR_FACTORS(k, f, BLOCK_SINGLE)
+#undef BLOCK_SINGLE
+    }
+    for (int64_t group = 0; groups < row->n_values && group < groups; group++) {
         int64_t f = 0;
 #define SUMS_FOR(lanes) NAME(CONCAT(ffm_sums_for_, lanes))(row, group, V + f, k, row->sums + f)
         FOR_FACTORS(k, f, SUMS_FOR)
@@ -32,10 +40,13 @@ static void NAME(ffm_blocks)(const batch_data *B, int64_t begin, int64_t end, vo
     NAME(ffm_row_place)(&row, scratch, B->max_row, ffm->n_fields);
     for (int64_t i = begin; i < end; i++) {
         int32_t *groups = B->groups + ((const INDEX *)B->X.indptr)[i];
+        int32_t *runs = B->runs + ((const INDEX *)B->X.indptr)[i];
         NAME(ffm_row_load)(&row, &B->X, ffm, i);
         B->n_groups[i] = row.n_groups;
-        for (int64_t g = 0; g < row.n_groups; g++)
+        for (int64_t g = row.n_groups - 1; g >= 0; g--) {
             groups[g] = (int32_t)(row.field[g] / ffm->n_factors);
+            runs[g] = g + 1 < row.n_groups && groups[g + 1] == groups[g] + 1 ? runs[g + 1] + 1 : 1;
+        }
         for (int64_t c = 0; c < ffm->n_outputs; c++)
             NAME(ffm_blocks_row)(B, &row, i, c);
     }

@@ -136,10 +136,16 @@ static void NAME(CONCAT(ffm_block_value_, LANES))(const NAME(ffm_row) * row, int
     }
 }
 
-/* sums += values, n_lanes of both. */
-static void NAME(CONCAT(ffm_add_, LANES))(REAL *RESTRICT sums, const REAL *RESTRICT values)
+/* The same where each group has one value, which is S. */
+static void NAME(CONCAT(ffm_block_single_, LANES))(const NAME(ffm_row) * row, int64_t a,
+                                                   const REAL *V, int64_t k, REAL gx, REAL *out)
 {
-    OP(_store)(sums, OP(_add)(OP(_load)(sums), OP(_load)(values)));
+    const LANES_TYPE scale = OP(_broadcast)(gx);
+    const REAL *v_field = V + row->field_offset[a], *x = row->x;
+    for (int64_t h = 0; h < row->n_groups; h++)
+        OP(_store)(out + h * k, OP(_mul)(scale, OP(_mul)(OP(_load)(v_field + row->block[h]),
+                                                         OP(_broadcast)(x[h]))));
+    OP(_store)(out + a * k, OP(_zero)());
 }
 #undef OP
 #undef LANES_TYPE

@@ -1,5 +1,19 @@
 /* ffm_learn: sums the blocks of ffm_blocks in row order for the features of one part, and updates
  * w_j and those V[j, b] whose field b was in a row with j. */
+FORCE_INLINE void NAME(ffm_add)(REAL *RESTRICT sums, const REAL *RESTRICT values, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        sums[i] += values[i];
+}
+
+/* Where the gradient of an entry's value lies. */
+FORCE_INLINE const REAL *NAME(ffm_blocks_of)(const batch_data *B, const batch_entry *entry)
+{
+    const int64_t place = (int64_t)entry->position - ((const INDEX *)B->X.indptr)[entry->row];
+    return (const REAL *)B->gradients + B->gradient_begin[entry->row] +
+           place * B->model->n_outputs * B->n_groups[entry->row] * B->model->n_factors;
+}
+
 static void NAME(ffm_sum_gradients)(const batch_data *B, int64_t part, const learn_scratch *scratch)
 {
     const INDEX *indptr = (const INDEX *)B->X.indptr;
@@ -10,24 +24,25 @@ static void NAME(ffm_sum_gradients)(const batch_data *B, int64_t part, const lea
     for (int64_t b = 0; b < B->n_blocks; b++) {
         const int64_t *begin = B->part_begin + b * (B->n_parts + 1) + part;
         for (int64_t e = begin[0]; e < begin[1]; e++) {
-            const int64_t row = B->entries[e].row, place = (int64_t)B->entries[e].position - indptr[row];
-            const int64_t slot = *slot_of++, groups = B->n_groups[row];
-            const int32_t *fields = B->groups + indptr[row];
-            const REAL x = (REAL)data[B->entries[e].position];
-            const REAL *blocks =
-                (const REAL *)B->gradients + B->gradient_begin[row] + place * C * groups * k;
-            for (int64_t h = 0; h < groups; h++)
-                scratch->field_counts[slot * F + fields[h]] += 1;
-            for (int64_t c = 0; c < C; c++) {
+            const batch_entry *entry = B->entries + e;
+            const int64_t row = entry->row, slot = *slot_of++, groups = B->n_groups[row];
+            const int32_t *fields = B->groups + indptr[row], *runs = B->runs + indptr[row];
+            const REAL x = (REAL)data[entry->position];
+            const REAL *blocks = NAME(ffm_blocks_of)(B, entry);
+            const batch_entry *next = entry + (e + 2 < begin[1] ? 2 : 0);
+            const int64_t bytes = C * B->n_groups[next->row] * k * (int64_t)sizeof(REAL);
+            prefetch_row(NAME(ffm_blocks_of)(B, next), 0, 0, bytes, 0);
+            int32_t *counts = scratch->field_counts + slot * (F + 1);
+            for (int64_t h = 0; h < groups; h += runs[h]) {
+                counts[fields[h]] += 1;
+                counts[fields[h] + runs[h]] -= 1;
+            }
+            for (int64_t c = 0; c < C; c++, blocks += groups * k) {
                 REAL *sums = (REAL *)scratch->grad_V + (slot * C + c) * F * k;
                 ((REAL *)scratch->grad_w)[slot * C + c] +=
                     ((const REAL *)B->dscores)[row * C + c] * x;
-                for (int64_t h = 0; h < groups; h++, blocks += k) {
-                    int64_t f = 0;
-#define ADD(lanes) NAME(CONCAT(ffm_add_, lanes))(sums + (int64_t)fields[h] * k + f, blocks + f)
-                    FOR_FACTORS(k, f, ADD)
-#undef ADD
-                }
+                for (int64_t h = 0; h < groups; h += runs[h])
+                    NAME(ffm_add)(sums + fields[h] * k, blocks + h * k, runs[h] * k);
             }
         }
     }
@@ -41,15 +56,17 @@ static int NAME(ffm_update)(const batch_data *B, const learn_scratch *scratch, i
     const fastfm_solver *solver = B->solver;
     const int64_t k = ffm->n_factors, C = ffm->n_outputs, F = ffm->n_fields;
     const int64_t j = c * ffm->n_features + scratch->features[slot];
-    const int32_t *counts = scratch->field_counts + slot * F;
+    const int32_t *changes = scratch->field_counts + slot * (F + 1);
     const REAL *gradients = (const REAL *)scratch->grad_V + (slot * C + c) * F * k;
     int finite = 1;
-    for (int64_t b = 0, end; b < F; b = end) {
-        const double count = solver->rule == FASTFM_FTRL ? 1 : counts[b];
-        const update_terms terms = {solver->l1_factors, solver->l2_factors * count, scale};
-        for (end = b + 1; end < F && counts[end] == counts[b];)
+    for (int64_t b = 0, end, count = 0; b < F; b = end) {
+        update_terms terms = {solver->l1_factors, solver->l2_factors, scale};
+        count += changes[b];
+        if (solver->rule != FASTFM_FTRL)
+            terms.l2 *= (double)count;
+        for (end = b + 1; end < F && changes[end] == 0;)
             end++;
-        if (counts[b] > 0)
+        if (count > 0)
             finite &= NAME(update_at)(B, UPDATE, &terms, 1, (j * F + b) * k, (end - b) * k,
                                       gradients + b * k);
     }
@@ -67,7 +84,7 @@ static int NAME(ffm_learn)(const batch_data *B, int64_t part, const learn_scratc
         ((REAL *)scratch->grad_w)[i] = 0;
     for (int64_t i = 0; i < n_slots * C * block; i++)
         ((REAL *)scratch->grad_V)[i] = 0;
-    for (int64_t i = 0; i < n_slots * ffm->n_fields; i++)
+    for (int64_t i = 0; i < n_slots * (ffm->n_fields + 1); i++)
         scratch->field_counts[i] = 0;
     NAME(ffm_sum_gradients)(B, part, scratch);
     for (int64_t slot = 0; slot < n_slots; slot++) {

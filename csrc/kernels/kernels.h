@@ -48,13 +48,14 @@ typedef struct {
     int64_t *part_begin;
     /* FFM: the gradient of value p of row i for output c starts at gradients + gradient_begin[i] +
      * ((p - first of row) * n_outputs + c) * n_groups[i] * n_factors, for the fields
-     * groups[first of row + g]. */
+     * groups[first of row + g]; runs of how many fields that follow each other begin there. */
     char *gradients;
     int64_t *gradient_begin, *n_groups;
-    int32_t *groups;
+    int32_t *groups, *runs;
 } batch_data;
 
-/* What a thread needs to learn one part: ffm: field_counts too. Room for `room` entries. */
+/* What a thread needs to learn one part. Room for `room` entries. FFM: field_counts, of which the
+ * sums up to b tell how often V[j, b] is touched, (n_fields + 1) for each slot. */
 typedef struct {
     int64_t room, table_size;
     int32_t *table, *slot_of, *counts, *field_counts;
