@@ -7,9 +7,18 @@
 #define BLOCK_VALUES 8192
 #define PART_ENTRIES 1024
 #define MAX_PART_BITS 8
+#define ROWS_AHEAD 6 /* that are prefetched while rows are copied */
 /* FFM gradients of a batch, in bytes, and values: larger batches are cut. */
 #define MAX_GRADIENT_BYTES (INT64_C(1) << 26)
 #define MAX_VALUES (INT64_C(1) << 24)
+
+/* Entries [first, first + n) of an array, or the beginning of them. */
+static void prefetch_bytes(const void *array, int64_t first, int64_t n, int64_t size)
+{
+    const uintptr_t start = (uintptr_t)array + (uintptr_t)(first * size);
+    for (int64_t b = 0; b < min_i64(n * size, 1024); b += CACHE_LINE)
+        PREFETCH(start + (uintptr_t)b);
+}
 
 static int64_t row_length(const fastfm_csr *X, int64_t i)
 {
@@ -147,6 +156,8 @@ fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, 
     for (; taken < n && taken < batch->max_rows; taken++) {
         const int64_t i = rows[taken];
         int64_t z, gradients_end;
+        const int64_t ahead = rows[min_i64(taken + 4 * ROWS_AHEAD, n - 1)];
+        prefetch_bytes(X->indptr, ahead, 1, X->index_type == FASTFM_I32 ? 4 : 8);
         if (i < 0 || i >= X->n_rows) {
             *bad_row = i;
             return FASTFM_BAD_ROW;
@@ -178,6 +189,20 @@ static void divide_by_length(void *data, fastfm_type type, int64_t first, int64_
         set_real(data, type, p, real_at(data, type, p) / sqrt(squares));
 }
 
+/* Shuffled rows lie anywhere. */
+static void prefetch_source_row(const training_batch *batch, int64_t i)
+{
+    const fastfm_csr *X = batch->X;
+    const int64_t index = X->index_type == FASTFM_I32 ? 4 : 8;
+    int64_t from, z;
+    if (i >= batch->n_rows)
+        return;
+    from = index_at(X->indptr, X->index_type, batch->rows[i]);
+    z = row_length(&batch->b.X, i);
+    prefetch_bytes(X->indices, from, z, index);
+    prefetch_bytes(X->data, from, z, (int64_t)real_size(X->data_type));
+}
+
 void batch_copy_block(const training_batch *batch, int64_t block)
 {
     const fastfm_csr *X = batch->X, *own = &batch->b.X;
@@ -185,6 +210,7 @@ void batch_copy_block(const training_batch *batch, int64_t block)
     const int64_t data = (int64_t)real_size(X->data_type);
     char *own_indices = (char *)(uintptr_t)own->indices, *own_data = (char *)(uintptr_t)own->data;
     for (int64_t i = batch->block_begin[block]; i < batch->block_begin[block + 1]; i++) {
+        prefetch_source_row(batch, i + ROWS_AHEAD);
         const int64_t from = index_at(X->indptr, X->index_type, batch->rows[i]);
         const int64_t to = index_at(own->indptr, own->index_type, i);
         const int64_t z = row_length(own, i);

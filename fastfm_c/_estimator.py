@@ -54,7 +54,7 @@ class Estimator(BaseEstimator):
     early_stopping: bool | str | Callable[..., float] | None = None
     validation_fraction: float = 0.1
     n_iter_no_change: int | None = None
-    tol: float = 1e-5
+    tol: float = 1e-4
     warm_start: bool = False
     dtype: DTypeLike = "float32"
     random_state: Any = None
@@ -114,13 +114,17 @@ class Estimator(BaseEstimator):
             eval_set = self._validation_rows(eval_set)
         self.__dict__.pop("solver_", None)
         self.history_, self.n_iter_ = History(X.shape[0]), 0
-
         converged = False
+        patience = (self.n_iter_no_change or 10) if self.solver == "lbfgs" else None
 
         def note(info):
             nonlocal converged
             self.history_, self.n_iter_, losses = info.history, info.epoch, info.history.loss
-            converged = self.solver == "lbfgs" and len(losses) > 1 and losses[-2] - losses[-1] < self.tol
+            converged = (
+                patience is not None
+                and len(losses) > patience
+                and losses[-1 - patience] - losses[-1] < self.tol
+            )
             return converged
 
         given = (callbacks,) if callable(callbacks) else tuple(callbacks or ())
@@ -149,7 +153,7 @@ class Estimator(BaseEstimator):
             )
         finally:
             _multiply_scores(model, self._scale)
-            self.model_ = _in_dtype(model, self.dtype)
+            self.model_: FM | FFM = _in_dtype(model, self.dtype)
             self._finish(self.history_)
         if converged:
             self.history_.stop_reason = "converged"
@@ -252,7 +256,7 @@ class FieldAware:
             fields = self.fields
         elif fields is None:
             fields = np.arange(n_features)
-        return FFM.random(as_fields(fields, n_features, None), self.n_factors, **options)  # type: ignore[attr-defined]
+        return FFM.random(as_fields(fields, n_features, None), self.n_factors, **options)
 
 
 def require_weight(weight):
@@ -283,7 +287,7 @@ def _multiply_scores(model, factor):
         V *= np.sqrt(factor)
 
 
-def _in_dtype(model, dtype):
+def _in_dtype(model: FM | FFM, dtype: DTypeLike) -> FM | FFM:
     """The model, or a copy in another dtype."""
     if model.dtype == np.dtype(dtype):
         return model

@@ -108,20 +108,21 @@ _PARAMETERS = """n_factors : int
         Rows between two updates. None is the default of the solver; a fit to few rows takes fewer, so that
         a pass has 64 updates. "lbfgs" has none.
     l2_linear, l2_factors : float
-        L2 penalties on the linear weights and on the factors, not on the bias; see the solvers.{penalties}{classes}
-    init_stdev : float
+        L2 penalties on the linear weights and on the factors, not on the bias: see the solvers.{penalties}
+{classes}    init_stdev : float
         Standard deviation of the factors that a fit begins with.
     early_stopping : None, bool, "log_loss", "auc", "rmse" or callable
         Whether, and by which figure of the validation rows, a fit stops early and goes back to its best
-        pass. A callable takes ``(y, scores)``, and ``sample_weight=`` where validation rows have weights{units}.
+        pass. A callable takes ``(y, scores)``, and ``sample_weight=`` where rows have weights; the scores are
+        those of `decision_function` or, for a regressor, `predict`.
         `fastfm_c.training.train` says more.
     validation_fraction : float
         Share of the rows to hold out for early stopping where `fit` is given no `eval_set`.
     n_iter_no_change : int or None
-        Passes without an improvement after which a fit stops early. None: 2, or 10 with "lbfgs".
+        Passes without an improvement after which early stopping ends a fit. None: 2, or 10 with "lbfgs",
+        which also ends after so many iterations that made the objective smaller by less than `tol`.
     tol : float
-        Smallest change of the figure that is an improvement. "lbfgs" also ends where an iteration makes
-        the objective smaller by less.
+        Smallest change of the figure that is an improvement.
     warm_start : bool
         `fit` goes on from the parameters of the fit before, which was on the same columns{and_classes}.
     dtype : "float32" or "float64"
@@ -143,6 +144,8 @@ _PARAMETERS = """n_factors : int
         Losses and seconds of each pass of `fit`, or of each call of `partial_fit`.
     n_iter_ : int
         Number of passes.
+    solver_ : fastfm_c.SGD, AdaGrad, Adam or FTRL
+        What `partial_fit` goes on with from call to call.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -150,12 +153,11 @@ _PARAMETERS = """n_factors : int
 
 _CLASSIFIER = {
     "penalties": "",
-    "classes": """
-    label_smoothing : float
+    "classes": """    label_smoothing : float
         In [0, 1): share of a row's target that goes to the other classes.
     class_weight : None, dict or "balanced"
-        Factors of the rows' weights by label; "balanced" makes the total weights of all classes equal.""",
-    "units": "; scores are no probabilities",
+        Factors of the rows' weights by label; "balanced" makes the total weights of all classes equal.
+""",
     "and_classes": " and classes",
     "attribute": """classes_ : ndarray of shape (C,)
         The labels, sorted. Two make a model with one output, more one with C outputs.""",
@@ -164,7 +166,6 @@ _REGRESSOR = {
     "penalties": """
         They are those of targets divided by `target_scale_`.""",
     "classes": "",
-    "units": "",
     "and_classes": "",
     "attribute": """target_scale_ : float
         A power of 4 near the standard deviation of y. Solvers, callbacks and the progress shown see y

@@ -50,7 +50,7 @@ static void NAME(ffm_sum_gradients)(const batch_data *B, int64_t part, const lea
 
 /* Fields that are touched equally often, one after the other, are updated as one. */
 static int NAME(ffm_update)(const batch_data *B, const learn_scratch *scratch, int64_t slot,
-                            int64_t c, double scale)
+                            int64_t c, double inverse)
 {
     const fastfm_model *ffm = B->model;
     const fastfm_solver *solver = B->solver;
@@ -60,7 +60,7 @@ static int NAME(ffm_update)(const batch_data *B, const learn_scratch *scratch, i
     const REAL *gradients = (const REAL *)scratch->grad_V + (slot * C + c) * F * k;
     int finite = 1;
     for (int64_t b = 0, end, count = 0; b < F; b = end) {
-        update_terms terms = {solver->l1_factors, solver->l2_factors, scale};
+        update_terms terms = {solver->l1_factors, solver->l2_factors, inverse};
         count += changes[b];
         if (solver->rule != FASTFM_FTRL)
             terms.l2 *= (double)count;
@@ -90,14 +90,16 @@ static int NAME(ffm_learn)(const batch_data *B, int64_t part, const learn_scratc
     for (int64_t slot = 0; slot < n_slots; slot++) {
         const int64_t feature = scratch->features[slot];
         const double count = solver->rule == FASTFM_FTRL ? 1 : scratch->counts[slot];
-        const double scale =
-            (double)NAME(grown_scale)(B, feature, ((const REAL *)scratch->largest)[slot], block);
-        const update_terms linear = {solver->l1_linear, solver->l2_linear * count, scale};
+        const double inverse =
+            solver->scale
+                ? NAME(inverse_scale)(B, feature, ((const REAL *)scratch->largest)[slot], block)
+                : 1;
+        const update_terms linear = {solver->l1_linear, solver->l2_linear * count, inverse};
         NAME(prefetch_state)(B, scratch, slot + 1, n_slots, block);
         for (int64_t c = 0; c < C; c++) {
             finite &= NAME(update_at)(B, UPDATE, &linear, 0, c * ffm->n_features + feature, 1,
                                       (const REAL *)scratch->grad_w + slot * C + c);
-            finite &= NAME(ffm_update)(B, scratch, slot, c, scale);
+            finite &= NAME(ffm_update)(B, scratch, slot, c, inverse);
         }
     }
     return finite;

@@ -62,10 +62,12 @@ static int NAME(fm_learn)(const batch_data *B, int64_t part, const learn_scratch
     for (int64_t slot = 0; slot < n_slots; slot++) {
         const int64_t feature = scratch->features[slot];
         const double count = solver->rule == FASTFM_FTRL ? 1 : scratch->counts[slot];
-        const double scale =
-            (double)NAME(grown_scale)(B, feature, ((const REAL *)scratch->largest)[slot], k);
-        const update_terms linear = {solver->l1_linear, solver->l2_linear * count, scale};
-        const update_terms factors = {solver->l1_factors, solver->l2_factors * count, scale};
+        const double inverse =
+            solver->scale
+                ? NAME(inverse_scale)(B, feature, ((const REAL *)scratch->largest)[slot], k)
+                : 1;
+        const update_terms linear = {solver->l1_linear, solver->l2_linear * count, inverse};
+        const update_terms factors = {solver->l1_factors, solver->l2_factors * count, inverse};
         NAME(prefetch_state)(B, scratch, slot + LEARN_DISTANCE, n_slots, k);
         for (int64_t c = 0; c < C; c++) {
             const int64_t j = c * n + feature;

@@ -1,8 +1,23 @@
+/* The largest |x| of each slot. */
+static void NAME(find_largest)(const batch_data *B, int64_t part, const learn_scratch *scratch)
+{
+    const DATA *data = (const DATA *)B->X.data;
+    const int32_t *slot_of = scratch->slot_of;
+    REAL *largest = (REAL *)scratch->largest;
+    for (int64_t b = 0; b < B->n_blocks; b++) {
+        const int64_t *begin = B->part_begin + b * (B->n_parts + 1) + part;
+        for (int64_t e = begin[0]; e < begin[1]; e++) {
+            const REAL x = (REAL)data[B->entries[e].position], size = x < 0 ? -x : x;
+            REAL *sofar = largest + *slot_of++;
+            *sofar = size > *sofar ? size : *sofar;
+        }
+    }
+}
+
 /* slots: numbers the features of a part in order of appearance, in scratch->slot_of for each of its
  * entries, and counts their rows. Returns how many there are. Prefetches what the sums need. */
 static int64_t NAME(find_slots)(const batch_data *B, int64_t part, const learn_scratch *scratch)
 {
-    const DATA *data = (const DATA *)B->X.data;
     const fastfm_model *model = B->model;
     const int64_t block = model->n_factors * (model->fields ? model->n_fields : 1);
     const int64_t row_bytes = block * (int64_t)sizeof(REAL);
@@ -15,7 +30,6 @@ static int64_t NAME(find_slots)(const batch_data *B, int64_t part, const learn_s
         const int64_t *begin = B->part_begin + b * (B->n_parts + 1) + part;
         for (int64_t e = begin[0]; e < begin[1]; e++) {
             const int64_t feature = B->entries[e].feature;
-            const REAL x = (REAL)data[B->entries[e].position];
             uint64_t at = feature_hash(feature) >> 16 & mask;
             int32_t slot;
             while ((slot = scratch->table[at]) >= 0 && scratch->features[slot] != feature)
@@ -32,39 +46,35 @@ static int64_t NAME(find_slots)(const batch_data *B, int64_t part, const learn_s
                 }
             }
             scratch->counts[slot]++;
-            largest[slot] = x > largest[slot] ? x : -x > largest[slot] ? -x : largest[slot];
             scratch->slot_of[n_entries++] = slot;
         }
     }
+    if (B->solver->scale)
+        NAME(find_largest)(B, part, scratch);
     return n_slots;
 }
 
-/* The scale of a feature, which grows with its largest value; the state then changes its unit. */
-static REAL NAME(grown_scale)(const batch_data *B, int64_t feature, REAL largest, int64_t block)
+/* One over the scale of a feature, which grows with its largest value; the state then changes its
+ * unit. FTRL has no scale. */
+static double NAME(inverse_scale)(const batch_data *B, int64_t feature, REAL largest, int64_t block)
 {
     const fastfm_model *model = B->model;
     const fastfm_solver *solver = B->solver;
     REAL *scale = (REAL *)solver->scale + feature;
-    if (!solver->scale)
-        return 1;
-    if (largest > *scale) {
-        const REAL ratio = *scale / largest;
-        for (int s = 0; s < 2; s++) {
-            /* A mean of gradients (Adam) and z (FTRL) are no squares. */
-            const int is_square = solver->rule == FASTFM_ADAGRAD || s == 1;
-            const REAL factor = is_square ? ratio * ratio : ratio;
-            if (!solver->state[s].w)
-                continue;
-            for (int64_t c = 0; c < model->n_outputs; c++) {
-                const int64_t j = c * model->n_features + feature;
-                ((REAL *)solver->state[s].w)[j] *= factor;
-                for (int64_t f = 0; f < block; f++)
-                    ((REAL *)solver->state[s].V)[j * block + f] *= factor;
-            }
+    const REAL ratio = *scale / largest;
+    for (int s = 0; s < 2 && largest > *scale && solver->state[s].w; s++) {
+        /* Adam's mean of gradients is no square. */
+        const REAL factor = solver->rule == FASTFM_ADAM && s == 0 ? ratio : ratio * ratio;
+        for (int64_t c = 0; c < model->n_outputs; c++) {
+            const int64_t j = c * model->n_features + feature;
+            ((REAL *)solver->state[s].w)[j] *= factor;
+            for (int64_t f = 0; f < block; f++)
+                ((REAL *)solver->state[s].V)[j * block + f] *= factor;
         }
-        *scale = largest;
     }
-    return *scale;
+    if (largest > *scale)
+        *scale = largest;
+    return 1 / (double)*scale;
 }
 
 /* One update of n parameters from `first` on, of all w (is_V = 0) or V. */

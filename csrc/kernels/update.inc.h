@@ -24,8 +24,8 @@ FORCE_INLINE REAL NAME(scaled_gradient)(REAL g, REAL inverse, REAL clip)
 static int NAME(update_sgd)(const fastfm_solver *solver, const update_terms *terms, int64_t n,
                             REAL *RESTRICT p, const REAL *RESTRICT gradients)
 {
-    const REAL l2 = (REAL)terms->l2, inverse = (REAL)(1 / terms->scale);
-    const REAL rate = (REAL)(solver->learning_rate / terms->scale), clip = (REAL)solver->clip;
+    const REAL l2 = (REAL)terms->l2, inverse = (REAL)terms->inverse;
+    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip;
     int bad = 0;
     for (int64_t f = 0; f < n; f++) {
         const REAL g = NAME(scaled_gradient)(gradients[f] + l2 * p[f], inverse, clip);
@@ -41,8 +41,8 @@ static int NAME(update_adagrad)(const fastfm_solver *solver, const update_terms 
                                 REAL *RESTRICT p, REAL *RESTRICT squares,
                                 const REAL *RESTRICT gradients)
 {
-    const REAL l2 = (REAL)terms->l2, inverse = (REAL)(1 / terms->scale);
-    const REAL rate = (REAL)(solver->learning_rate / terms->scale), clip = (REAL)solver->clip;
+    const REAL l2 = (REAL)terms->l2, inverse = (REAL)terms->inverse;
+    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip;
     int bad = 0;
     for (int64_t f = 0; f < n; f++) {
         const REAL g = NAME(scaled_gradient)(gradients[f] + l2 * p[f], inverse, clip);
@@ -60,8 +60,8 @@ static int NAME(update_adam)(const fastfm_solver *solver, const update_terms *te
                              REAL *RESTRICT p, REAL *RESTRICT means, REAL *RESTRICT squares,
                              const REAL *RESTRICT gradients)
 {
-    const REAL l2 = (REAL)terms->l2, inverse = (REAL)(1 / terms->scale);
-    const REAL rate = (REAL)(solver->learning_rate / terms->scale), clip = (REAL)solver->clip;
+    const REAL l2 = (REAL)terms->l2, inverse = (REAL)terms->inverse;
+    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip;
     const REAL new1 = (REAL)(1 - solver->beta1), new2 = (REAL)(1 - solver->beta2);
     const REAL epsilon = (REAL)solver->epsilon;
     int bad = 0;
@@ -83,20 +83,17 @@ static int NAME(update_ftrl)(const fastfm_solver *solver, const update_terms *te
                              REAL *RESTRICT p, REAL *RESTRICT zs, REAL *RESTRICT squares,
                              const REAL *RESTRICT gradients)
 {
-    /* The penalties are on p, the rule works on p times the scale. */
-    const REAL scale = (REAL)terms->scale, inverse = (REAL)(1 / terms->scale);
-    const REAL l1 = (REAL)(terms->l1 / terms->scale);
-    const REAL l2 = (REAL)(terms->l2 / (terms->scale * terms->scale));
+    const REAL l1 = (REAL)terms->l1, l2 = (REAL)terms->l2;
     const REAL rate = (REAL)solver->learning_rate, clip = (REAL)solver->clip;
     const REAL beta = (REAL)solver->beta1;
     int bad = 0;
     for (int64_t f = 0; f < n; f++) {
-        const REAL g = NAME(scaled_gradient)(gradients[f], inverse, clip);
+        const REAL g = NAME(scaled_gradient)(gradients[f], 1, clip);
         const REAL sum = squares[f] + g * g;
         const REAL root = SQRT(sum);
-        const REAL z = zs[f] + g - (root - SQRT(squares[f])) / rate * (p[f] * scale);
+        const REAL z = zs[f] + g - (root - SQRT(squares[f])) / rate * p[f];
         const REAL beyond = z > l1 ? z - l1 : z < -l1 ? z + l1 : 0;
-        const REAL next = -beyond / ((beta + root) / rate + l2) * inverse;
+        const REAL next = -beyond / ((beta + root) / rate + l2);
         const int ok = IS_FINITE(next) & IS_FINITE(sum) & IS_FINITE(z);
         zs[f] = ACCEPT(ok, zs[f], z);
         squares[f] = ACCEPT(ok, squares[f], sum);
