@@ -253,8 +253,10 @@ static void lay_out_scratch(const training_batch *batch, learn_scratch *scratch,
     scratch->largest = (char *)take(memory, slots * real);
     scratch->grad_w = (char *)take(memory, slots * C * real);
     scratch->grad_V = (char *)take(memory, slots * C * block * real);
-    if (model->fields)
+    if (model->fields) {
+        scratch->gradient_of = (const char **)take(memory, slots * (int64_t)sizeof(char *));
         scratch->field_counts = (int32_t *)take(memory, slots * (model->n_fields + 1) * 4);
+    }
 }
 
 fastfm_status batch_make_scratch(training_batch *batch)

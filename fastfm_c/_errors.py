@@ -1,4 +1,4 @@
-"""Errors that are the library's own."""
+"""Errors of the library's own, where none of Python's says enough."""
 
 __all__ = ["DivergenceError"]
 

@@ -163,15 +163,16 @@ class Estimator(BaseEstimator):
         """One pass over some rows: `partial_fit` of all estimators."""
         rng = None if hasattr(self, "model_") else self._rng()
         X, targets, weight = self._begin(X, y, sample_weight, rng, classes)
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver must be one of {', '.join(SOLVERS)} or lbfgs, got {self.solver!r}")
         if not hasattr(self, "solver_"):
-            if self.solver not in SOLVERS:
-                raise ValueError(f"solver must be one of {', '.join(SOLVERS)} or lbfgs, got {self.solver!r}")
-            create, options = getattr(_core, SOLVERS[self.solver]), self._solver_options()
-            self.solver_ = create(self.model_, self._loss(), num_threads=self._num_threads(), **options)
             self.history_, self.n_iter_ = History(X.shape[0]), 0
         start = time.perf_counter()
         _multiply_scores(self.model_, 1 / self._scale)
         try:
+            if not hasattr(self, "solver_"):
+                create, options = getattr(_core, SOLVERS[self.solver]), self._solver_options()
+                self.solver_ = create(self.model_, self._loss(), num_threads=self._num_threads(), **options)
             loss = self.solver_.partial_fit(X, targets, weight)
         finally:
             _multiply_scores(self.model_, self._scale)
@@ -198,6 +199,7 @@ class Estimator(BaseEstimator):
             options = {"init_stdev": self.init_stdev, "dtype": self.dtype, "rng": rng}
             self.model_ = self._random_model(X.shape[1], fields, n_outputs=self._n_outputs(), **options)
             self.model_.w0 = np.asarray(self._best_constant(targets, weight), self.model_.dtype)
+            _multiply_scores(self.model_, self._scale)
         if self.model_.n_factors != self.n_factors:
             was = self.model_.n_factors
             raise ValueError(f"n_factors is {self.n_factors}, but the model to go on with has {was}")
@@ -260,7 +262,9 @@ class FieldAware:
 
 
 def require_weight(weight):
-    if not weight.any():
+    if np.min(weight) < 0:
+        raise ValueError(f"the weight of row {np.argmin(weight)} is {np.min(weight)}, expected a weight >= 0")
+    if not np.max(weight) > 0:
         raise ValueError("the weights of all rows are zero")
 
 

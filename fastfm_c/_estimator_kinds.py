@@ -244,7 +244,7 @@ class Regressor(RegressorMixin, Estimator):
         return weight
 
     def _best_constant(self, targets, weight):
-        return float(np.average(targets, weights=weight)) * self._scale
+        return np.average(targets, weights=weight)
 
     def _finish(self, history):
         history.loss = [loss * self._scale**2 for loss in history.loss]

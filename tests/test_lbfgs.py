@@ -53,6 +53,17 @@ def test_columns_of_very_different_size():
     np.testing.assert_allclose(result.x[1:16], model.w, rtol=1e-12)
 
 
+def test_a_weight_counts_rows():
+    """Weight 0 is no row and weight 2 two rows: also on the way, not only at the end."""
+    rng = np.random.default_rng(0)
+    X, y, weight = make_csr(rng, [4] * 90, 10), rng.integers(0, 2, 90), rng.integers(0, 3, 90)
+    models = [make_model(np.random.default_rng(1), (), 10, 2, "float64") for _ in range(2)]
+    fit_lbfgs(models[0], X, y, LogisticLoss(), sample_weight=weight, max_iter=8, l2_factors=0.01)
+    rows = np.repeat(np.arange(90), weight)
+    fit_lbfgs(models[1], X[rows], y[rows], LogisticLoss(), max_iter=8, l2_factors=0.01)
+    np.testing.assert_allclose(models[0].predict(X), models[1].predict(X), rtol=1e-7)
+
+
 def test_a_start_that_is_not_finite_is_refused(xor):
     X = xor[0].copy()
     X.data[1] = np.nan

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import SEEDS, make_csr, make_model
 
@@ -179,6 +179,7 @@ FIGURES = st.lists(
 )
 
 
+@example([1.0, 0.9, 0.5], 1, 0.2, False, 0)
 @given(FIGURES, st.integers(1, 4), st.sampled_from([0.0, 0.2]), st.booleans(), st.sampled_from([0, 2**30]))
 def test_patience_and_the_best_epoch(figures, patience, tol, greater, in_memory):
     best, best_epoch, mark, marked, end = math.inf, None, math.inf, 0, None
@@ -289,78 +290,3 @@ def test_validation_without_early_stopping():
     assert (history.n_iter, history.metric, history.stop_reason) == (4, "loss", "max_iter")
     assert history.validation[-1] == pytest.approx(LogisticLoss(0.1).mean(Y, model.predict(X), weight))
     assert history.best_epoch == 1 + np.argmin(history.validation)
-
-
-# --------------------------------------------------------------------------------- errors
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"solver": "als"}, "one of sgd, adagrad, adam, ftrl, lbfgs, got 'als'"),
-        ({"solver": 3}, "or a solver object, got 3"),
-        ({"learning_rat": 1}, "takes learning_rate, .*; got learning_rat"),
-        ({"beta1": 0.5}, "initial_accumulator; got beta1"),
-        ({"solver": "lbfgs", "learning_rate": 1}, "takes l2_linear, l2_factors; got learning_rate"),
-        ({"learning_rate": -1}, "learning_rate must be"),
-        ({"max_iter": 0}, "max_iter must be a positive integer, got 0"),
-        ({"n_iter_no_change": 1.5}, "n_iter_no_change must be a positive integer, got 1.5"),
-        ({"tol": -1}, "tol must be finite and >= 0, got -1"),
-        ({"early_stopping": "f1"}, "log_loss, auc, rmse, got 'f1'"),
-        ({"early_stopping": True, "validation_fraction": 1.0}, r"must be in \(0, 1\), got 1.0"),
-        ({"early_stopping": True, "sample_weight": np.eye(60)[0]}, "weight"),
-        ({"eval_set": [X, Y]}, r"must be a tuple \(X, y\)"),
-        ({"eval_set": (X, Y[1:])}, "y has shape"),
-        ({"eval_set": (X, Y + 1)}, "expects 0 or 1"),
-        ({"eval_set": (X[:0], Y[:0])}, "eval_set has no rows"),
-        ({"eval_set": (X * np.inf, Y)}, "eval_set holds nan or inf"),
-        ({"eval_set": (X[:, :3], Y)}, "3 columns"),
-        ({"sample_weight": Y[1:]}, "sample_weight has shape"),
-    ],
-)
-def test_what_is_refused(options, message):
-    model = new_model()
-    with pytest.raises(ValueError, match=message):
-        train(model, X, Y, LogisticLoss(), **options)
-    assert model == new_model()
-
-
-@pytest.mark.parametrize("solver", ["adagrad", "lbfgs"])
-@pytest.mark.parametrize("early_stopping", [None, True])
-def test_unfit_data_is_refused(solver, early_stopping):
-    """Before SciPy slices it: that would read outside the arrays."""
-    nan, beyond, unordered = X.copy(), X.copy(), X.copy()
-    nan.data[0], beyond.indices[0], unordered.indptr[3] = np.nan, 2**31 - 1, 2**31 - 1
-    for unfit in (nan, beyond, unordered):
-        with pytest.raises(ValueError, match=r"row|start"):
-            train(new_model(), unfit, Y, LogisticLoss(), solver=solver, early_stopping=early_stopping)
-    with pytest.raises(ValueError, match="expects 0 or 1"):
-        train(new_model(), X, Y + 1, LogisticLoss(), solver=solver, early_stopping=early_stopping)
-
-
-def test_solver_objects():
-    """One of the same model, loss and options does what its name does; others are refused."""
-    model, peer = new_model(), new_model()
-    solver = AdaGrad(model, LogisticLoss(0.1), learning_rate=0.2)
-    train(model, X, Y, LogisticLoss(0.1), solver=solver, max_iter=2, rng=0)
-    train(peer, X, Y, LogisticLoss(0.1), learning_rate=0.2, max_iter=2, rng=0)
-    assert model == peer
-    for arguments, options in [
-        ((peer, X, Y, LogisticLoss(0.1)), {}),
-        ((model, X, Y, LogisticLoss()), {}),
-        ((model, X, Y, LogisticLoss(0.1)), {"learning_rate": 0.2}),
-    ]:
-        with pytest.raises(ValueError, match="another model or another loss|has its options already"):
-            train(*arguments, solver=solver, **options)
-    assert model == peer
-
-
-@pytest.mark.parametrize("kind", [sp.csr_matrix, sp.csc_array, sp.coo_array, lambda X: X.toarray()])
-def test_other_matrices(kind):
-    models = []
-    for matrix in (X, kind(X)):
-        models.append(new_model())
-        options = {"early_stopping": "auc", "rng": 0, "learning_rate": 0.2, "max_iter": 3}
-        train(models[-1], matrix, Y.tolist(), LogisticLoss(), **options)
-    # A column order of its own sums in another order.
-    np.testing.assert_allclose(models[0].V, models[1].V, rtol=1e-9)

@@ -6,6 +6,14 @@ FORCE_INLINE void NAME(ffm_add)(REAL *RESTRICT sums, const REAL *RESTRICT values
         sums[i] += values[i];
 }
 
+static const char *NAME(ffm_zero_sums)(const learn_scratch *scratch, int64_t slot, int64_t n)
+{
+    REAL *sums = (REAL *)scratch->grad_V + slot * n;
+    for (int64_t i = 0; i < n; i++)
+        sums[i] = 0;
+    return (const char *)sums;
+}
+
 /* Where the gradient of an entry's value lies. */
 FORCE_INLINE const REAL *NAME(ffm_blocks_of)(const batch_data *B, const batch_entry *entry)
 {
@@ -37,10 +45,17 @@ static void NAME(ffm_sum_gradients)(const batch_data *B, int64_t part, const lea
                 counts[fields[h]] += 1;
                 counts[fields[h] + runs[h]] -= 1;
             }
-            for (int64_t c = 0; c < C; c++, blocks += groups * k) {
-                REAL *sums = (REAL *)scratch->grad_V + (slot * C + c) * F * k;
+            for (int64_t c = 0; c < C; c++)
                 ((REAL *)scratch->grad_w)[slot * C + c] +=
                     ((const REAL *)B->dscores)[row * C + c] * x;
+            if (scratch->counts[slot] == 1 && runs[0] == F) {
+                scratch->gradient_of[slot] = (const char *)blocks;
+                continue;
+            }
+            if (!scratch->gradient_of[slot])
+                scratch->gradient_of[slot] = NAME(ffm_zero_sums)(scratch, slot, C * F * k);
+            for (int64_t c = 0; c < C; c++, blocks += groups * k) {
+                REAL *sums = (REAL *)scratch->grad_V + (slot * C + c) * F * k;
                 for (int64_t h = 0; h < groups; h += runs[h])
                     NAME(ffm_add)(sums + fields[h] * k, blocks + h * k, runs[h] * k);
             }
@@ -54,10 +69,10 @@ static int NAME(ffm_update)(const batch_data *B, const learn_scratch *scratch, i
 {
     const fastfm_model *ffm = B->model;
     const fastfm_solver *solver = B->solver;
-    const int64_t k = ffm->n_factors, C = ffm->n_outputs, F = ffm->n_fields;
+    const int64_t k = ffm->n_factors, F = ffm->n_fields;
     const int64_t j = c * ffm->n_features + scratch->features[slot];
     const int32_t *changes = scratch->field_counts + slot * (F + 1);
-    const REAL *gradients = (const REAL *)scratch->grad_V + (slot * C + c) * F * k;
+    const REAL *gradients = (const REAL *)scratch->gradient_of[slot] + c * F * k;
     int finite = 1;
     for (int64_t b = 0, end, count = 0; b < F; b = end) {
         update_terms terms = {solver->l1_factors, solver->l2_factors, inverse};
@@ -82,8 +97,8 @@ static int NAME(ffm_learn)(const batch_data *B, int64_t part, const learn_scratc
     int finite = 1;
     for (int64_t i = 0; i < n_slots * C; i++)
         ((REAL *)scratch->grad_w)[i] = 0;
-    for (int64_t i = 0; i < n_slots * C * block; i++)
-        ((REAL *)scratch->grad_V)[i] = 0;
+    for (int64_t slot = 0; slot < n_slots; slot++)
+        scratch->gradient_of[slot] = NULL;
     for (int64_t i = 0; i < n_slots * (ffm->n_fields + 1); i++)
         scratch->field_counts[i] = 0;
     NAME(ffm_sum_gradients)(B, part, scratch);

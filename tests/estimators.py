@@ -1,0 +1,24 @@
+"""The four estimators, and data that they can learn."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from fastfm_c import FM
+from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegressor
+
+CLASSIFIERS, REGRESSORS = (FMClassifier, FFMClassifier), (FMRegressor, FFMRegressor)
+ALL = CLASSIFIERS + REGRESSORS
+
+
+def planted(n_rows=400, n_features=6, seed=0):
+    """CSR rows and noisy scores of an FM, of standard deviation 1 or so."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_rows, n_features))
+    X[rng.random(X.shape) < 0.3] = 0
+    model = FM(0.2, rng.standard_normal(n_features) * 0.3, rng.standard_normal((n_features, 2)) * 0.5)
+    X = sp.csr_array(X)
+    return X, model.predict(X) + 0.1 * rng.standard_normal(n_rows)
+
+
+def scores_of(estimator, X):
+    return getattr(estimator, "decision_function", estimator.predict)(X)
