@@ -152,17 +152,19 @@ fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, 
     const fastfm_csr *X = batch->X;
     const double *weight = batch->targets->weight;
     void *indptr = (void *)(uintptr_t)batch->b.X.indptr;
-    int64_t nnz = 0, gradients = 0, taken = 0;
+    int64_t nnz = 0, gradients = 0, n_weighted = 0, taken = 0;
     for (; taken < n && taken < batch->max_rows; taken++) {
         const int64_t i = rows[taken];
         int64_t z, gradients_end;
+        int is_absent;
         const int64_t ahead = rows[min_i64(taken + 4 * ROWS_AHEAD, n - 1)];
         prefetch_bytes(X->indptr, ahead, 1, X->index_type == FASTFM_I32 ? 4 : 8);
         if (i < 0 || i >= X->n_rows) {
             *bad_row = i;
             return FASTFM_BAD_ROW;
         }
-        z = weight && weight[i] == 0 ? 0 : row_length(X, i);
+        is_absent = weight && weight[i] == 0;
+        z = is_absent ? 0 : row_length(X, i);
         gradients_end = gradients + row_gradients(batch->b.model, z);
         if (nnz + z > batch->max_values || gradients_end > batch->max_gradients)
             break;
@@ -171,10 +173,12 @@ fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, 
             batch->b.gradient_begin[taken] = gradients;
         nnz += z;
         gradients = gradients_end;
+        n_weighted += !is_absent;
     }
     set_index(indptr, X->index_type, taken, nnz);
     batch->rows = rows;
     batch->n_rows = batch->b.X.n_rows = taken;
+    batch->n_weighted = n_weighted;
     batch->b.X.nnz = nnz;
     cut(batch);
     return FASTFM_OK;

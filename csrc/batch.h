@@ -10,8 +10,8 @@ typedef struct {
     const fastfm_csr *X; /* where the rows come from */
     const fastfm_targets *targets;
     const fastfm_loss *loss;
-    const int64_t *rows; /* of the batch: places in X */
-    int64_t n_rows;
+    const int64_t *rows;        /* of the batch: places in X */
+    int64_t n_rows, n_weighted; /* weighted: those whose weight is not zero */
     workspace work;
     int n_threads;
     int64_t max_rows, max_values, max_gradients; /* room; gradients in numbers */

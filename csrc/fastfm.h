@@ -105,6 +105,7 @@ typedef struct {
     double l2_linear, l2_factors; /* of each row, on the parameters that it touches; FTRL: of all */
     double beta1, beta2;          /* Adam: decay of the means; FTRL: beta1 is its beta */
     double epsilon;               /* Adam */
+    double initial;               /* AdaGrad: what its sums start with */
     double clip;                  /* largest absolute gradient of a parameter in a batch */
     int normalize;                /* rows are divided by their length */
     int hogwild;                  /* threads update without waiting for each other */

@@ -94,7 +94,7 @@ static void learn_bias(const training_batch *batch)
     const fastfm_solver *solver = batch->b.solver;
     const int64_t C = model->n_outputs, real = (int64_t)real_size(model->real);
     const update_terms terms = {0, 0, 1};
-    for (int64_t c = 0; c < C; c++) {
+    for (int64_t c = 0; c < C && batch->n_weighted > 0; c++) {
         char *state0 = (char *)solver->state[0].w0, *state1 = (char *)solver->state[1].w0;
         double sum = 0, gradient;
         for (int64_t i = 0; i < batch->n_rows; i++)

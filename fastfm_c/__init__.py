@@ -26,7 +26,9 @@ from fastfm_c._core import (
     set_num_threads,
     show_config,
 )
+from fastfm_c._errors import DivergenceError
 from fastfm_c._version import __version__
+from fastfm_c.training import EpochInfo, History, train
 
 __all__ = [
     "FFM",
@@ -35,7 +37,10 @@ __all__ = [
     "SGD",
     "AdaGrad",
     "Adam",
+    "DivergenceError",
+    "EpochInfo",
     "Gradient",
+    "History",
     "LogisticLoss",
     "SoftmaxLoss",
     "SquaredLoss",
@@ -44,4 +49,5 @@ __all__ = [
     "get_num_threads",
     "set_num_threads",
     "show_config",
+    "train",
 ]

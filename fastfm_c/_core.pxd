@@ -49,7 +49,7 @@ cdef extern from "fastfm.h" nogil:
     ctypedef struct fastfm_solver:
         fastfm_rule rule
         double learning_rate, l1_linear, l1_factors, l2_linear, l2_factors, beta1, beta2, epsilon
-        double clip
+        double initial, clip
         int normalize, hogwild
         int64_t batch_size, n_steps
         fastfm_state state[2]

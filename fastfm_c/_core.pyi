@@ -1,5 +1,6 @@
 """Types of the extension module."""
 
+from collections.abc import Callable
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -124,3 +125,118 @@ class FFM(_Model):
     def fields(self) -> NDArray[np.int32]: ...
     @property
     def n_fields(self) -> int: ...
+
+class _Solver:
+    @property
+    def model(self) -> FM | FFM: ...
+    @property
+    def loss(self) -> _Loss: ...
+    @property
+    def n_passes(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def l2_linear(self) -> float: ...
+    @property
+    def l2_factors(self) -> float: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def hogwild(self) -> bool: ...
+    @property
+    def n_steps(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float: ...
+    def _prepare(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> _TrainingRows: ...
+    def _learn(
+        self,
+        data: _TrainingRows,
+        rows: NDArray[np.int64] | None = None,
+        progress: Callable[[int, int, float], object] | None = None,
+    ) -> float: ...
+    def _options(self) -> dict[str, Any]: ...
+
+class _TrainingRows:
+    @property
+    def n_rows(self) -> int: ...
+    def total_weight(self, rows: NDArray[np.int64] | None = None) -> float: ...
+
+class SGD(_Solver):
+    def __init__(
+        self,
+        model: FM | FFM,
+        loss: _Loss,
+        *,
+        learning_rate: float = 0.01,
+        batch_size: int = 32,
+        l2_linear: float = 0.0,
+        l2_factors: float = 0.0,
+        shuffle: bool = False,
+        hogwild: bool = False,
+        clip_value: float | None = None,
+        normalize: str | None = None,
+        num_threads: int | None = None,
+        rng: _Rng = None,
+    ) -> None: ...
+
+class AdaGrad(_Solver):
+    def __init__(
+        self,
+        model: FM | FFM,
+        loss: _Loss,
+        *,
+        learning_rate: float = 0.03,
+        batch_size: int = 256,
+        initial_accumulator: float = 1.0,
+        l2_linear: float = 0.0,
+        l2_factors: float = 0.0,
+        shuffle: bool = False,
+        hogwild: bool = False,
+        clip_value: float | None = None,
+        normalize: str | None = None,
+        num_threads: int | None = None,
+        rng: _Rng = None,
+    ) -> None: ...
+
+class Adam(_Solver):
+    def __init__(
+        self,
+        model: FM | FFM,
+        loss: _Loss,
+        *,
+        learning_rate: float = 0.001,
+        batch_size: int = 256,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        l2_linear: float = 0.0,
+        l2_factors: float = 0.0,
+        shuffle: bool = False,
+        hogwild: bool = False,
+        clip_value: float | None = None,
+        normalize: str | None = None,
+        num_threads: int | None = None,
+        rng: _Rng = None,
+    ) -> None: ...
+
+class FTRL(_Solver):
+    def __init__(
+        self,
+        model: FM | FFM,
+        loss: _Loss,
+        *,
+        learning_rate: float = 0.1,
+        batch_size: int = 256,
+        beta: float = 1.0,
+        l1_linear: float = 0.0,
+        l1_factors: float = 0.0,
+        l2_linear: float = 0.0,
+        l2_factors: float = 0.0,
+        shuffle: bool = False,
+        hogwild: bool = False,
+        clip_value: float | None = None,
+        normalize: str | None = None,
+        num_threads: int | None = None,
+        rng: _Rng = None,
+    ) -> None: ...

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._core import LogisticLoss, SoftmaxLoss, SquaredLoss
 
-__all__ = ["METRICS", "auc", "log_loss", "metric_of", "rmse"]
+__all__ = ["auc", "log_loss", "metric_of", "rmse"]
 
 
 def log_loss(y, scores, sample_weight=None) -> float:

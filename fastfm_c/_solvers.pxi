@@ -23,17 +23,14 @@ cdef class _TrainingRows:
 
 cdef class _Solver:
     """What the solvers share. They write to the parameters of the model while they learn."""
-    cdef readonly _Model model
-    cdef readonly _Loss loss
-    cdef readonly object rng
-    cdef readonly bint shuffle
-    cdef readonly object num_threads
-    cdef readonly object clip_value
-    cdef readonly object normalize
+    cdef _Model trained
+    cdef _Loss minimised
+    cdef object rng, num_threads, clip_value, normalize
+    cdef bint shuffle
     cdef fastfm_solver c
     cdef list states  # of (w0, w, V) arrays
     cdef cnp.ndarray scale
-    cdef readonly int64_t n_passes
+    cdef int64_t passes
 
     def __init__(self, model, loss, *, learning_rate, l2_linear=0.0, l2_factors=0.0, batch_size,
                  shuffle=False, hogwild=False, clip_value=None, normalize=None, num_threads=None,
@@ -43,9 +40,9 @@ cdef class _Solver:
         if not isinstance(loss, _Loss):
             raise ValueError("loss must be a SquaredLoss, LogisticLoss or SoftmaxLoss, got "
                              f"{type(loss).__name__}")
-        self.model, self.loss = model, loss
-        self.model.require_parameters()
-        self.model.check_loss(self.loss)
+        self.trained, self.minimised = model, loss
+        self.trained.require_parameters()
+        self.trained.check_loss(self.minimised)
         for name in ("w", "V"):
             if not getattr(model, name).flags.writeable:
                 raise ValueError(f"model.{name} is read-only: train a model.copy()")
@@ -65,7 +62,7 @@ cdef class _Solver:
 
     cdef int add_state(self, double value) except -1:
         """One more number for each parameter."""
-        arrays = [aligned_zeros(np.shape(p), self.model.dtype) for p in self.model.parameters()]
+        arrays = [aligned_zeros(np.shape(p), self.trained.dtype) for p in self.trained.parameters()]
         for array in arrays:
             if value:
                 array[...] = value
@@ -81,6 +78,21 @@ cdef class _Solver:
             self.c.state[s].V = cnp.PyArray_DATA(V)
         self.c.scale = NULL if self.scale is None else cnp.PyArray_DATA(self.scale)
         return 0
+
+    @property
+    def model(self):
+        """The model that is trained."""
+        return self.trained
+
+    @property
+    def loss(self):
+        """The loss that is minimised."""
+        return self.minimised
+
+    @property
+    def n_passes(self):
+        """Passes over rows so far: calls of `partial_fit`, epochs."""
+        return self.passes
 
     @property
     def learning_rate(self):
@@ -155,10 +167,10 @@ cdef class _Solver:
         cdef _TrainingRows data = _TrainingRows.__new__(_TrainingRows)
         cdef int64_t bad_row = 0
         cdef fastfm_status status
-        data.rows = rows_of(X, self.model.c.n_features)
+        data.rows = rows_of(X, self.trained.c.n_features)
         data.targets = _Targets(y, sample_weight, data.rows.csr.n_rows)
         with nogil:
-            status = fastfm_check(&data.rows.csr, self.model.c.n_features, &bad_row)
+            status = fastfm_check(&data.rows.csr, self.trained.c.n_features, &bad_row)
         if status == FASTFM_REPEATED_COLUMN:
             data.rows = data.rows.without_repeats()
         elif status != FASTFM_OK:
@@ -174,20 +186,20 @@ cdef class _Solver:
         return data
 
     cdef int check_targets(self, _Targets targets) except -1:
-        outputs = (self.model.c.n_outputs,) if self.loss.c.kind == FASTFM_SOFTMAX else ()
+        outputs = (self.trained.c.n_outputs,) if self.minimised.c.kind == FASTFM_SOFTMAX else ()
         zeros = np.zeros((min(len(targets.y), 1 << 14), *outputs))
         for begin in range(0, len(targets.y), 1 << 14):
             piece = targets.y[begin:begin + len(zeros)]
             try:
-                self.loss.loss(piece, zeros[:len(piece)])
+                self.minimised.loss(piece, zeros[:len(piece)])
             except ValueError:
-                self.loss.loss(targets.y, np.zeros((len(targets.y), *outputs)))  # names the row
+                self.minimised.loss(targets.y, np.zeros((len(targets.y), *outputs)))  # names the row
         return 0
 
     cdef int note_scale(self, double largest) except -1:
         """Values beyond 1 ask for steps in units of each feature's own largest value."""
         if self.scale is None and largest > 1 and self.c.rule != FASTFM_FTRL and not self.c.normalize:
-            self.scale = aligned_zeros((self.model.c.n_features,), self.model._V.dtype)
+            self.scale = aligned_zeros((self.trained.c.n_features,), self.trained._V.dtype)
             self.scale[...] = 1
             self.point()
         return 0
@@ -197,7 +209,7 @@ cdef class _Solver:
         ``progress(rows_done, n_rows, mean_loss_so_far)`` some times a second."""
         cdef cnp.ndarray order = None if rows is None else np.ascontiguousarray(rows, np.int64)
         cdef int64_t n_rows = data.rows.csr.n_rows if order is None else len(order)
-        cdef int64_t step = self.model.rows_per_call(data.rows) // 8 + 1
+        cdef int64_t step = self.trained.rows_per_call(data.rows) // 8 + 1
         cdef int64_t begin = 0, end, bad_row = 0
         cdef const int64_t *order_at
         cdef double total = 0, weight = 0
@@ -211,16 +223,16 @@ cdef class _Solver:
             piece = np.arange(begin, end) if order is None else order[begin:end]
             order_at = <const int64_t *>cnp.PyArray_DATA(piece)
             with nogil:
-                status = fastfm_train(&data.rows.csr, order_at, end - begin, &self.model.c,
-                                      &self.loss.c, targets, &self.c, &total, n_threads, &bad_row)
+                status = fastfm_train(&data.rows.csr, order_at, end - begin, &self.trained.c,
+                                      &self.minimised.c, targets, &self.c, &total, n_threads, &bad_row)
             if status == FASTFM_DIVERGED:
                 raise DivergenceError(
-                    f"epoch {self.n_passes + 1} diverged at row {bad_row}: a loss or a parameter is not finite "
+                    f"epoch {self.passes + 1} diverged at row {bad_row}: a loss or a parameter is not finite "
                     f"any more (learning_rate {self.c.learning_rate}, largest |x| {data.largest:.3g}); a "
                     "smaller learning_rate, clip_value, or values of order 1 help"
                 )
             if status == FASTFM_BAD_LABEL:
-                self.loss.refuse(status, data.targets.y, bad_row, self.model.c.n_outputs)
+                self.minimised.refuse(status, data.targets.y, bad_row, self.trained.c.n_outputs)
             if status == FASTFM_BAD_ROW:
                 raise ValueError(f"rows holds {bad_row}, expected 0 <= row < {data.rows.csr.n_rows}")
             if status != FASTFM_OK:
@@ -230,7 +242,7 @@ cdef class _Solver:
             if progress is not None:
                 progress(int(end), int(n_rows), total / weight if weight else 0.0)
             PyErr_CheckSignals()
-        self.n_passes += 1
+        self.passes += 1
         return total / weight if weight else 0.0
 
     def _options(self):
@@ -243,22 +255,22 @@ cdef class _Solver:
         }
 
     def __reduce__(self):
-        progress = self.c.n_steps, self.n_passes, self.rng, self.states, self.scale
-        return _restore_solver, (type(self), self.model, self.loss, self._options(), progress)
+        progress = self.c.n_steps, self.passes, self.rng, self.states, self.scale
+        return _restore_solver, (type(self), self.trained, self.minimised, self._options(), progress)
 
     def __repr__(self):
         options = ", ".join(f"{name}={value!r}" for name, value in self._options().items()
                             if value is not None and value is not False)
-        return f"{type(self).__name__}({self.model!r}, {self.loss!r}, {options})"
+        return f"{type(self).__name__}({self.trained!r}, {self.minimised!r}, {options})"
 
 
 def _restore_solver(create, model, loss, options, progress):
     cdef _Solver solver = create(model, loss, **options)
-    solver.c.n_steps, solver.n_passes, solver.rng, states, scale = progress
+    solver.c.n_steps, solver.passes, solver.rng, states, scale = progress
     solver.states = []
     for arrays in states:
         own = [as_parameter(a, model.dtype, np.shape(p), "state")
-               for a, p in zip(arrays, solver.model.parameters())]
+               for a, p in zip(arrays, solver.trained.parameters())]
         solver.states.append(tuple(own))
     solver.scale = None if scale is None else as_parameter(scale, model.dtype, (model.n_features,), "scale")
     solver.point()
@@ -332,17 +344,15 @@ normalize, num_threads, rng
     >>> losses[0] > losses[1] > losses[2]
     True
     """
-    cdef readonly double initial_accumulator
-
     def __init__(self, model, loss, *, learning_rate=0.03, batch_size=256, initial_accumulator=1.0,
                  **options):
         _Solver.__init__(self, model, loss, learning_rate=learning_rate, batch_size=batch_size, **options)
         self.c.rule = FASTFM_ADAGRAD
-        self.initial_accumulator = as_positive(initial_accumulator, "initial_accumulator")
-        self.add_state(self.initial_accumulator)
+        self.c.initial = as_positive(initial_accumulator, "initial_accumulator")
+        self.add_state(self.c.initial)
 
     def _options(self):
-        return _Solver._options(self) | {"initial_accumulator": self.initial_accumulator}
+        return _Solver._options(self) | {"initial_accumulator": self.c.initial}
 
 
 cdef class Adam(_Solver):
@@ -401,12 +411,11 @@ normalize, num_threads, rng
         self.start_at_parameters()
 
     cdef int start_at_parameters(self) except -1:
-        """The z that the present parameters follow from."""
-        penalties = (0, 0), (self.c.l1_linear, self.c.l2_linear), (self.c.l1_factors, self.c.l2_factors)
-        for z, p, (l1, l2) in zip(self.states[0], self.model.parameters(), penalties):
+        """The z that the present parameters follow from without L1: as if the proximal term of weight beta
+        drew towards them, and not towards 0."""
+        for z, p, l2 in zip(self.states[0], self.trained.parameters(),
+                            (0, self.c.l2_linear, self.c.l2_factors)):
             np.multiply(p, -(self.c.beta1 / self.c.learning_rate + l2), out=z)
-            if l1:
-                z -= np.sign(p) * p.dtype.type(l1)
         return 0
 
     def _options(self):

@@ -35,6 +35,8 @@ import numpy as np
 import scipy.sparse as sp
 
 __all__ = [
+    "adagrad",
+    "adam",
     "csr_rows",
     "ffm_score",
     "ffm_score_gradient",
@@ -42,10 +44,13 @@ __all__ = [
     "fm_score",
     "fm_score_gradient",
     "fm_term_scale",
+    "ftrl",
     "gradient",
     "logistic_loss",
     "objective",
+    "sgd",
     "softmax_loss",
+    "solver_pass",
     "squared_loss",
 ]
 
@@ -548,6 +553,108 @@ def gradient(X, y, loss, w0, w, V, fields=None, *, sample_weight=None, l2_linear
             grad_w[c][j] += chain * score_grad_w
             grad_V[c][j] += chain * score_grad_V
     return grad_w0, grad_w, grad_V
+
+
+def sgd(p, g, state, step, learning_rate):
+    """Stochastic gradient descent: the new value of parameters p with gradients g."""
+    return p - learning_rate * g
+
+
+def adagrad(p, g, state, step, learning_rate, initial_accumulator=1.0):
+    """AdaGrad (Duchi et al. 2011), with the sums of squares in ``state["squares"]``."""
+    squares = state.setdefault("squares", np.full_like(p, initial_accumulator))
+    squares += g**2
+    return p - learning_rate * g / np.sqrt(squares)
+
+
+def adam(p, g, state, step, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    """Adam (Kingma and Ba 2015, end of section 2), step = 1, 2, ..."""
+    mean = state.setdefault("mean", np.zeros_like(p))
+    square = state.setdefault("square", np.zeros_like(p))
+    mean += (1 - beta1) * (g - mean)
+    square += (1 - beta2) * (g**2 - square)
+    rate = learning_rate * np.sqrt(1 - beta2**step) / (1 - beta1**step)
+    return p - rate * mean / (np.sqrt(square) + epsilon)
+
+
+def ftrl(p, g, state, step, learning_rate, beta=1.0, l1=0.0, l2=0.0):
+    """FTRL-Proximal (McMahan et al. 2013, algorithm 1); with l1 = 0, p follows from the z it starts with."""
+    squares = state.setdefault("squares", np.zeros_like(p))
+    z = state.setdefault("z", np.asarray(-p * (beta / learning_rate + l2)))
+    z += g - (np.sqrt(squares + g**2) - np.sqrt(squares)) / learning_rate * p
+    squares += g**2
+    shrunk = np.sign(z) * np.maximum(np.abs(z) - l1, 0)
+    return -shrunk / ((beta + np.sqrt(squares)) / learning_rate + l2)
+
+
+def solver_pass(
+    X, y, loss, w0, w, V, fields=None, *, rule, batch_size, sample_weight=None, l2_linear=0.0, l2_factors=0.0
+):
+    """One pass of a stochastic solver over the rows in order.
+
+    The rows of a batch are scored with the parameters as they are; then each parameter that one
+    of them touches is updated once, by the sum of their gradients. A row touches ``w_j`` and, in
+    an FM, ``V[j]``, or in an FFM ``V[j, g]``, if it has a value at j (and one in field g). Each row
+    adds its own L2 term on the parameters that it touches.
+
+    Parameters
+    ----------
+    X, y, loss, w0, w, V, fields, sample_weight
+        As for `objective`.
+    rule : callable
+        ``rule(p, g, state, step)`` returns the new values of parameters p, as `sgd`, `adagrad`,
+        `adam` and `ftrl` do; ``state`` is a dict that lasts for the pass.
+    batch_size : int
+    l2_linear, l2_factors : float
+
+    Returns
+    -------
+    w0, w, V : the parameters after the pass, float64
+    mean_loss : float
+        The weighted mean of the rows' losses, each scored before it was learned from.
+
+    Examples
+    --------
+    >>> rule = functools.partial(sgd, learning_rate=0.5)
+    >>> w0, w, V, mean_loss = solver_pass([[1.0]], [1.0], squared_loss, 0.0, [0.0], [[0.0]],
+    ...                                   rule=rule, batch_size=1)
+    >>> print(w0, w, V, mean_loss)
+    0.5 [0.5] [[0.]] 0.5
+    """
+    X, (w0, w, V) = sp.csr_array(X), _float64(w0, w, V)
+    w0, w, V, states = w0.copy(), w.copy(), V.copy(), ({}, {}, {})
+    weight = np.ones(X.shape[0]) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    y, total_loss = np.asarray(y), 0.0
+    for step, start in enumerate(range(0, X.shape[0], batch_size), 1):
+        rows = [i for i in range(start, min(start + batch_size, X.shape[0])) if weight[i] > 0]
+        if not rows:
+            continue
+        total = weight[rows].sum()
+        batch = X[rows], y[rows], loss, w0, w, V, fields
+        total_loss += total * objective(*batch, sample_weight=weight[rows])
+        grad_w0, grad_w, grad_V = (total * g for g in gradient(*batch, sample_weight=weight[rows]))
+        rows_w, rows_V = np.zeros_like(w), np.zeros_like(V)
+        for j, _ in csr_rows(X[rows]):
+            rows_w[..., j] += 1
+            if fields is None:
+                rows_V[..., j, :] += 1
+            else:
+                rows_V[..., j[:, None], np.unique(np.asarray(fields)[j]), :] += 1
+        w0 = rule(w0, grad_w0, states[0], step)
+        w = _updated(rule, w, grad_w + rows_w * l2_linear * w, states[1], step, rows_w > 0)
+        V = _updated(rule, V, grad_V + rows_V * l2_factors * V, states[2], step, rows_V > 0)
+    return w0, w, V, total_loss / weight.sum()
+
+
+def _updated(rule, p, g, state, step, touched):
+    """New values where a row touches the parameter; elsewhere it and its state stay."""
+    if not state:
+        rule(p, np.zeros_like(p), state, step)  # makes the state, and by no gradient leaves it as it is
+    before = {name: array.copy() for name, array in state.items()}
+    new = rule(p, g, state, step)
+    for name, array in state.items():
+        array[~touched] = before[name][~touched]
+    return np.where(touched, new, p)
 
 
 def _losses(X, y, loss, w0, w, V, fields, sample_weight):

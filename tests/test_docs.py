@@ -10,7 +10,7 @@ import pytest
 
 import fastfm_c
 
-MODULES = ["fastfm_c.reference", "fastfm_c.datasets.adult", "fastfm_c._lbfgs"]
+MODULES = ["fastfm_c.reference", "fastfm_c.datasets.adult", "fastfm_c._lbfgs", "fastfm_c.training"]
 
 
 def public_objects():
@@ -54,7 +54,9 @@ def test_a_docstring_names_no_private_thing(name):
 def test_parameters_are_documented(name):
     thing = CALLABLE[name]
     try:
-        parameters = [p for p in inspect.signature(thing).parameters if p != "self"]
+        signature = inspect.signature(thing).parameters
+        # **options are those of a base class, or documented as such.
+        parameters = [p for p, kind in signature.items() if p != "self" and kind.kind != kind.VAR_KEYWORD]
     except ValueError:  # a class without a signature
         parameters = []
     if isinstance(thing, type) and not re.search(r"def __init__|Parameters", inspect.getdoc(thing)):
@@ -63,7 +65,7 @@ def test_parameters_are_documented(name):
     if "Parameters and errors are those of" in text or "in one pass" in text:
         return
     for parameter in parameters:
-        assert re.search(rf"^ *(\w+, )*{parameter}(, \w+)*( : .*)?$", text, re.MULTILINE), parameter
+        assert re.search(rf"^ *(\w+, )*(\*\*)?{parameter}(, \w+)*( : .*)?$", text, re.MULTILINE), parameter
     if parameters:
         assert "Parameters" in sections(thing)
 

@@ -147,8 +147,11 @@ def test_any_container_holds_the_same_rows(estimator):
 @pytest.mark.parametrize("solver", ["adagrad", "lbfgs"])
 def test_the_dtype_of_models_and_scores(solver, dtype):
     X, y = planted(60)
-    model = FMRegressor(solver=solver, dtype=dtype, max_iter=2).fit(X, y)
+    seen = []
+    model = FMRegressor(solver=solver, dtype=dtype, max_iter=2)
+    model.fit(X, y, callbacks=lambda info: seen.append(info.model.dtype))
     assert model.model_.dtype == model.predict(X).dtype == dtype
+    assert set(seen) == {np.dtype("float64" if solver == "lbfgs" else dtype)}
 
 
 def test_names_of_columns():

@@ -9,7 +9,7 @@ pytest.importorskip("sklearn")
 from estimators import ALL, CLASSIFIERS, planted, scores_of
 from sklearn.base import clone
 
-from fastfm_c import FM, AdaGrad, LogisticLoss, SquaredLoss
+from fastfm_c import FM, FTRL, AdaGrad, LogisticLoss, SquaredLoss
 from fastfm_c._errors import DivergenceError
 from fastfm_c.sklearn import FMClassifier, FMRegressor
 
@@ -25,6 +25,9 @@ def test_few_rows_get_more_passes_and_smaller_batches():
         assert n_iter * -(-n_rows // batch_size) == updates
     assert FMRegressor(max_iter=2).fit(X, np.arange(n_rows) % 2).n_iter_ == 2
     assert FMRegressor(batch_size=3)._solver_options(n_rows)["batch_size"] == 3
+    assert FMRegressor(solver="sgd")._solver_options(n_rows)["batch_size"] == 32
+    for options in ({"solver": "lbfgs"}, {"early_stopping": True}):  # 100 by default, for any number
+        assert FMRegressor(**options)._max_iter(n_rows) is None
 
 
 def test_lbfgs_ends_where_it_gains_nothing():
@@ -145,24 +148,27 @@ def test_partial_fit_in_chunks_is_one_pass(solver, unit):
     assert chunks.model_ is chunks.solver_.model
 
 
+@pytest.mark.parametrize("solver", [AdaGrad, FTRL])
 @pytest.mark.parametrize("estimator", [FMClassifier, FMRegressor])
-def test_partial_fit_is_that_of_the_solver(estimator):
+def test_partial_fit_is_that_of_the_solver(estimator, solver):
     X, y = planted(320)
     y = (y > 0).astype(float) if estimator is FMClassifier else 1000 * y
     classes = ([0.0, 1.0],) if estimator is FMClassifier else ()
-    model = estimator(batch_size=16, l2_linear=0.1, l2_factors=0.2, learning_rate=0.05, random_state=0)
+    options = {"batch_size": 16, "l2_linear": 0.1, "l2_factors": 0.2, "learning_rate": 0.05}
+    model = estimator(solver=solver.__name__.lower(), random_state=0, **options)
     start = clone(model)
     start._begin(X[:160], y[:160], None, start._rng(), *classes)
     scale = start._scale
     own = FM(start.model_.w0 / scale, start.model_.w, start.model_.V / np.float32(np.sqrt(scale)))
     loss = LogisticLoss() if estimator is FMClassifier else SquaredLoss()
-    solver = AdaGrad(own, loss, learning_rate=0.05, l2_linear=0.1, l2_factors=0.2, batch_size=16)
+    solver = solver(own, loss, **options)
     losses = []
     for half in (slice(160), slice(160, 320)):
         model.partial_fit(X[half], y[half], *classes)
         losses.append(solver.partial_fit(X[half], y[half] / scale) * scale**2)
     assert model.history_.loss == losses
     np.testing.assert_array_equal(model.model_.w, own.w * np.float32(scale))
+    np.testing.assert_array_equal(model.model_.V, own.V * np.float32(np.sqrt(scale)))
 
 
 def test_partial_fit_wants_to_know_the_classes():

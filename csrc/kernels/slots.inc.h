@@ -65,11 +65,14 @@ static double NAME(inverse_scale)(const batch_data *B, int64_t feature, REAL lar
     for (int s = 0; s < 2 && largest > *scale && solver->state[s].w; s++) {
         /* Adam's mean of gradients is no square. */
         const REAL factor = solver->rule == FASTFM_ADAM && s == 0 ? ratio : ratio * ratio;
+        const REAL start = solver->rule == FASTFM_ADAGRAD ? (REAL)solver->initial : 0;
         for (int64_t c = 0; c < model->n_outputs; c++) {
             const int64_t j = c * model->n_features + feature;
-            ((REAL *)solver->state[s].w)[j] *= factor;
+            REAL *of_w = (REAL *)solver->state[s].w + j,
+                 *of_V = (REAL *)solver->state[s].V + j * block;
+            *of_w = start + (*of_w - start) * factor;
             for (int64_t f = 0; f < block; f++)
-                ((REAL *)solver->state[s].V)[j * block + f] *= factor;
+                of_V[f] = start + (of_V[f] - start) * factor;
         }
     }
     if (largest > *scale)
