@@ -13,7 +13,8 @@
 #include "loss.h"
 #include "parallel.h"
 
-#define LEARN_WORK 8.0     /* multiply-adds for one of scoring */
+#define LEARN_WORK 8.0 /* multiply-adds for one of scoring an FM */
+#define FFM_LEARN_WORK 2.0
 #define CACHE_BYTES 262144 /* of V, that rows touch which are scored before their gradients */
 
 static void find_losses(const training_batch *batch, int thread, int64_t begin, int64_t end)
@@ -259,8 +260,9 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
                            int num_threads, int64_t *bad_row)
 {
     const double per_row = score_work(X, model) / (double)max_i64(X->n_rows, 1);
+    const double learn_work = model->fields ? FFM_LEARN_WORK : LEARN_WORK;
     const int64_t at_once = solver->hogwild ? n_rows : min_i64(n_rows, solver->batch_size);
-    const int n_threads = parallel_threads(num_threads, LEARN_WORK * per_row * (double)at_once);
+    const int n_threads = parallel_threads(num_threads, learn_work * per_row * (double)at_once);
     training_run run = {.solver = solver,
                         .rows = rows,
                         .n_rows = n_rows,

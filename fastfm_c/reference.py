@@ -556,19 +556,86 @@ def gradient(X, y, loss, w0, w, V, fields=None, *, sample_weight=None, l2_linear
 
 
 def sgd(p, g, state, step, learning_rate):
-    """Stochastic gradient descent: the new value of parameters p with gradients g."""
+    """Stochastic gradient descent.
+
+    ``p - learning_rate g``
+
+    Parameters
+    ----------
+    p, g : ndarrays of equal shape
+        Parameters and the gradient of a batch, L2 terms included.
+    state : dict of str to ndarray
+        What the rule keeps from batch to batch, in the shape of p: empty before the first, then
+        changed in place. This rule keeps nothing.
+    step : int
+        Number of the batch, counted from 1.
+    learning_rate : float
+
+    Returns
+    -------
+    ndarray
+        The new values of p.
+
+    Examples
+    --------
+    >>> sgd(np.array([1.0, 2.0]), np.array([4.0, -4.0]), {}, 1, learning_rate=0.25)
+    array([0., 3.])
+    """
     return p - learning_rate * g
 
 
 def adagrad(p, g, state, step, learning_rate, initial_accumulator=1.0):
-    """AdaGrad (Duchi et al. 2011), with the sums of squares in ``state["squares"]``."""
+    """AdaGrad (Duchi et al. 2011).
+
+    ``G += g^2`` and ``p - learning_rate g / sqrt(G)``, with G in ``state["squares"]``.
+
+    Parameters
+    ----------
+    p, g, state, step, learning_rate
+        As for `sgd`.
+    initial_accumulator : float
+        What every G starts with.
+
+    Returns
+    -------
+    ndarray
+        The new values of p.
+
+    Examples
+    --------
+    >>> adagrad(np.array([1.0]), np.array([4.0]), {}, 1, learning_rate=0.5, initial_accumulator=9.0)
+    array([0.6])
+    """
     squares = state.setdefault("squares", np.full_like(p, initial_accumulator))
     squares += g**2
     return p - learning_rate * g / np.sqrt(squares)
 
 
 def adam(p, g, state, step, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    """Adam (Kingma and Ba 2015, end of section 2), step = 1, 2, ..."""
+    """Adam (Kingma and Ba 2015), in the order of the end of its section 2.
+
+    ``m += (1 - beta1) (g - m)``, ``v += (1 - beta2) (g^2 - v)`` and
+    ``p - rate m / (sqrt(v) + epsilon)`` with
+    ``rate = learning_rate sqrt(1 - beta2^step) / (1 - beta1^step)``; m is ``state["mean"]`` and v
+    is ``state["square"]``.
+
+    Parameters
+    ----------
+    p, g, state, step, learning_rate
+        As for `sgd`.
+    beta1, beta2 : float, in [0, 1)
+    epsilon : float
+
+    Returns
+    -------
+    ndarray
+        The new values of p.
+
+    Examples
+    --------
+    >>> adam(np.array([1.0]), np.array([4.0]), {}, 1, learning_rate=0.25, beta1=0.5, beta2=0.75)
+    array([0.75])
+    """
     mean = state.setdefault("mean", np.zeros_like(p))
     square = state.setdefault("square", np.zeros_like(p))
     mean += (1 - beta1) * (g - mean)
@@ -578,7 +645,28 @@ def adam(p, g, state, step, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-8)
 
 
 def ftrl(p, g, state, step, learning_rate, beta=1.0, l1=0.0, l2=0.0):
-    """FTRL-Proximal (McMahan et al. 2013, algorithm 1); with l1 = 0, p follows from the z it starts with."""
+    """FTRL-Proximal (McMahan et al. 2013, algorithm 1).
+
+    ``z += g - (sqrt(n + g^2) - sqrt(n)) / learning_rate p``, ``n += g^2`` and then 0 where
+    ``|z| <= l1``, else ``-(z - sign(z) l1) / ((beta + sqrt(n)) / learning_rate + l2)``. z is
+    ``state["z"]``, n is ``state["squares"]``. z starts where p follows from it with l1 = 0.
+
+    Parameters
+    ----------
+    p, g, state, step, learning_rate
+        As for `sgd`; learning_rate is the paper's alpha.
+    beta, l1, l2 : float
+
+    Returns
+    -------
+    ndarray
+        The new values of p.
+
+    Examples
+    --------
+    >>> ftrl(np.array([0.0, 0.0]), np.array([3.0, -0.5]), {}, 1, learning_rate=2.0, l1=1.0)
+    array([-1.,  0.])
+    """
     squares = state.setdefault("squares", np.zeros_like(p))
     z = state.setdefault("z", np.asarray(-p * (beta / learning_rate + l2)))
     z += g - (np.sqrt(squares + g**2) - np.sqrt(squares)) / learning_rate * p

@@ -210,7 +210,7 @@ class _Minimiser:
         self.model, self.loss, self.options = model, loss, options | {"num_threads": num_threads}
 
     def prepare(self, X, y, sample_weight):
-        self.model.objective(X, y, self.loss, sample_weight=sample_weight, **self.options)
+        _core.SGD(self.model, self.loss, **self.options)._prepare(X, y, sample_weight)
         self.X, self.y, self.weight = X, y, as_weights(sample_weight, X.shape[0])
 
     def learn(self, monitor, rows, max_iter, rng):

@@ -1,5 +1,6 @@
 """Docstrings: every public name has one, with its sections, and its examples run."""
 
+import dataclasses
 import doctest
 import importlib
 import importlib.resources
@@ -13,6 +14,13 @@ import fastfm_c
 MODULES = ["fastfm_c.reference", "fastfm_c.datasets.adult", "fastfm_c._lbfgs", "fastfm_c.training"]
 
 
+def public_attributes(kind):
+    """But for those of Python's exceptions, and for fields, which are parameters of their dataclass."""
+    fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
+    others = {field.name for field in fields} | set(dir(BaseException))
+    return [name for name in dir(kind) if not name.startswith("_") and name not in others]
+
+
 def public_objects():
     """(name, object) of all that a user may call: functions, classes, methods, properties."""
     for name in fastfm_c.__all__:
@@ -21,9 +29,8 @@ def public_objects():
             continue
         yield name, thing
         if isinstance(thing, type):
-            for attribute in dir(thing):
-                if not attribute.startswith("_"):
-                    yield f"{name}.{attribute}", getattr(thing, attribute)
+            for attribute in public_attributes(thing):
+                yield f"{name}.{attribute}", getattr(thing, attribute)
     for module_name in MODULES:
         module = importlib.import_module(module_name)
         for name in module.__all__:
@@ -59,7 +66,10 @@ def test_parameters_are_documented(name):
         parameters = [p for p, kind in signature.items() if p != "self" and kind.kind != kind.VAR_KEYWORD]
     except ValueError:  # a class without a signature
         parameters = []
-    if isinstance(thing, type) and not re.search(r"def __init__|Parameters", inspect.getdoc(thing)):
+    documented = dataclasses.is_dataclass(thing) or re.search(
+        r"def __init__|Parameters", inspect.getdoc(thing)
+    )
+    if isinstance(thing, type) and not documented:
         return
     text = inspect.getdoc(thing)
     if "Parameters and errors are those of" in text or "in one pass" in text:
@@ -67,7 +77,8 @@ def test_parameters_are_documented(name):
     for parameter in parameters:
         assert re.search(rf"^ *(\w+, )*(\*\*)?{parameter}(, \w+)*( : .*)?$", text, re.MULTILINE), parameter
     if parameters:
-        assert "Parameters" in sections(thing)
+        section = "Attributes" if name == "fastfm_c.datasets.adult.Adult" else "Parameters"
+        assert section in sections(thing)
 
 
 @pytest.mark.parametrize("name", [n for n, t in CALLABLE.items() if not isinstance(t, type)])
@@ -114,9 +125,9 @@ def test_types_are_declared_for_every_public_name():
     """The stub of the extension module names what the module has, with the same parameters."""
     stub = importlib.resources.files("fastfm_c").joinpath("_core.pyi").read_text()
     for name, thing in OBJECTS.items():
-        if name.startswith("fastfm_c."):
-            continue
         kind, attribute = name.split(".")[0], name.split(".")[-1]
+        if name.startswith("fastfm_c.") or OBJECTS[kind].__module__ != "fastfm_c._core":
+            continue  # types stand in the module itself
         if isinstance(thing, type):
             assert f"class {attribute}" in stub
             continue

@@ -1,4 +1,4 @@
-"""Solvers: their updates against the reference, their bits, and what they refuse."""
+"""Solvers: their updates against the reference, and their bits."""
 
 import functools
 import pickle
@@ -8,50 +8,10 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import INDICES, REALS, SEEDS, csr_of, make_csr
+from solvers import RULES, bits, make_problem
+from strategies import INDICES, REALS, SEEDS, csr_of
 
-from fastfm_c import FFM, FM, FTRL, SGD, AdaGrad, Adam, LogisticLoss, SoftmaxLoss, SquaredLoss, reference
-from fastfm_c._errors import DivergenceError
-
-RULES = {
-    "sgd": (SGD, reference.sgd, {"learning_rate": 0.02}),
-    "adagrad": (AdaGrad, reference.adagrad, {"learning_rate": 0.2, "initial_accumulator": 0.5}),
-    "adam": (Adam, reference.adam, {"learning_rate": 0.05, "beta1": 0.8, "beta2": 0.95, "epsilon": 1e-6}),
-    "ftrl": (FTRL, reference.ftrl, {"learning_rate": 0.3, "beta": 0.7}),
-}
-
-
-def make_problem(seed, *, n_rows=40, n_features=30, k=5, n_outputs=1, n_fields=0, dtype="float64", **kinds):
-    """X with |x| < 1 (the reference has no scale), y, weights, a model, a loss and its reference."""
-    rng = np.random.default_rng(seed)
-    X = make_csr(rng, rng.integers(0, 13, n_rows), n_features, **kinds)
-    X.data[:] = np.clip(X.data / 3, -0.9, 0.9)
-    X.data[rng.random(X.nnz) < 0.1] = 0
-    weight = rng.choice([0.0, 0.5, 1.0, 2.0], n_rows)
-    shared = {"n_outputs": n_outputs, "init_stdev": 0.3, "dtype": dtype, "rng": rng}
-    if n_fields:
-        fields = np.concatenate([rng.integers(0, n_fields, n_features - 1), [n_fields - 1]])
-        model = FFM.random(fields, k, **shared)
-    else:
-        model = FM.random(n_features, k, **shared)
-    if n_outputs > 1:
-        loss, oracle = SoftmaxLoss(0.2), functools.partial(reference.softmax_loss, label_smoothing=0.2)
-        y = rng.integers(0, n_outputs, n_rows)
-    elif seed % 2:
-        loss, oracle = LogisticLoss(0.1), functools.partial(reference.logistic_loss, label_smoothing=0.1)
-        y = rng.integers(0, 2, n_rows)
-    else:
-        loss, oracle, y = SquaredLoss(), reference.squared_loss, rng.standard_normal(n_rows)
-    return X, y, weight, model, loss, oracle
-
-
-def parameters(model):
-    return np.atleast_1d(model.w0), model.w, model.V
-
-
-def bits(model):
-    return [p.tobytes() for p in parameters(model)]
-
+from fastfm_c import FFM, FM, FTRL, SGD, AdaGrad, Adam, LogisticLoss, SquaredLoss, reference
 
 # ---------------------------------------------------------------------------------------- updates
 
@@ -247,114 +207,6 @@ def test_a_long_row_of_many_fields_does_not_need_a_large_batch():
     solver = AdaGrad(model, LogisticLoss(), batch_size=500)
     assert solver.partial_fit(X, np.zeros(500)) > 0
     assert solver.n_steps > 1
-
-
-# ------------------------------------------------------------------------------------ odd rows
-
-
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("create", [lambda n: FM.random(n, 1, rng=0),
-                                    lambda n: FFM.random(np.arange(n) % 2, 1, rng=0)])  # fmt: skip
-@pytest.mark.parametrize("X", [
-    np.zeros((3, 4)), np.ones((3, 4)), np.ones((1, 4)), np.eye(4)[:3] * 1e-30, np.zeros((3, 0)),
-])  # fmt: skip
-def test_odd_rows_stay_finite(rule, create, X):
-    solver_type, _, options = RULES[rule]
-    model = create(X.shape[1])
-    solver = solver_type(model, LogisticLoss(), **options)
-    for y in (np.zeros(len(X)), np.ones(len(X))):
-        assert np.isfinite([solver.partial_fit(X, y) for _ in range(20)]).all()
-    assert all(np.isfinite(p).all() for p in parameters(model))
-
-
-def test_a_row_of_weight_zero_is_as_if_absent():
-    X, y, _, model, loss, _ = make_problem(4)
-    weight = np.ones(len(y))
-    weight[5] = 0
-    X.data[X.indptr[5] : X.indptr[6]] = 0.99
-    other, rows = model.copy(), np.delete(np.arange(len(y)), 5)
-    a = SGD(model, loss, batch_size=100).partial_fit(X, y, weight)
-    b = SGD(other, loss, batch_size=100).partial_fit(X[rows], y[rows])
-    assert a == pytest.approx(b, rel=1e-12)
-    np.testing.assert_allclose(model.V, other.V, rtol=1e-12)
-
-
-# ------------------------------------------------------------------------------------------ errors
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("n_fields", [0, 3])
-def test_divergence_leaves_finite_parameters(dtype, n_fields):
-    X, _, _, model, _, _ = make_problem(2, n_fields=n_fields, dtype=dtype)
-    solver = SGD(model, SquaredLoss(), learning_rate=1e4, batch_size=2)
-    with pytest.raises(DivergenceError, match=r"epoch \d+ diverged at row \d+.*learning_rate 10000.0, "
-                                              r"largest \|x\| 0.9"):  # fmt: skip
-        for _ in range(50):
-            solver.partial_fit(X, np.full(X.shape[0], 1e3))
-    assert all(np.isfinite(p).all() for p in parameters(model))
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_must_be_finite(value):
-    X, y, _, model, loss, _ = make_problem(2)
-    before = model.copy()
-    X.data[X.indptr[7]] = value
-    row = int(np.searchsorted(X.indptr, X.indptr[7], side="right")) - 1
-    with pytest.raises(ValueError, match=f"row {row} of X holds {value}"):
-        SGD(model, loss).partial_fit(X, y)
-    assert model == before
-
-
-def test_nothing_is_learned_when_a_late_target_is_bad():
-    X, _, _, model, _, _ = make_problem(2)
-    before, y = model.copy(), np.zeros(X.shape[0])
-    y[-1] = 2
-    with pytest.raises(ValueError, match=r"y\[39\] is 2"):
-        SGD(model, LogisticLoss(), batch_size=1).partial_fit(X, y)
-    assert model == before
-
-
-@pytest.mark.parametrize(("options", "message"), [
-    ({"learning_rate": 0}, "learning_rate must be a finite number > 0, got 0"),
-    ({"learning_rate": float("nan")}, "learning_rate must be a finite number > 0, got nan"),
-    ({"learning_rate": "fast"}, "learning_rate must be a finite number > 0, got 'fast'"),
-    ({"batch_size": 0}, "batch_size must be a positive integer, got 0"),
-    ({"batch_size": 2.5}, "batch_size must be a positive integer, got 2.5"),
-    ({"l2_linear": -1}, "l2_linear must be finite and >= 0, got -1"),
-    ({"clip_value": 0}, "clip_value must be a finite number > 0, got 0"),
-    ({"normalize": "l2"}, "normalize must be None or 'instance', got 'l2'"),
-    ({"num_threads": 0}, "num_threads must be a positive integer, got 0"),
-    ({"initial_accumulator": 0}, "initial_accumulator must be a finite number > 0, got 0"),
-])  # fmt: skip
-def test_options_are_checked(options, message):
-    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
-        AdaGrad(FM.random(2, 2), SquaredLoss(), **options)
-
-
-def test_other_refusals():
-    fm = FM.random(2, 2)
-    with pytest.raises(ValueError, match="beta1 must be in"):
-        Adam(fm, SquaredLoss(), beta1=1)
-    with pytest.raises(ValueError, match="SoftmaxLoss needs a model with several outputs"):
-        SGD(fm, SoftmaxLoss())
-    with pytest.raises(ValueError, match="model must be an FM or an FFM, got str"):
-        SGD("fm", SquaredLoss())
-    with pytest.raises(ValueError, match="loss must be"):
-        SGD(fm, "squared")
-    with pytest.raises(TypeError):
-        SGD(fm, SquaredLoss(), no_such_option=1)
-    with pytest.raises(ValueError, match="X has 3 columns, the model has 2 features"):
-        SGD(fm, SquaredLoss()).partial_fit(sp.csr_array((1, 3)), [0.0])
-
-
-def test_a_read_only_model_is_refused():
-    fm = FM.random(50, 8)
-    V = fm.V
-    V.flags.writeable = False
-    shared = FM(0.0, np.zeros(50, np.float32), V)
-    if np.shares_memory(shared.V, V):
-        with pytest.raises(ValueError, match="model.V is read-only"):
-            SGD(shared, SquaredLoss())
 
 
 def test_memory_is_bounded_by_the_batch():
