@@ -14,11 +14,11 @@
 #include "parallel.h"
 #include "workspace.h"
 
-#define CACHE_BYTES 262144  /* of V, that the rows of one thread's chunk touch */
-#define KEPT_BYTES 33554432 /* by the rows of several threads' chunk */
-#define BLOCK_VALUES 16384  /* as in score.c */
-#define SLOT_SAMPLE 4096    /* columns, to cut the features into shares */
-#define COLD_COST 4         /* of a column that the sample holds once */
+#define CACHE_BYTES 262144 /* of V, that the rows of one thread's chunk touch */
+#define KEPT_BYTES 1048576 /* by the rows of several threads' chunk */
+#define BLOCK_VALUES 16384 /* as in score.c */
+#define SLOT_SAMPLE 4096   /* columns, to cut the features into shares */
+#define COLD_COST 4        /* of a column that the sample holds once */
 
 typedef struct {
     const fastfm_csr *X;
@@ -38,6 +38,9 @@ typedef struct {
         *totals;     /* loss, then w0's gradient: of the running block of rows, and so far */
     int64_t *sample; /* of slots, sorted */
     int64_t n_sample;
+    enum { BEFORE_CHUNK, SCORING, ADDING } phase;
+    fastfm_status status;
+    int64_t *bad_row;
 } objective_job;
 
 /* Losses of rows [begin, end) of the chunk, from their scores. */
@@ -141,20 +144,42 @@ static void add_share(void *context, int64_t part, int thread)
                  workspace_scratch(job->work, thread));
 }
 
-static fastfm_status take_chunk(objective_job *job, int64_t *bad_row)
+static int start_chunk(objective_job *job, parallel_block *body, int64_t *n_blocks)
 {
-    const int64_t first = index_at(job->X->indptr, job->X->index_type, job->chunk);
-    const int64_t values = index_at(job->X->indptr, job->X->index_type, job->chunk_end) - first;
-    fastfm_status status;
-    job->n_blocks = 1 + (values + job->chunk_end - job->chunk) / BLOCK_VALUES;
-    parallel_for(job->n_blocks, score_block, job, job->n_threads);
-    status = workspace_fault(job->work, job->n_threads, bad_row);
-    if (status != FASTFM_OK)
-        return status;
-    if (job->gradient)
-        parallel_for(job->n_threads, add_share, job, job->n_threads);
-    add_rows(job, job->chunk, job->chunk_end);
-    return FASTFM_OK;
+    const fastfm_csr *X = job->X;
+    if (job->chunk == X->n_rows)
+        return 0;
+    job->chunk_end = min_i64(job->chunk + job->max_chunk, X->n_rows);
+    job->n_blocks =
+        1 + (index_at(X->indptr, X->index_type, job->chunk_end) -
+             index_at(X->indptr, X->index_type, job->chunk) + job->chunk_end - job->chunk) /
+                BLOCK_VALUES;
+    job->phase = SCORING;
+    *body = score_block;
+    *n_blocks = job->n_blocks;
+    return 1;
+}
+
+/* Score a chunk's rows, add their gradients, go on with the next chunk. */
+static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
+{
+    objective_job *job = (objective_job *)context;
+    if (job->phase == SCORING) {
+        job->status = workspace_fault(job->work, job->n_threads, job->bad_row);
+        if (job->status != FASTFM_OK)
+            return 0;
+        job->phase = ADDING;
+        if (job->gradient) {
+            *body = add_share;
+            *n_blocks = job->n_threads;
+            return 1;
+        }
+    }
+    if (job->phase == ADDING) {
+        add_rows(job, job->chunk, job->chunk_end);
+        job->chunk = job->chunk_end;
+    }
+    return start_chunk(job, body, n_blocks);
 }
 
 static int compare_i64(const void *a, const void *b)
@@ -241,11 +266,9 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
         if (job.n_threads > 1)
             sample_slots(&job);
     }
-    while (status == FASTFM_OK && job.chunk < X->n_rows) {
-        job.chunk_end = min_i64(job.chunk + job.max_chunk, X->n_rows);
-        status = take_chunk(&job, bad_row);
-        job.chunk = job.chunk_end;
-    }
+    job.bad_row = bad_row;
+    parallel_phases(next_phase, &job, job.n_threads);
+    status = job.status;
     if (status == FASTFM_OK) {
         add_block(&job);
         *total = job.totals[0];

@@ -64,21 +64,6 @@ int parallel_threads(int num_threads, double work)
 #endif
 }
 
-void parallel_for(int64_t n_blocks, parallel_block body, void *context, int n_threads)
-{
-    int64_t block;
-    if (n_threads <= 1) { /* never enters the runtime */
-        for (block = 0; block < n_blocks; block++)
-            body(context, block, 0);
-        return;
-    }
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1)
-    for (block = 0; block < n_blocks; block++)
-        body(context, block, omp_get_thread_num());
-#endif
-}
-
 #ifdef _OPENMP
 #define SPINS 2000 /* some 50 us, before a waiting thread offers its processor to others */
 
@@ -144,6 +129,33 @@ void parallel_phases(parallel_step step, void *context, int n_threads)
 #pragma omp parallel num_threads(n_threads)
     work_on(&board, step, context, omp_get_thread_num());
 #endif
+}
+
+typedef struct {
+    parallel_block body;
+    void *context;
+    int64_t n_blocks;
+} one_phase;
+
+static void run_block(void *context, int64_t block, int thread)
+{
+    const one_phase *phase = (const one_phase *)context;
+    phase->body(phase->context, block, thread);
+}
+
+static int only_phase(void *context, parallel_block *body, int64_t *n_blocks)
+{
+    one_phase *phase = (one_phase *)context;
+    *body = run_block;
+    *n_blocks = phase->n_blocks;
+    phase->n_blocks = 0;
+    return *n_blocks > 0;
+}
+
+void parallel_for(int64_t n_blocks, parallel_block body, void *context, int n_threads)
+{
+    one_phase phase = {body, context, n_blocks};
+    parallel_phases(only_phase, &phase, n_threads);
 }
 
 int64_t parallel_rows(const fastfm_csr *X, int64_t begin, int64_t end, int64_t part,

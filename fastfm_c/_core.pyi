@@ -155,6 +155,7 @@ class _Solver:
         rows: NDArray[np.int64] | None = None,
         progress: Callable[[int, int, float], object] | None = None,
     ) -> float: ...
+    def _measure_scale(self, data: _TrainingRows) -> None: ...
     def _options(self) -> dict[str, Any]: ...
 
 class _TrainingRows:
@@ -186,7 +187,7 @@ class AdaGrad(_Solver):
         model: FM | FFM,
         loss: _Loss,
         *,
-        learning_rate: float = 0.03,
+        learning_rate: float = 0.05,
         batch_size: int = 256,
         initial_accumulator: float = 1.0,
         l2_linear: float = 0.0,

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from . import _core
 from ._core import FFM, FM
-from ._validation import as_fields
+from ._validation import as_fields, column_scale
 from .training import SOLVERS, EpochInfo, History, train
 
 __all__ = ["Estimator", "FieldAware", "has_steps", "power_of_4_near", "require_weight"]
@@ -29,7 +29,8 @@ ROWS_LEARNED = 100_000  # from in all passes, unless that is more than MOST_PASS
 PASSES, MOST_PASSES = 10, 100
 BATCHES = 64  # in a pass, unless that makes batches smaller than SMALLEST_BATCH
 SMALLEST_BATCH = 8
-LARGEST_BATCH = {"sgd": 32}  # 256 for others
+LARGEST_BATCH = {"sgd": 32}  # 1024 for others
+ENOUGH_TO_STOP = 100  # validation rows, for early stopping by default
 
 
 def has_steps(estimator):
@@ -112,6 +113,7 @@ class Estimator(BaseEstimator):
             weight *= np.count_nonzero(weight) / weight.sum()
         if eval_set is not None:
             eval_set = self._validation_rows(eval_set)
+        stopping = self._early_stopping(X.shape[0], eval_set)
         self.__dict__.pop("solver_", None)
         self.history_, self.n_iter_ = History(X.shape[0]), 0
         converged = False
@@ -138,11 +140,11 @@ class Estimator(BaseEstimator):
                 targets,
                 self._loss(),
                 solver=self.solver,
-                max_iter=self._max_iter(X.shape[0]),
+                max_iter=self._max_iter(X.shape[0], stopping),
                 sample_weight=weight,
                 eval_set=eval_set,
                 validation_fraction=self.validation_fraction,
-                early_stopping=self._metric(),
+                early_stopping=self._metric(stopping),
                 n_iter_no_change=self.n_iter_no_change,
                 tol=self.tol,
                 callbacks=(note, *given),
@@ -200,6 +202,10 @@ class Estimator(BaseEstimator):
             self.model_ = self._random_model(X.shape[1], fields, n_outputs=self._n_outputs(), **options)
             self.model_.w0 = np.asarray(self._best_constant(targets, weight), self.model_.dtype)
             _multiply_scores(self.model_, self._scale)
+            # As if every column were in units of its largest value.
+            columns = column_scale(X.indptr, X.indices, X.data, X.shape[1], self.model_.dtype, weight)
+            if columns is not None:
+                self.model_.V[...] /= columns.reshape(-1, *[1] * (2 if hasattr(self.model_, "fields") else 1))
         if self.model_.n_factors != self.n_factors:
             was = self.model_.n_factors
             raise ValueError(f"n_factors is {self.n_factors}, but the model to go on with has {was}")
@@ -216,8 +222,14 @@ class Estimator(BaseEstimator):
         X, y = self._rows(*eval_set[:2])
         return X, self._targets(y), *eval_set[2:]
 
-    def _max_iter(self, n_rows):
-        if self.max_iter is not None or self.solver == "lbfgs" or self.early_stopping not in (None, False):
+    def _early_stopping(self, n_rows, eval_set):
+        """None becomes True where the validation rows are enough to go by."""
+        if self.early_stopping is not None or self.solver == "lbfgs":
+            return self.early_stopping
+        return eval_set is not None or self.validation_fraction * n_rows >= ENOUGH_TO_STOP
+
+    def _max_iter(self, n_rows, stopping):
+        if self.max_iter is not None or self.solver == "lbfgs" or stopping not in (None, False):
             return self.max_iter
         return min(max(PASSES, math.ceil(ROWS_LEARNED / n_rows)), MOST_PASSES)
 
@@ -228,7 +240,7 @@ class Estimator(BaseEstimator):
             return options
         batch_size = self.batch_size
         if batch_size is None and n_rows is not None:
-            batch_size = min(max(n_rows // BATCHES, SMALLEST_BATCH), LARGEST_BATCH.get(self.solver, 256))
+            batch_size = min(max(n_rows // BATCHES, SMALLEST_BATCH), LARGEST_BATCH.get(self.solver, 1024))
         options |= {"learning_rate": self.learning_rate, "batch_size": batch_size}
         return {name: value for name, value in options.items() if value is not None}
 

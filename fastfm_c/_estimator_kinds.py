@@ -122,8 +122,8 @@ class Classifier(ClassifierMixin, Estimator):
     def _loss(self):
         return (SoftmaxLoss if self._n_outputs() > 1 else LogisticLoss)(self.label_smoothing)
 
-    def _metric(self):
-        return self.early_stopping
+    def _metric(self, stopping):
+        return stopping
 
     def _meet(self, y, weight, classes):
         check_classification_targets(y)
@@ -220,9 +220,9 @@ class Regressor(RegressorMixin, Estimator):
     def _loss(self):
         return SquaredLoss()
 
-    def _metric(self):
+    def _metric(self, stopping):
         """A user's own figure is of targets and scores in the units of y."""
-        metric, scale = self.early_stopping, self._scale
+        metric, scale = stopping, self._scale
         if not callable(metric):
             return metric
 

@@ -1,7 +1,7 @@
 # Solvers: the part of _core.pyx that trains. Included there, because it works on the same structs.
 
 from fastfm_c._errors import DivergenceError
-from fastfm_c._validation import as_fraction, as_not_negative, as_positive
+from fastfm_c._validation import as_fraction, as_not_negative, as_positive, column_scale
 
 
 cdef class _TrainingRows:
@@ -196,9 +196,21 @@ cdef class _Solver:
                 self.minimised.loss(targets.y, np.zeros((len(targets.y), *outputs)))  # names the row
         return 0
 
+    def _measure_scale(self, _TrainingRows data not None):
+        """Learn in units of the largest |x| that each column has here, before the first step."""
+        if self.c.n_steps or not self.has_scale():
+            return
+        scale = column_scale(data.rows.indptr, data.rows.indices, data.rows.data, self.trained.c.n_features,
+                             self.trained.dtype, data.targets.weight)
+        self.scale = scale
+        self.point()
+
+    cdef bint has_scale(self):
+        return self.c.rule != FASTFM_FTRL and not self.c.normalize
+
     cdef int note_scale(self, double largest) except -1:
         """Values beyond 1 ask for steps in units of each feature's own largest value."""
-        if self.scale is None and largest > 1 and self.c.rule != FASTFM_FTRL and not self.c.normalize:
+        if self.scale is None and largest > 1 and self.has_scale():
             self.scale = aligned_zeros((self.trained.c.n_features,), self.trained._V.dtype)
             self.scale[...] = 1
             self.point()
@@ -282,7 +294,7 @@ cdef class SGD(_Solver):
 
     The gradients of a batch are summed, not averaged, so that the learning rate means the same whatever
     the batch size. Values of X beyond 1 are learned from in units of the largest |x| of their column so
-    far.
+    far; `train` measures every column first, and so uses units for small values too.
 
     Parameters
     ----------
@@ -344,7 +356,7 @@ normalize, num_threads, rng
     >>> losses[0] > losses[1] > losses[2]
     True
     """
-    def __init__(self, model, loss, *, learning_rate=0.03, batch_size=256, initial_accumulator=1.0,
+    def __init__(self, model, loss, *, learning_rate=0.05, batch_size=256, initial_accumulator=1.0,
                  **options):
         _Solver.__init__(self, model, loss, learning_rate=learning_rate, batch_size=batch_size, **options)
         self.c.rule = FASTFM_ADAGRAD

@@ -113,8 +113,9 @@ _PARAMETERS = """n_factors : int
         Standard deviation of the factors that a fit begins with.
     early_stopping : None, bool, "log_loss", "auc", "rmse" or callable
         Whether, and by which figure of the validation rows, a fit stops early and goes back to its best
-        pass. A callable takes ``(y, scores)``, and ``sample_weight=`` where rows have weights; the scores are
-        those of `decision_function` or, for a regressor, `predict`.
+        pass. None: by the loss, where there is an `eval_set` or at least 100 rows can be held out, and not
+        with "lbfgs". A callable takes ``(y, scores)``, and ``sample_weight=`` where rows have weights; the
+        scores are those of `decision_function` or, for a regressor, `predict`.
         `fastfm_c.training.train` says more.
     validation_fraction : float
         Share of the rows to hold out for early stopping where `fit` is given no `eval_set`.

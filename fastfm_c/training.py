@@ -192,6 +192,7 @@ class _Epochs:
         """Go through the rows, or all, until it is over; shuffle them where there is an rng."""
         if rng is not None and rows is None:
             rows = np.arange(self.n_rows, dtype=np.int64)
+        self.solver._measure_scale(self.data)
         reason = None
         for epoch in range(1, max_iter + 1):
             if rng is not None:

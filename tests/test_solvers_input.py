@@ -45,11 +45,10 @@ def test_a_row_of_weight_zero_is_as_if_absent():
 @pytest.mark.parametrize("n_fields", [0, 3])
 def test_divergence_leaves_finite_parameters(dtype, n_fields):
     X, _, _, model, _, _ = make_problem(2, n_fields=n_fields, dtype=dtype)
-    solver = SGD(model, SquaredLoss(), learning_rate=1e4, batch_size=2)
-    with pytest.raises(DivergenceError, match=r"epoch \d+ diverged at row \d+.*learning_rate 10000.0, "
-                                              r"largest \|x\| 0.9"):  # fmt: skip
-        for _ in range(50):
-            solver.partial_fit(X, np.full(X.shape[0], 1e3))
+    solver, y = SGD(model, SquaredLoss(), learning_rate=1e4, batch_size=2), np.full(X.shape[0], 1e3)
+    message = r"epoch \d+ diverged at row \d+.*learning_rate 10000.0, largest \|x\| 0.9"
+    with pytest.raises(DivergenceError, match=message):
+        [solver.partial_fit(X, y) for _ in range(50)]
     assert all(np.isfinite(p).all() for p in parameters(model))
 
 
@@ -112,5 +111,5 @@ def test_a_read_only_model_is_refused():
     V.flags.writeable = False
     shared = FM(0.0, np.zeros(50, np.float32), V)
     if np.shares_memory(shared.V, V):
-        with pytest.raises(ValueError, match="model.V is read-only"):
+        with pytest.raises(ValueError, match=r"model\.V is read-only"):
             SGD(shared, SquaredLoss())

@@ -1,5 +1,6 @@
 #include "harness.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 char case_name[160];
@@ -171,6 +172,68 @@ matrix matrix_equal_rows(int64_t n_rows, int64_t z, int64_t n_features)
     for (int64_t i = 0; i < n_rows; i++)
         matrix_random_row(&m, z, i % 3 > 0, 0);
     return m;
+}
+
+static int64_t evil_number(int64_t size)
+{
+    const int64_t evil[] = {-1,
+                            -2,
+                            INT32_MIN,
+                            INT32_MAX,
+                            INT64_MIN,
+                            INT64_MAX,
+                            -size,
+                            size,
+                            size + 1,
+                            size - 1,
+                            INT64_C(1) << 31,
+                            INT64_C(1) << 32,
+                            INT64_MIN + 1,
+                            INT64_MAX / 8,
+                            INT64_MIN / 16};
+    const int64_t any = (int64_t)random_bits();
+    return random_below(4) ? evil[random_below(COUNT(evil))]
+                           : any / (INT64_C(1) << random_below(63));
+}
+
+static double evil_value(double value)
+{
+    const double evil[] = {NAN, INFINITY, -INFINITY, 1e300, -1e-300, 0, -0.0, 5e-324};
+    return random_below(2) ? evil[random_below(COUNT(evil))] : value;
+}
+
+enum {
+    INDPTR_EVIL,
+    INDPTR_OFF,
+    INDPTR_ALL,
+    INDEX_EVIL,
+    INDEX_ALL,
+    REPEAT,
+    EVIL_AND_REPEAT,
+    VALUES,
+    N_WAYS
+};
+
+void matrix_spoil(matrix *m)
+{
+    const int64_t way = random_below(N_WAYS), n_changes = 1 + random_below(3);
+    for (int64_t change = 0; change < n_changes; change++) {
+        const int64_t i = random_below(m->n_rows + 1), p = m->nnz > 0 ? random_below(m->nnz) : -1;
+        if (way == INDPTR_EVIL)
+            m->indptr[i] = evil_number(m->nnz);
+        if (way == INDPTR_OFF)
+            m->indptr[i] += random_below(5) - 2;
+        if ((way == INDEX_EVIL || (way == EVIL_AND_REPEAT && change == 0)) && p >= 0)
+            m->indices[p] = evil_number(m->n_features);
+        else if ((way == REPEAT || way == EVIL_AND_REPEAT) && p > 0)
+            m->indices[p] = m->indices[p - 1];
+        if (p >= 0)
+            m->values[p] = evil_value(m->values[p]);
+    }
+    for (int64_t i = 0; way == INDPTR_ALL && i <= m->n_rows; i++)
+        m->indptr[i] = evil_number(m->nnz);
+    for (int64_t p = 0; way == INDEX_ALL && p < m->nnz; p++)
+        m->indices[p] = evil_number(m->n_features);
 }
 
 fastfm_csr csr_of(const matrix *m, fastfm_type index_type, fastfm_type data_type)

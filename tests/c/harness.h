@@ -54,6 +54,10 @@ void matrix_random_row(matrix *m, int64_t z, int ascending, double zero_share);
 matrix matrix_mixed_rows(int64_t n_features);
 matrix matrix_equal_rows(int64_t n_rows, int64_t z, int64_t n_features);
 
+/* Changes a few values and indptr or indices, in a few places or all: outside, repeated, any
+ * number, not finite. */
+void matrix_spoil(matrix *m);
+
 /* The matrix as exact arrays. */
 fastfm_csr csr_of(const matrix *m, fastfm_type index_type, fastfm_type data_type);
 void csr_free(fastfm_csr *X);

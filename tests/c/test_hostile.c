@@ -10,69 +10,6 @@
 #define LARGE_CASES 60
 #define LONG_CASES 600
 
-static int64_t evil_number(int64_t size)
-{
-    const int64_t evil[] = {-1,
-                            -2,
-                            INT32_MIN,
-                            INT32_MAX,
-                            INT64_MIN,
-                            INT64_MAX,
-                            -size,
-                            size,
-                            size + 1,
-                            size - 1,
-                            INT64_C(1) << 31,
-                            INT64_C(1) << 32,
-                            INT64_MIN + 1,
-                            INT64_MAX / 8,
-                            INT64_MIN / 16};
-    const int64_t any = (int64_t)random_bits();
-    return random_below(4) ? evil[random_below(COUNT(evil))]
-                           : any / (INT64_C(1) << random_below(63));
-}
-
-static double evil_value(double value)
-{
-    const double evil[] = {NAN, INFINITY, -INFINITY, 1e300, -1e-300, 0, -0.0, 5e-324};
-    return random_below(2) ? evil[random_below(COUNT(evil))] : value;
-}
-
-enum {
-    INDPTR_EVIL,
-    INDPTR_OFF,
-    INDPTR_ALL,
-    INDEX_EVIL,
-    INDEX_ALL,
-    REPEAT,
-    EVIL_AND_REPEAT,
-    VALUES,
-    N_WAYS
-};
-
-/* Changes a few entries, or all indptr or indices. */
-static void spoil(matrix *m)
-{
-    const int64_t way = random_below(N_WAYS), n_changes = 1 + random_below(3);
-    for (int64_t change = 0; change < n_changes; change++) {
-        const int64_t i = random_below(m->n_rows + 1), p = m->nnz > 0 ? random_below(m->nnz) : -1;
-        if (way == INDPTR_EVIL)
-            m->indptr[i] = evil_number(m->nnz);
-        if (way == INDPTR_OFF)
-            m->indptr[i] += random_below(5) - 2;
-        if ((way == INDEX_EVIL || (way == EVIL_AND_REPEAT && change == 0)) && p >= 0)
-            m->indices[p] = evil_number(m->n_features);
-        else if ((way == REPEAT || way == EVIL_AND_REPEAT) && p > 0)
-            m->indices[p] = m->indices[p - 1];
-        if (p >= 0)
-            m->values[p] = evil_value(m->values[p]);
-    }
-    for (int64_t i = 0; way == INDPTR_ALL && i <= m->n_rows; i++)
-        m->indptr[i] = evil_number(m->nnz);
-    for (int64_t p = 0; way == INDEX_ALL && p < m->nnz; p++)
-        m->indices[p] = evil_number(m->n_features);
-}
-
 typedef struct {
     const fastfm_csr *X;
     fastfm_status status;
@@ -196,7 +133,7 @@ static void test_small(int64_t test)
         matrix_random_row(&m, z, random_below(2) == 0, 0.1);
     }
     if (n_rows > 0 && random_below(8))
-        spoil(&m);
+        matrix_spoil(&m);
     fastfm_use_level((int)random_below(fastfm_n_levels()));
     CASE("small hostile matrix %d, level %d", (int)test, fastfm_active_level());
     check_matrix(&m, random_kind(k, C, 1 + random_below(6)), 3);
@@ -210,7 +147,7 @@ static void test_large(int64_t test)
     const int64_t n_features = 200;
     matrix m = matrix_equal_rows(400, 9, n_features);
     const int num_threads = 1 + (int)(test % 3);
-    spoil(&m);
+    matrix_spoil(&m);
     if (test % 2 == 0) {
         const int64_t p = 9 * random_below(200);
         m.indices[p] = m.indices[p + 1];

@@ -13,6 +13,8 @@ int main(void)
     test_rows();
     test_labels();
     test_hostile();
+    test_train();
+    test_train_hostile();
     printf("scores hash %016llx\n", (unsigned long long)scores_hash);
     printf("%lld passed, %lld failed\n", (long long)n_passed, (long long)n_failed);
     return n_failed > 0;

@@ -9,6 +9,8 @@ void test_bits(void);
 void test_rows(void);
 void test_labels(void);
 void test_hostile(void);
+void test_train(void);
+void test_train_hostile(void);
 
 /* Of all finite scores of test_models: equal on all platforms. */
 extern uint64_t scores_hash;
