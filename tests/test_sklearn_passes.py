@@ -27,7 +27,8 @@ def test_few_rows_get_more_passes_and_smaller_batches():
     assert FMRegressor(batch_size=3)._solver_options(n_rows)["batch_size"] == 3
     assert FMRegressor(solver="sgd")._solver_options(n_rows)["batch_size"] == 32
     for options in ({"solver": "lbfgs"}, {"early_stopping": True}):  # 100 by default, for any number
-        assert FMRegressor(**options)._max_iter(n_rows) is None
+        estimator = FMRegressor(**options)
+        assert estimator._max_iter(n_rows, estimator._early_stopping(n_rows, None)) is None
 
 
 def test_lbfgs_ends_where_it_gains_nothing():
