@@ -1,4 +1,5 @@
-"""Command line: ``python -m bench predict`` measures, ``python -m bench workloads`` makes data."""
+"""Command line: ``python -m bench predict`` and ``train`` measure, ``defaults`` compares settings,
+``workloads`` makes data."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ def _peers(text: str) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("command", choices=["predict", "workloads"])
+    parser.add_argument("command", choices=["predict", "train", "defaults", "workloads"])
     add = parser.add_argument
     add("workloads", nargs="*", metavar="W1..W4", help="default: all")
     add("--k", type=_numbers, default="4,8,16,64", help="numbers of factors")
@@ -46,6 +47,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _run_other(options: argparse.Namespace) -> int:
+    from .defaults import run_defaults
+    from .training import run_train
+
+    machine = describe()
+    print(json.dumps(machine, indent=1, default=str))
+    run = run_train if options.command == "train" else run_defaults
+    figures = {"machine": machine, options.command: run(options)}
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1, default=str))
+    return 0
+
+
 def main() -> int:
     options = _parser().parse_args()
     options.workloads = options.workloads or list(MODELS)
@@ -53,6 +67,8 @@ def main() -> int:
         for workload in options.workloads:
             load(f"{workload}_test", options.data)
         return 0
+    if options.command in ("train", "defaults"):
+        return _run_other(options)
     if options.quick:
         options.repeats = 3
     machine = describe()
