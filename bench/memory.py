@@ -50,12 +50,13 @@ def _measure(case: tuple[str, str, int], num_threads: int, data: Path) -> int | 
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
         return None
-    before = _high_water_mark()
+    before = high_water_mark()
     model.predict(problem.X, out=out, num_threads=num_threads)
-    return _high_water_mark() - before
+    return high_water_mark() - before
 
 
-def _high_water_mark() -> int:
+def high_water_mark() -> int:
+    """Most resident memory of this process so far, in bytes."""
     status = Path("/proc/self/status").read_text()
     kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
     return int(kilobytes) * 1024

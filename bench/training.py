@@ -24,11 +24,12 @@ import numpy as np
 
 from fastfm_c import FFM, FM, AdaGrad, LogisticLoss, SoftmaxLoss, SquaredLoss
 
+from .memory import high_water_mark
 from .report import print_table
 from .workloads import Split, load
 
 CLICKS = {"learning_rate": 0.03, "batch_size": 1024}
-FFM_CLICKS = {"learning_rate": 0.05, "batch_size": 256}
+FFM_CLICKS = {"learning_rate": 0.03, "batch_size": 256}
 RATINGS = {"learning_rate": 0.15, "batch_size": 1024, "l2_factors": 0.02}
 RATINGS_EPOCHS, N_CLASSES = 2, 10
 
@@ -225,14 +226,11 @@ def _print_memory(records: list[dict]) -> None:
 
 
 def _train_once(n_threads: int, data: Path, quick: bool) -> None:
-    import resource
-
     split = load("W1_train", data)
     model = _new_model("FFM", 4, split)
     X, y = (split.X, split.y) if not quick else (split.X[:2000], split.y[:2000])
     AdaGrad(model, LogisticLoss(), num_threads=n_threads, **FFM_CLICKS).partial_fit(X, y)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(model.nbytes, peak)
+    print(model.nbytes, high_water_mark())
 
 
 if __name__ == "__main__":

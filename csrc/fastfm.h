@@ -1,9 +1,9 @@
-/* fastfm: scores, losses and gradients of factorization machines over CSR matrices. The whole C
- * API.
+/* fastfm, the whole C API: scores, losses, gradients and training of factorization machines over
+ * CSR matrices.
  *
  * Arrays are borrowed for the length of a call and never kept. Nothing is printed, no global state
- * is changed, and every function may be called from many threads at once. Offsets are 64-bit. A
- * function that takes rows returns a status and writes the first offending row to *bad_row. */
+ * is changed, and every function may be called from many threads at once. Offsets are 64-bit.
+ * A function that takes rows returns a status and writes the first offending row to *bad_row. */
 #ifndef FASTFM_H
 #define FASTFM_H
 
@@ -124,8 +124,8 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
                            const fastfm_targets *targets, fastfm_solver *solver, double *total,
                            int num_threads, int64_t *bad_row);
 
-/* *sum_of_squares of n values, in a fixed order; with grad not NULL also grad[i] += scale *
- * values[i]. */
+/* *sum_of_squares of n values, in a fixed order; with grad not NULL also
+ * grad[i] += scale * values[i]. */
 fastfm_status fastfm_l2(const void *values, fastfm_type real, int64_t n, double scale, void *grad,
                         int num_threads, double *sum_of_squares);
 
@@ -145,8 +145,8 @@ fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_ty
 fastfm_status fastfm_proba(const fastfm_loss *loss, const void *scores, fastfm_type real,
                            int64_t n_rows, int64_t n_outputs, void *proba);
 
-/* sum(weight * value) in a fixed order; a value of weight zero does not count. weight may be NULL.
- */
+/* sum(weight * value) in a fixed order; a value of weight zero does not count.
+ * weight may be NULL. */
 double fastfm_weighted_sum(const double *weight, const void *values, fastfm_type real, int64_t n);
 
 /* Copies X with the repeats inside each row added to their first occurrence; rows without repeats
@@ -154,8 +154,8 @@ double fastfm_weighted_sum(const double *weight, const void *values, fastfm_type
  * fastfm_check but for REPEATED_COLUMN. */
 fastfm_status fastfm_sum_repeats(const fastfm_csr *X, void *indptr, void *indices, void *data);
 
-/* Instruction set levels. Level 0 always exists; fastfm_use_level is meant for the time of loading.
- */
+/* Instruction set levels. Level 0 always exists; fastfm_use_level is meant for the time of
+ * loading. */
 int fastfm_n_levels(void); /* compiled in and supported by this processor */
 const char *fastfm_level_name(int level);
 void fastfm_use_level(int level);

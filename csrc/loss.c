@@ -57,8 +57,8 @@ fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_typ
     case FASTFM_LOGISTIC:
         if (target != 0 && target != 1)
             return FASTFM_BAD_LABEL;
-        /* t = y (1 - eps) + eps / 2 and 1 - t are eps / 2 and 1 - eps / 2, or the other way round.
-         */
+        /* t = y (1 - eps) + eps / 2 and 1 - t are eps / 2 and 1 - eps / 2, or the other
+         * way round. */
         *value =
             logistic_loss(real_at(scores, real, score_row), target == 1 ? 1 - eps / 2 : eps / 2,
                           target == 1 ? eps / 2 : 1 - eps / 2, gradient);

@@ -14,8 +14,8 @@ FORCE_INLINE double sigmoid(double s)
     return (s >= 0 ? 1 : e) / (1 + e);
 }
 
-/* max(s, 0) - s t + log1p(exp(-|s|)), and sigmoid(s) - t, with u = 1 - t: neither takes 1 from
- * nearly 1. */
+/* max(s, 0) - s t + log1p(exp(-|s|)), and sigmoid(s) - t, with u = 1 - t:
+ * neither takes 1 from nearly 1. */
 FORCE_INLINE double logistic_loss(double s, double t, double u, double *gradient)
 {
     const double e = exp(-fabs(s)), tail = e / (1 + e);

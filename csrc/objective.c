@@ -3,10 +3,10 @@
  * Rows are taken in chunks. First the threads share the rows of a chunk: each row is checked and
  * scored, and its loss gradient is kept (for FM also s_f). Then the threads share the features:
  * each walks all rows of the chunk and adds what belongs to its own features. So every sum is made
- * in the order of rows, whatever the number of threads and the size of chunks. Chunks stay
- * in the caches: one thread's in its own, those of several in theirs together (64 kB / 256 kB / 1
- * MB / 32 MB of kept results, two threads: 32 / 23 / 20 / 23 ms for 100k rows of 39 values, k =
- * 16). */
+ * in the order of rows, whatever the number of threads and the size of chunks. Chunks stay in the
+ * caches: one thread's in its own, those of several in theirs together (kept results of
+ * 64 kB / 256 kB / 1 MB / 32 MB, two threads: 32 / 23 / 20 / 23 ms for 100k rows of 39 values,
+ * k = 16). */
 #include <stdlib.h>
 #include <string.h>
 

@@ -42,8 +42,8 @@ static void find_losses(const training_batch *batch, int thread, int64_t begin, 
     }
 }
 
-/* Rows that are scored before their FFM gradients are made, while what they touch is in the cache.
- */
+/* Rows that are scored before their FFM gradients are made, while what they touch is in the
+ * cache. */
 static int64_t rows_at_once(const training_batch *batch)
 {
     const fastfm_model *model = batch->b.model;

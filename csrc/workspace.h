@@ -1,6 +1,6 @@
 /* What each thread needs while it goes through rows: a place for its first fault, the table of the
- * column check, and the scratch of the kernels. Allocated once for all threads, before they start.
- */
+ * column check, and the scratch of the kernels. Allocated once for all threads, before they
+ * start. */
 #ifndef FASTFM_WORKSPACE_H
 #define FASTFM_WORKSPACE_H
 

@@ -19,7 +19,7 @@ from ._core import FFM, FM
 from ._validation import as_fields, column_scale
 from .training import SOLVERS, EpochInfo, History, train
 
-__all__ = ["Estimator", "FieldAware", "has_steps", "power_of_4_near", "require_weight"]
+__all__ = ["Estimator", "FieldAware", "has_steps", "require_weight"]
 
 _Callback: TypeAlias = Callable[[EpochInfo], Any]
 _ACCEPTED = {"accept_sparse": "csr", "dtype": (np.float64, np.float32)}  # of X, by validate_data
@@ -278,20 +278,6 @@ def require_weight(weight):
         raise ValueError(f"the weight of row {np.argmin(weight)} is {np.min(weight)}, expected a weight >= 0")
     if not np.max(weight) > 0:
         raise ValueError("the weights of all rows are zero")
-
-
-def power_of_4_near(y, weight, eps):
-    """A power of 4 within a factor of 2 of the standard deviation of y; 1 for zeros."""
-    if not (largest := np.max(np.abs(y))) > 0:
-        return 1.0
-    y = y / largest  # whose squares do not overflow
-    mean = np.average(y, weights=weight)
-    deviation = np.sqrt(np.average((y - mean) ** 2, weights=weight))
-    # A deviation that is next to nothing beside the mean is rounding: see a column of 0.1.
-    size = largest * max(deviation, np.sqrt(eps) * abs(mean))
-    if not size > 0:
-        return 1.0
-    return float(4.0 ** np.clip(np.round(np.log2(size) / 2), -30, 30))
 
 
 def _multiply_scores(model, factor):

@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from ._core import LogisticLoss, SoftmaxLoss, SquaredLoss
-from ._estimator import Estimator, has_steps, power_of_4_near, require_weight
+from ._estimator import Estimator, has_steps, require_weight
 
 __all__ = ["Classifier", "Regressor"]
 
@@ -251,3 +251,17 @@ class Regressor(RegressorMixin, Estimator):
         power = {"loss": 2, "rmse": 1}.get(history.metric, 0)
         if not callable(self.early_stopping):
             history.validation = [figure * self._scale**power for figure in history.validation]
+
+
+def power_of_4_near(y, weight, eps):
+    """A power of 4 within a factor of 2 of the standard deviation of y; 1 for zeros."""
+    if not (largest := np.max(np.abs(y))) > 0:
+        return 1.0
+    y = y / largest  # whose squares do not overflow
+    mean = np.average(y, weights=weight)
+    deviation = np.sqrt(np.average((y - mean) ** 2, weights=weight))
+    # A deviation that is next to nothing beside the mean is rounding: see a column of 0.1.
+    size = largest * max(deviation, np.sqrt(eps) * abs(mean))
+    if not size > 0:
+        return 1.0
+    return float(4.0 ** np.clip(np.round(np.log2(size) / 2), -30, 30))

@@ -1,4 +1,4 @@
-"""The README's example runs, and its commands are where .ci/run looks for them."""
+"""The README's examples run, and its commands are where .ci/run looks for them."""
 
 import re
 from pathlib import Path
@@ -6,13 +6,18 @@ from pathlib import Path
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
-def test_the_example_runs():
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def test_the_examples_run():
+    prediction, *training = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names = {}
-    exec(example, names)
+    exec(prediction, names)
     assert names["scores"].shape == (1000,)
     assert names["one"] == names["fm"].predict_row(*_first_row(names["X"]))
     assert names["one"] == names["scores"][0]
+    names = {}
+    for example in training:
+        exec(example, names)
+    assert names["accuracy"] == names["best"] == 1
+    assert names["loss"] < 0.01
 
 
 def test_there_are_two_commands():

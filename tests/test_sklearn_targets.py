@@ -8,7 +8,7 @@ pytest.importorskip("sklearn")
 
 from estimators import ALL, CLASSIFIERS, REGRESSORS, planted
 
-from fastfm_c import FM, _estimator
+from fastfm_c import FM, _estimator_kinds
 from fastfm_c.sklearn import FMClassifier, FMRegressor
 
 # -------------------------------------------------------------------------------------------- labels
@@ -155,7 +155,7 @@ def test_the_unit_of_the_solver(y, scale):
     model = FMRegressor().partial_fit(np.ones((len(y), 1)), np.array(y) * (np.abs(y) < 1e200))
     if max(y) < 1e200:
         assert model.target_scale_ == scale
-    assert _estimator.power_of_4_near(np.array(y), None, 2.0**-23) == scale
+    assert _estimator_kinds.power_of_4_near(np.array(y), None, 2.0**-23) == scale
 
 
 def largest_error(y, scores):

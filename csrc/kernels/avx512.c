@@ -1,5 +1,5 @@
-/* x86-64 with AVX-512F. The target is set here, around the code, so that no compiler flag has to
- * be. */
+/* x86-64 with AVX-512F. The target is set here, around the code, so that no compiler flag
+ * has to be. */
 #include "kernels.h"
 #ifdef FASTFM_X86_64
 #include <immintrin.h>

@@ -1,5 +1,8 @@
-/* ffm_blocks: g x_i ( S[b, a] - [a = b] V[i, a] x_i ) for each value i of a row, with a its field,
- * and for each field b of the row: what ffm_gradient adds, kept for each value by itself. */
+/* ffm_blocks: for each value i of a row, with a its field, and for each field b of the row
+ *
+ *     g x_i ( S[b, a] - [a = b] V[i, a] x_i )
+ *
+ * which is what ffm_gradient adds, kept for each value by itself. */
 static void NAME(ffm_blocks_row)(const batch_data *B, NAME(ffm_row) * row, int64_t i, int64_t c)
 {
     const fastfm_model *ffm = B->model;

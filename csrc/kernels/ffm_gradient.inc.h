@@ -1,6 +1,7 @@
 /* ffm_gradient, with g the loss gradient of a row and a = fields[i]:
- *     dw_i += g x_i,     dV[i, b] += g x_i ( S[b, a] - [a = b] V[i, a] x_i )     for the fields b
- * of the row. */
+ *
+ *     dw_i += g x_i
+ *     dV[i, b] += g x_i ( S[b, a] - [a = b] V[i, a] x_i )     for the fields b of the row */
 static void NAME(ffm_gradient_row)(NAME(ffm_row) * row, const INDEX *slots, int64_t slot_begin,
                                    int64_t slot_end, int64_t k, int64_t block, REAL gradient,
                                    const REAL *V, REAL *grad_w, REAL *grad_V,

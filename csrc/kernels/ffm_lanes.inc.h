@@ -103,8 +103,8 @@ static void NAME(CONCAT(ffm_sums_for_, LANES))(const NAME(ffm_row) * row, int64_
         OP(_store)(S + h * k, NAME(CONCAT(ffm_sum_, LANES))(row, h, V + row->field[g]));
 }
 
-/* grad[h] += gx ( S[h, g] - [g = h] V[i, g] x ) for value a of the row, of group g, and all groups
- * h. */
+/* grad[h] += gx ( S[h, g] - [g = h] V[i, g] x )
+ * for value a of the row, of group g, and all groups h. */
 static void NAME(CONCAT(ffm_gradient_value_, LANES))(const NAME(ffm_row) * row, int64_t a,
                                                      int64_t g, const REAL *V, int64_t k,
                                                      const REAL *S, REAL gx, REAL *grad)
@@ -120,8 +120,8 @@ static void NAME(CONCAT(ffm_gradient_value_, LANES))(const NAME(ffm_row) * row, 
     }
 }
 
-/* out[h] = gx ( S[h, g] - [g = h] V[i, g] x ) for value a of the row, of group g, and all groups h.
- */
+/* out[h] = gx ( S[h, g] - [g = h] V[i, g] x )
+ * for value a of the row, of group g, and all groups h. */
 static void NAME(CONCAT(ffm_block_value_, LANES))(const NAME(ffm_row) * row, int64_t a, int64_t g,
                                                   const REAL *V, int64_t k, const REAL *S, REAL gx,
                                                   REAL *out)

@@ -110,7 +110,7 @@ static int NAME(ffm_learn)(const batch_data *B, int64_t part, const learn_scratc
                 ? NAME(inverse_scale)(B, feature, ((const REAL *)scratch->largest)[slot], block)
                 : 1;
         const update_terms linear = {solver->l1_linear, solver->l2_linear * count, inverse};
-        NAME(prefetch_state)(B, scratch, slot + 1, n_slots, block);
+        NAME(prefetch_state)(B, scratch, slot + FFM_LEARN_DISTANCE, n_slots, block);
         for (int64_t c = 0; c < C; c++) {
             finite &= NAME(update_at)(B, UPDATE, &linear, 0, c * ffm->n_features + feature, 1,
                                       (const REAL *)scratch->grad_w + slot * C + c);

@@ -1,13 +1,14 @@
-/* ffm_score (Juan et al. 2016, eq. 4, plus bias and linear terms), with a = fields[i], b =
- * fields[j]:
+/* ffm_score (Juan et al. 2016, eq. 4, plus bias and linear terms), y = w0 + sum_i w_i x_i + pairs,
+ * with a = fields[i], b = fields[j]:
  *
- *     y = w0 + sum_i w_i x_i + sum_{i<j} <V[i, b], V[j, a]> x_i x_j                      by pairs,
- * or pairs = sum_{a<b} <S[a, b], S[b, a]> + 1/2 sum_a [ |S[a, a]|^2 - sum_{i in a} |V[i, a] x_i|^2
- * ], S[a, b] = sum_{i in a} V[i, b] x_i                                                 by field
- * sums,
+ *     pairs = sum_{i<j} <V[i, b], V[j, a]> x_i x_j                                by pairs, or
  *
- * whichever takes fewer steps for the row: z (z - 1) / 2 against z f + f^2 / 2, with z values in f
- * fields. */
+ *     pairs = sum_{a<b} <S[a, b], S[b, a]>
+ *             + 1/2 sum_a [ |S[a, a]|^2 - sum_{i in a} |V[i, a] x_i|^2 ],
+ *     S[a, b] = sum_{i in a} V[i, b] x_i                                          by field sums,
+ *
+ * whichever takes fewer steps for the row of z values in f fields:
+ * z (z - 1) / 2 against z f + f^2 / 2. */
 #define LANES 16
 #include "ffm_lanes.inc.h"
 #define LANES 8

@@ -1,5 +1,6 @@
-/* fm_gradient, with g the loss gradient of a row:  dw_j += g x_j,  dv_jf += g x_j (s_f - v_jf x_j).
- */
+/* fm_gradient, with g the loss gradient of a row:
+ *
+ *     dw_j += g x_j,     dv_jf += g x_j (s_f - v_jf x_j) */
 #define PANEL_WIDTH 16
 #define PANEL_VECTORS 4
 #include "fm_gradient_panel.inc.h"

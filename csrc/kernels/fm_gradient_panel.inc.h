@@ -21,8 +21,7 @@ FORCE_INLINE void NAME(CONCAT(CONCAT(fm_gradient_panel_, PANEL_WIDTH), CONCAT(x,
         const int64_t ahead = min_i64(p + distance, left - 1), next = slots[ahead], slot = slots[p];
         if ((uint64_t)next - (uint64_t)slot_begin < n_owned) {
             prefetch_row(grad_V, next, row_bytes, panel_bytes, straddles);
-            if (shared) /* else the row was scored a moment ago, by this thread: V is in its cache
-                         */
+            if (shared) /* else this thread scored the row a moment ago: V is in its cache */
                 prefetch_row(V, indices[ahead], row_bytes, panel_bytes, straddles);
             if (grad_w)
                 prefetch_row(grad_w, next, sizeof(REAL), sizeof(REAL), 0);

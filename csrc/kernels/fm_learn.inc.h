@@ -1,5 +1,8 @@
-/* fm_learn: dw_j = sum g x_j and dv_jf = sum g x_j (s_f - v_jf x_j) over the rows of a batch, in
- * row order, for the features of one part; then their update. */
+/* fm_learn: over the rows of a batch, in row order, for the features of one part
+ *
+ *     dw_j = sum g x_j,     dv_jf = sum g x_j (s_f - v_jf x_j)
+ *
+ * and then their update. */
 #define PANEL_WIDTH 16
 #define PANEL_VECTORS 4
 #include "fm_learn_panel.inc.h"

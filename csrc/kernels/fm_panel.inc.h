@@ -1,7 +1,8 @@
 /* fm_panel_<width>x<vectors>: returns sum_f [ s_f^2 - sum_j (v_jf x_j)^2 ] over its factors for one
  * row of z values, writes s_f to sums unless NULL, and with w not NULL adds sum_j w_j x_j to
- * *linear. Parameters of the value `distance` places on, in a later row too, are prefetched; `left`
- * values are left of X. */
+ * *linear.
+ * Parameters of the value `distance` places on, in a later row too, are prefetched; `left` values
+ * are left of X. */
 #define PANEL_TYPE VEC(PANEL_WIDTH, )
 #define OP(op) VEC(PANEL_WIDTH, op)
 FORCE_INLINE REAL NAME(CONCAT(CONCAT(fm_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VECTORS)))(

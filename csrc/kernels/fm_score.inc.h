@@ -2,8 +2,8 @@
  *
  *     y = w0 + sum_j w_j x_j + 1/2 sum_f [ s_f^2 - sum_j (v_jf x_j)^2 ],     s_f = sum_j v_jf x_j
  *
- * A panel is the part of V that one pass over a row's values takes: 64, 32, 16, 8, 4 or 1 factors.
- */
+ * A panel is the part of V that one pass over a row's values takes: 64, 32, 16, 8, 4 or 1
+ * factors. */
 #define PANEL_WIDTH 16
 #define PANEL_VECTORS 4
 #include "fm_panel.inc.h"

@@ -34,8 +34,8 @@ typedef struct {
 
 /* A batch of rows under way through fastfm_train: copies of its rows, cut into blocks, and what has
  * been found out about them. Features are dealt to n_parts parts by a hash; the entries of a block
- * lie at its values' places, by part: those of part q at part_begin[block * (n_parts + 1) + q] on.
- */
+ * lie at its values' places, by part: those of part q from
+ * part_begin[block * (n_parts + 1) + q] on. */
 typedef struct {
     fastfm_csr X;
     const fastfm_model *model;
@@ -46,9 +46,11 @@ typedef struct {
     int part_bits;
     batch_entry *entries;
     int64_t *part_begin;
-    /* FFM: the gradient of value p of row i for output c starts at gradients + gradient_begin[i] +
-     * ((p - first of row) * n_outputs + c) * n_groups[i] * n_factors, for the fields
-     * groups[first of row + g]; runs of how many fields that follow each other begin there. */
+    /* FFM: the gradient of value p of row i for output c starts at
+     *     gradients + gradient_begin[i]
+     *         + ((p - first of row) * n_outputs + c) * n_groups[i] * n_factors,
+     * for the fields groups[first of row + g]; runs: of how many fields that follow each other
+     * begin there. */
     char *gradients;
     int64_t *gradient_begin, *n_groups;
     int32_t *groups, *runs;
@@ -56,8 +58,8 @@ typedef struct {
 
 /* What a thread needs to learn one part. Room for `room` entries. FFM: field_counts, of which the
  * sums up to b tell how often V[j, b] is touched, (n_fields + 1) for each slot; gradient_of: where
- * the slot's gradient of V lies, in grad_V or, of a feature that occurs once, where the row left
- * it. */
+ * the slot's gradient of V lies, in grad_V or, of a feature that occurs once, where its row
+ * left it. */
 typedef struct {
     int64_t room, table_size;
     int32_t *table, *slot_of, *counts, *field_counts;
@@ -109,8 +111,8 @@ extern const kernel_table kernels_avx2, kernels_avx512;
  * 1000). */
 #define RUN 32
 
-/* The panels of factors that cover 0 ... k, the widest first: PANEL(<prefix>_<width>x<vectors>,
- * factors). */
+/* The panels of factors that cover 0 ... k, the widest first:
+ * PANEL(<prefix>_<width>x<vectors>, factors). */
 #define FM_PANELS(k, f, prefix)           \
     while ((k) - f >= 64)                 \
         PANEL(CONCAT(prefix, _16x4), 64); \
@@ -126,21 +128,24 @@ extern const kernel_table kernels_avx2, kernels_avx512;
         PANEL(CONCAT(prefix, _1x1), 1);
 
 /* How many stored values ahead their parameters are prefetched: as many as fill a third of a 48 kB
- * L1. Measured on 39 one-hot fields of 1M features (Zen 5), ms per 100k rows at distance 0 / 16 /
- * 32 / 64 / 96: k = 8: 14.9 / 13.6 / 10.4 / 7.4 / 6.2; k = 16: 12.6 / 11.0 / 9.2 / 7.1 / 5.7; k =
- * 64: 61 / 33 / 21 / 15.2 / 15.1. */
+ * L1. Measured on 39 one-hot fields of 1M features (Zen 5), ms per 100k rows at distance
+ *              0     16     32     64     96
+ *     k = 8   14.9 / 13.6 / 10.4 /  7.4 /  6.2
+ *     k = 16  12.6 / 11.0 /  9.2 /  7.1 /  5.7
+ *     k = 64  61   / 33   / 21   / 15.2 / 15.1 */
 FORCE_INLINE int64_t prefetch_distance(int64_t bytes_per_value)
 {
     return max_i64(8, min_i64(96, 16384 / max_i64(bytes_per_value, 1)));
 }
 
 /* Values ahead whose gradient rows are prefetched: of these a thread owns but a part, hence more
- * than in fm_score. 96 / 160 / 256: 19.6 / 16.9 / 17.5 ms with two threads at k = 8, 22.5 / 22.0
- * / 20.1 at k = 16. */
+ * than in fm_score. 96 / 160 / 256: 19.6 / 16.9 / 17.5 ms with two threads at k = 8,
+ * 22.5 / 22.0 / 20.1 at k = 16. */
 #define GRADIENT_DISTANCE 192
 
 /* Features ahead whose state is prefetched before their update. */
 #define LEARN_DISTANCE 8
+#define FFM_LEARN_DISTANCE 4 /* their blocks are larger */
 
 /* Prefetches `bytes` bytes (best a constant) at row `index` of an array with rows of row_bytes. The
  * index need not be checked yet: nothing is read, and unsigned arithmetic may wrap. straddles: see

@@ -3,11 +3,13 @@
  * the scale:
  *
  *     SGD      p -= lr g
- *     AdaGrad  G += g^2;  p -= lr g / sqrt(G)                                   (Duchi et al. 2011)
+ *     AdaGrad  G += g^2;  p -= lr g / sqrt(G)               (Duchi et al. 2011)
  *     Adam     m += (1 - b1)(g - m);  v += (1 - b2)(g^2 - v);
- *              p -= lr_t m / (sqrt(v) + eps),  lr_t as for step t       (Kingma and Ba 2015, sec.
- * 2) FTRL     z += g - (sqrt(n + g^2) - sqrt(n)) / lr p;  n += g^2; p = |z| <= l1 ? 0 : -(z -
- * sign(z) l1) / ((b + sqrt(n)) / lr + l2) (McMahan et al. 2013, algorithm 1)
+ *              p -= lr_t m / (sqrt(v) + eps),               (Kingma and Ba 2015, sec. 2)
+ *              lr_t as for step t
+ *     FTRL     z += g - (sqrt(n + g^2) - sqrt(n)) / lr p;  n += g^2;
+ *              p = |z| <= l1 ? 0 : -(z - sign(z) l1) / ((b + sqrt(n)) / lr + l2)
+ *                                                           (McMahan et al. 2013, algorithm 1)
  */
 
 /* g in units of the scale, and kept from being larger than clip. */

@@ -1,8 +1,9 @@
 /* What every instruction set header provides, for real in {f32, f64} and W in {1, 4, 8, 16}:
  * the type <real>xW and load, store, broadcast, zero, add, sub, mul, sum on it, as <real>xW_<op>.
  * sum adds halves until one lane is left: ((l0+l2)+(l1+l3)) for four lanes. No operation is fused,
- * so every instruction set gives the same bits. A header writes its native types with VECTOR_OPS
- * and makes wider ones of two halves with VECTOR_PAIR. */
+ * so every instruction set gives the same bits.
+ * A header writes its native types with VECTOR_OPS and makes wider ones of two halves with
+ * VECTOR_PAIR. */
 #ifndef FASTFM_VECTOR_H
 #define FASTFM_VECTOR_H
 

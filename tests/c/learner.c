@@ -7,7 +7,7 @@ static const int n_states[] = {0, 1, 2, 2}; /* by rule */
 
 fastfm_solver solver_of(fastfm_rule rule)
 {
-    static const double rates[] = {0.02, 0.1, 0.01, 0.1};
+    static const double rates[] = {0.001, 0.1, 0.01, 0.1};
     fastfm_solver solver = {.rule = rule, .learning_rate = rates[rule], .batch_size = 1};
     solver.beta1 = rule == FASTFM_FTRL ? 1 : 0.75;
     solver.beta2 = 0.875;
@@ -151,4 +151,12 @@ void learner_widen(learner *L)
         L->m.w[i] = get_real(m->w, m->real, i);
     for (int64_t i = 0; i < n_entries(m, 2); i++)
         L->m.V[i] = get_real(m->V, m->real, i);
+}
+
+matrix matrix_large_values(int64_t n_features)
+{
+    matrix m = matrix_mixed_rows(n_features);
+    for (int64_t p = 0; p < m.nnz; p++)
+        m.values[p] *= m.indices[p] % 3 == 0 ? 4 : 1;
+    return m;
 }

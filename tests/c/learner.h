@@ -25,6 +25,9 @@ void learner_pass(learner *L, const problem *P, const int64_t *rows, int64_t n_r
 int same_learners(const learner *a, const learner *b);
 int learner_is_finite(const learner *L);
 
+/* matrix_mixed_rows with some values beyond 1, so that the scale changes. */
+matrix matrix_large_values(int64_t n_features);
+
 /* The parameters' present values in double, for the reference. */
 void learner_widen(learner *L);
 

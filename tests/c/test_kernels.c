@@ -14,6 +14,7 @@ int main(void)
     test_labels();
     test_hostile();
     test_train();
+    test_train_sgd();
     test_train_hostile();
     printf("scores hash %016llx\n", (unsigned long long)scores_hash);
     printf("%lld passed, %lld failed\n", (long long)n_passed, (long long)n_failed);

@@ -8,7 +8,7 @@
 #include "tests.h"
 
 #define N_ROWS 30
-#define SPOILED_CASES 1500
+#define SPOILED_CASES 800
 
 static int64_t row_begin(const problem *P, int64_t i)
 {
@@ -290,7 +290,7 @@ void test_train_hostile(void)
         test_absent(test);
         test_long_steps(test);
     }
-    for (int64_t test = 0; test < 400; test++)
+    for (int64_t test = 0; test < 240; test++)
         test_huge(test);
     for (int64_t test = 0; test < SPOILED_CASES; test++)
         test_spoiled(test, 1 + random_below(9), random_below(20), 2);

@@ -10,6 +10,7 @@ void test_rows(void);
 void test_labels(void);
 void test_hostile(void);
 void test_train(void);
+void test_train_sgd(void);
 void test_train_hostile(void);
 
 /* Of all finite scores of test_models: equal on all platforms. */
