@@ -15,7 +15,7 @@
 /* Entries [first, first + n) of an array, or the beginning of them. */
 static void prefetch_bytes(const void *array, int64_t first, int64_t n, int64_t size)
 {
-    const uintptr_t start = (uintptr_t)array + (uintptr_t)(first * size);
+    const uintptr_t start = (uintptr_t)array + (uintptr_t)first * (uintptr_t)size;
     for (int64_t b = 0; b < min_i64(n * size, 1024); b += CACHE_LINE)
         PREFETCH(start + (uintptr_t)b);
 }

@@ -259,19 +259,28 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
                            const fastfm_targets *targets, fastfm_solver *solver, double *total,
                            int num_threads, int64_t *bad_row)
 {
-    const double per_row = score_work(X, model) / (double)max_i64(X->n_rows, 1);
     const double learn_work = model->fields ? FFM_LEARN_WORK : LEARN_WORK;
-    const int64_t at_once = solver->hogwild ? n_rows : min_i64(n_rows, solver->batch_size);
-    const int n_threads = parallel_threads(num_threads, learn_work * per_row * (double)at_once);
-    training_run run = {.solver = solver,
+    const double per_row = score_work(X, model) / (double)max_i64(X->n_rows, 1);
+    fastfm_solver bounded = *solver; /* a batch is no larger than all rows: no sum can overflow */
+    training_run run = {.solver = &bounded,
                         .rows = rows,
                         .n_rows = n_rows,
                         .n_steps = solver->n_steps,
                         .steps_at_once = 1,
                         .total = *total};
+    int n_threads;
+    if (n_rows == 0)
+        return FASTFM_OK;
+    bounded.batch_size = min_i64(solver->batch_size, n_rows);
+    n_threads =
+        parallel_threads(num_threads, learn_work * per_row *
+                                          (double)(solver->hogwild ? n_rows : bounded.batch_size));
     if (solver->hogwild && n_threads > 1) {
         hogwild_job job = {X, model, loss, targets, NULL};
-        return learn_hogwild(&job, rows, n_rows, solver, total, n_threads, bad_row);
+        const fastfm_status status =
+            learn_hogwild(&job, rows, n_rows, &bounded, total, n_threads, bad_row);
+        solver->n_steps = bounded.n_steps;
+        return status;
     }
     learn_rows(&run, X, model, loss, targets, n_threads);
     solver->n_steps = run.n_steps;

@@ -53,7 +53,7 @@ cdef class _Solver:
         self.c.l2_linear = as_not_negative(l2_linear, "l2_linear")
         self.c.l2_factors = as_not_negative(l2_factors, "l2_factors")
         self.c.clip = float("inf") if clip_value is None else as_positive(clip_value, "clip_value")
-        self.c.batch_size = as_count(batch_size, "batch_size")
+        self.c.batch_size = min(as_count(batch_size, "batch_size"), 1 << 62)
         self.c.normalize, self.c.hogwild = normalize is not None, bool(hogwild)
         self.clip_value, self.normalize, self.num_threads = clip_value, normalize, num_threads
         self.shuffle = bool(shuffle)
@@ -228,7 +228,8 @@ cdef class _Solver:
         cdef fastfm_status status
         cdef int n_threads = threads_of(self.num_threads)
         cdef const fastfm_targets *targets = &data.targets.targets
-        step = (step + self.c.batch_size - 1) // self.c.batch_size * self.c.batch_size
+        cdef int64_t batch_size = min(self.c.batch_size, max(n_rows, 1))
+        step = (step + batch_size - 1) // batch_size * batch_size
         self.note_scale(data.largest)
         while begin < n_rows:
             end = min(begin + step, n_rows)

@@ -113,3 +113,11 @@ def test_a_read_only_model_is_refused():
     if np.shares_memory(shared.V, V):
         with pytest.raises(ValueError, match=r"model\.V is read-only"):
             SGD(shared, SquaredLoss())
+
+
+def test_a_batch_may_be_larger_than_all_rows():
+    X, y, _, model, loss, _ = make_problem(2)
+    other = model.copy()
+    value = AdaGrad(model, loss, batch_size=10**30).partial_fit(X, y)
+    assert value == AdaGrad(other, loss, batch_size=X.shape[0]).partial_fit(X, y)
+    assert model == other
