@@ -184,13 +184,16 @@ fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, 
     return FASTFM_OK;
 }
 
+/* In units of the largest value, whose squares neither overflow nor vanish. */
 static void divide_by_length(void *data, fastfm_type type, int64_t first, int64_t last)
 {
-    double squares = 0;
+    double largest = 0, squares = 0;
     for (int64_t p = first; p < last; p++)
-        squares += real_at(data, type, p) * real_at(data, type, p);
-    for (int64_t p = first; p < last && squares > 0; p++)
-        set_real(data, type, p, real_at(data, type, p) / sqrt(squares));
+        largest = fmax(largest, fabs(real_at(data, type, p)));
+    for (int64_t p = first; p < last && largest > 0; p++)
+        squares += real_at(data, type, p) / largest * (real_at(data, type, p) / largest);
+    for (int64_t p = first; p < last && largest > 0; p++)
+        set_real(data, type, p, real_at(data, type, p) / largest / sqrt(squares));
 }
 
 /* Shuffled rows lie anywhere. */

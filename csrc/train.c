@@ -56,13 +56,16 @@ static void score_block(void *context, int64_t block, int thread)
 {
     const training_batch *batch = (const training_batch *)context;
     const fastfm_model *model = batch->b.model;
-    const fastfm_csr *X = &batch->b.X;
+    fastfm_csr rows = batch->b.X;
+    const fastfm_csr *X = &rows;
     const int64_t begin = batch->block_begin[block], end = batch->block_begin[block + 1];
     const int64_t real = (int64_t)real_size(model->real), C = model->n_outputs;
     const int64_t step = model->fields ? rows_at_once(batch) : max_i64(1, end - begin);
     const score_kernel score = model->fields ? KERNEL_OF(kernels()->ffm_score, model, X)
                                              : KERNEL_OF(kernels()->fm_score, model, X);
     void *scratch = workspace_scratch(&batch->work, thread);
+    /* Kernels look ahead: not into the next block, which another thread may be copying. */
+    rows.nnz = index_at(rows.indptr, rows.index_type, end);
     batch_copy_block(batch, block);
     if (workspace_check(&batch->work, thread, X, model->n_features, begin, end) != FASTFM_OK)
         return;

@@ -362,6 +362,8 @@ normalize, num_threads, rng
         _Solver.__init__(self, model, loss, learning_rate=learning_rate, batch_size=batch_size, **options)
         self.c.rule = FASTFM_ADAGRAD
         self.c.initial = as_positive(initial_accumulator, "initial_accumulator")
+        if not 0 < self.trained.dtype.type(self.c.initial) < float("inf"):
+            raise ValueError(f"initial_accumulator {initial_accumulator} is no {self.trained.dtype} > 0")
         self.add_state(self.c.initial)
 
     def _options(self):

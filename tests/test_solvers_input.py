@@ -121,3 +121,18 @@ def test_a_batch_may_be_larger_than_all_rows():
     value = AdaGrad(model, loss, batch_size=10**30).partial_fit(X, y)
     assert value == AdaGrad(other, loss, batch_size=X.shape[0]).partial_fit(X, y)
     assert model == other
+
+
+def test_an_accumulator_must_not_vanish_in_float32():
+    with pytest.raises(ValueError, match="initial_accumulator 1e-50 is no float32 > 0"):
+        AdaGrad(FM.random(2, 2), SquaredLoss(), initial_accumulator=1e-50)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_rows_of_any_size_are_normalised(size):
+    model, other = FM.random(3, 2, dtype="float64", rng=0), FM.random(3, 2, dtype="float64", rng=0)
+    X = np.array([[3.0, 0.0, 4.0]])
+    SGD(model, SquaredLoss(), normalize="instance").partial_fit(X * size, [1.0])
+    SGD(other, SquaredLoss()).partial_fit(X / 5, [1.0])
+    np.testing.assert_allclose(model.V, other.V, rtol=1e-12)
+    np.testing.assert_allclose(model.w, other.w, rtol=1e-12)
