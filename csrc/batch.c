@@ -57,7 +57,7 @@ static void lay_out(training_batch *batch, arena *memory)
 {
     const fastfm_model *model = batch->b.model;
     const int64_t C = model->n_outputs, real = (int64_t)real_size(model->real);
-    const int64_t index = batch->X->index_type == FASTFM_I32 ? 4 : 8;
+    const int64_t index = (int64_t)index_size(batch->X->index_type);
     const int64_t rows = batch->max_rows, values = batch->max_values;
     const int64_t max_blocks = 1 + (values + rows) / BLOCK_VALUES;
     batch->b.X.indptr = take(memory, (rows + 1) * index);
@@ -125,14 +125,6 @@ void batch_close(training_batch *batch)
     free(batch->scratch_memory);
 }
 
-static void set_index(void *indices, fastfm_type type, int64_t i, int64_t value)
-{
-    if (type == FASTFM_I32)
-        ((int32_t *)indices)[i] = (int32_t)value;
-    else
-        ((int64_t *)indices)[i] = value;
-}
-
 /* Blocks of rows with about BLOCK_VALUES values, and so many parts that one stays in the cache. */
 static void cut(training_batch *batch)
 {
@@ -158,7 +150,7 @@ fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, 
         int64_t z, gradients_end;
         int is_absent;
         const int64_t ahead = rows[min_i64(taken + 4 * ROWS_AHEAD, n - 1)];
-        prefetch_bytes(X->indptr, ahead, 1, X->index_type == FASTFM_I32 ? 4 : 8);
+        prefetch_bytes(X->indptr, ahead, 1, (int64_t)index_size(X->index_type));
         if (i < 0 || i >= X->n_rows) {
             *bad_row = i;
             return FASTFM_BAD_ROW;
@@ -200,7 +192,7 @@ static void divide_by_length(void *data, fastfm_type type, int64_t first, int64_
 static void prefetch_source_row(const training_batch *batch, int64_t i)
 {
     const fastfm_csr *X = batch->X;
-    const int64_t index = X->index_type == FASTFM_I32 ? 4 : 8;
+    const int64_t index = (int64_t)index_size(X->index_type);
     int64_t from, z;
     if (i >= batch->n_rows)
         return;
@@ -213,7 +205,7 @@ static void prefetch_source_row(const training_batch *batch, int64_t i)
 void batch_copy_block(const training_batch *batch, int64_t block)
 {
     const fastfm_csr *X = batch->X, *own = &batch->b.X;
-    const int64_t index = X->index_type == FASTFM_I32 ? 4 : 8;
+    const int64_t index = (int64_t)index_size(X->index_type);
     const int64_t data = (int64_t)real_size(X->data_type);
     char *own_indices = (char *)(uintptr_t)own->indices, *own_data = (char *)(uintptr_t)own->data;
     for (int64_t i = batch->block_begin[block]; i < batch->block_begin[block + 1]; i++) {

@@ -44,11 +44,20 @@ FORCE_INLINE int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
 FORCE_INLINE int64_t max_i64(int64_t a, int64_t b) { return a > b ? a : b; }
 
 FORCE_INLINE size_t real_size(fastfm_type real) { return real == FASTFM_F32 ? 4 : 8; }
+FORCE_INLINE size_t index_size(fastfm_type type) { return type == FASTFM_I32 ? 4 : 8; }
 
 /* Entry i of an indptr, indices or slots array. */
 FORCE_INLINE int64_t index_at(const void *indices, fastfm_type type, int64_t i)
 {
     return type == FASTFM_I32 ? ((const int32_t *)indices)[i] : ((const int64_t *)indices)[i];
+}
+
+FORCE_INLINE void set_index(void *indices, fastfm_type type, int64_t i, int64_t value)
+{
+    if (type == FASTFM_I32)
+        ((int32_t *)indices)[i] = (int32_t)value;
+    else
+        ((int64_t *)indices)[i] = value;
 }
 
 FORCE_INLINE double real_at(const void *values, fastfm_type type, int64_t i)

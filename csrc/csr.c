@@ -8,14 +8,6 @@
 static const char *const messages[] = {FASTFM_STATUS_LIST(FASTFM_STATUS_TEXT)};
 const char *fastfm_status_message(fastfm_status status) { return messages[status]; }
 
-static void set_index(void *indices, fastfm_type type, int64_t i, int64_t value)
-{
-    if (type == FASTFM_I32)
-        ((int32_t *)indices)[i] = (int32_t)value;
-    else
-        ((int64_t *)indices)[i] = value;
-}
-
 typedef struct {
     int64_t column, place;
 } occurrence;

@@ -72,6 +72,21 @@ fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_typ
     }
 }
 
+fastfm_status loss_row_weighted(const fastfm_loss *loss, const fastfm_targets *targets, int64_t row,
+                                const void *scores, fastfm_type real, int64_t place,
+                                int64_t n_outputs, double weight_sum, double *value,
+                                double *gradient, void *dscores)
+{
+    const double weight = weight_of(targets, row);
+    const fastfm_status status = loss_row(loss, targets->y, targets->y_type, row, scores, real,
+                                          place, n_outputs, value, gradient);
+    for (int64_t c = 0; c < n_outputs && status == FASTFM_OK; c++) {
+        gradient[c] = weight == 0 ? 0 : gradient[c] * weight / weight_sum;
+        set_real(dscores, real, place * n_outputs + c, gradient[c]);
+    }
+    return status;
+}
+
 fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_type y_type,
                                const void *scores, fastfm_type real, int64_t n_rows,
                                int64_t n_outputs, void *losses, void *gradients, int64_t *bad_row)

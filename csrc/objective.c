@@ -46,22 +46,15 @@ typedef struct {
 /* Losses of rows [begin, end) of the chunk, from their scores. */
 static void find_losses(const objective_job *job, int thread, int64_t begin, int64_t end)
 {
-    const fastfm_type real = job->model->real;
     const int64_t C = job->model->n_outputs;
     for (int64_t i = begin; i < end; i++) {
         const int64_t place = i - job->chunk;
-        const double weight = job->targets->weight ? job->targets->weight[i] : 1;
-        double *gradient = job->row_gradients + place * C;
-        const fastfm_status status =
-            loss_row(job->loss, job->targets->y, job->targets->y_type, i, job->scores, real, place,
-                     C, &job->losses[place], gradient);
+        const fastfm_status status = loss_row_weighted(
+            job->loss, job->targets, i, job->scores, job->model->real, place, C, job->weight_sum,
+            &job->losses[place], job->row_gradients + place * C, job->dscores);
         if (status != FASTFM_OK) {
             workspace_report(job->work, thread, status, i);
             return;
-        }
-        for (int64_t c = 0; c < C; c++) {
-            gradient[c] = weight == 0 ? 0 : gradient[c] * weight / job->weight_sum;
-            set_real(job->dscores, real, place * C + c, gradient[c]);
         }
     }
 }
@@ -73,8 +66,7 @@ static void score_block(void *context, int64_t block, int thread)
     const int64_t real = (int64_t)real_size(model->real);
     const int64_t begin = parallel_rows(job->X, job->chunk, job->chunk_end, block, job->n_blocks);
     const int64_t end = parallel_rows(job->X, job->chunk, job->chunk_end, block + 1, job->n_blocks);
-    const score_kernel score = model->fields ? KERNEL_OF(kernels()->ffm_score, model, job->X)
-                                             : KERNEL_OF(kernels()->fm_score, model, job->X);
+    const score_kernel score = score_kernel_of(model, job->X);
     if (workspace_check(job->work, thread, job->X, model->n_features, begin, end) != FASTFM_OK)
         return;
     score(job->X, model, begin, end, job->scores + (begin - job->chunk) * model->n_outputs * real,
@@ -96,7 +88,7 @@ static void add_rows(const objective_job *job, int64_t begin, int64_t end)
 {
     const int64_t C = job->model->n_outputs;
     for (int64_t i = begin; i < end; i++) {
-        const double weight = job->targets->weight ? job->targets->weight[i] : 1;
+        const double weight = weight_of(job->targets, i);
         if (i % FASTFM_ROW_BLOCK == 0)
             add_block(job);
         if (weight == 0)

@@ -20,8 +20,7 @@ static void score_block(void *context, int64_t block, int thread)
     const fastfm_model *model = job->model;
     const int64_t begin = parallel_rows(X, 0, X->n_rows, block, job->n_blocks);
     const int64_t end = parallel_rows(X, 0, X->n_rows, block + 1, job->n_blocks);
-    const score_kernel score = model->fields ? KERNEL_OF(kernels()->ffm_score, model, X)
-                                             : KERNEL_OF(kernels()->fm_score, model, X);
+    const score_kernel score = score_kernel_of(model, X);
     if (workspace_check(job->work, thread, X, model->n_features, begin, end) != FASTFM_OK)
         return;
     score(X, model, begin, end,

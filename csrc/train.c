@@ -19,26 +19,21 @@
 
 static void find_losses(const training_batch *batch, int thread, int64_t begin, int64_t end)
 {
-    const fastfm_model *model = batch->b.model;
-    const int64_t C = model->n_outputs;
+    const int64_t C = batch->b.model->n_outputs;
     for (int64_t i = begin; i < end; i++) {
         const int64_t row = batch->rows[i];
-        const double weight = batch->targets->weight ? batch->targets->weight[row] : 1;
-        double *gradient = batch->row_gradients + i * C;
-        fastfm_status status =
-            loss_row(batch->loss, batch->targets->y, batch->targets->y_type, row, batch->b.scores,
-                     model->real, i, C, &batch->losses[i], gradient);
-        if (status == FASTFM_OK && weight != 0 && !isfinite(batch->losses[i]))
+        const double weight = weight_of(batch->targets, row);
+        double *value = &batch->losses[i];
+        fastfm_status status = loss_row_weighted(batch->loss, batch->targets, row, batch->b.scores,
+                                                 batch->b.model->real, i, C, 1, value,
+                                                 batch->row_gradients + i * C, batch->b.dscores);
+        if (status == FASTFM_OK && weight != 0 && !isfinite(*value))
             status = FASTFM_DIVERGED;
         if (status != FASTFM_OK) {
             workspace_report(&batch->work, thread, status, i);
             return;
         }
-        for (int64_t c = 0; c < C; c++) {
-            gradient[c] = weight == 0 ? 0 : gradient[c] * weight;
-            set_real(batch->b.dscores, model->real, i * C + c, gradient[c]);
-        }
-        batch->losses[i] = weight == 0 ? 0 : batch->losses[i] * weight;
+        *value = weight == 0 ? 0 : *value * weight;
     }
 }
 
@@ -61,8 +56,7 @@ static void score_block(void *context, int64_t block, int thread)
     const int64_t begin = batch->block_begin[block], end = batch->block_begin[block + 1];
     const int64_t real = (int64_t)real_size(model->real), C = model->n_outputs;
     const int64_t step = model->fields ? rows_at_once(batch) : max_i64(1, end - begin);
-    const score_kernel score = model->fields ? KERNEL_OF(kernels()->ffm_score, model, X)
-                                             : KERNEL_OF(kernels()->fm_score, model, X);
+    const score_kernel score = score_kernel_of(model, X);
     void *scratch = workspace_scratch(&batch->work, thread);
     /* Kernels look ahead: not into the next block, which another thread may be copying. */
     rows.nnz = index_at(rows.indptr, rows.index_type, end);
@@ -85,8 +79,7 @@ static void learn_part(void *context, int64_t part, int thread)
 {
     const training_batch *batch = (const training_batch *)context;
     const fastfm_model *model = batch->b.model;
-    const learn_kernel learn = model->fields ? KERNEL_OF(kernels()->ffm_learn, model, &batch->b.X)
-                                             : KERNEL_OF(kernels()->fm_learn, model, &batch->b.X);
+    const learn_kernel learn = KERNEL_OF(kernels()->learn, model, &batch->b.X);
     if (!learn(&batch->b, part, &batch->scratch[thread]))
         workspace_report(&batch->work, thread, FASTFM_DIVERGED, batch->n_rows - 1);
 }

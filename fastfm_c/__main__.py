@@ -9,6 +9,7 @@ import numpy as np
 
 from . import FFM, FM, LogisticLoss, config, get_num_threads
 from ._lbfgs import fit_lbfgs
+from ._metrics import auc
 from .datasets import load_adult
 
 # Strengths, iterations and the number of bins of the data (16) were chosen on held-out training
@@ -148,18 +149,8 @@ def _report_quality(y, scores, seconds):
     for name, s in scores.items():
         log_loss[name] = loss.mean(y, s.astype(np.float64))
         accuracy = np.mean((s >= 0) == (y == 1))
-        _say(f"  {name:18} {log_loss[name]:9.4f} {_auc(y, s):9.4f} {accuracy:9.4f} {seconds[name]:17.1f}")
+        _say(f"  {name:18} {log_loss[name]:9.4f} {auc(y, s):9.4f} {accuracy:9.4f} {seconds[name]:17.1f}")
     return log_loss
-
-
-def _auc(y, scores):
-    """Share of the pairs (positive, negative) that the scores put in order; a tie is a half."""
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    n_positive = np.count_nonzero(y == 1)
-    n_negative = len(y) - n_positive
-    below = rank[y == 1].sum() - n_positive * (n_positive + 1) / 2
-    return below / (n_positive * n_negative)
 
 
 def _verdict(log_loss, difference):

@@ -1,7 +1,7 @@
 """Types of the extension module."""
 
 from collections.abc import Callable
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -126,6 +126,16 @@ class FFM(_Model):
     @property
     def n_fields(self) -> int: ...
 
+class _SolverOptions(TypedDict, total=False):
+    l2_linear: float
+    l2_factors: float
+    shuffle: bool
+    hogwild: bool
+    clip_value: float | None
+    normalize: str | None
+    num_threads: int | None
+    rng: _Rng
+
 class _Solver:
     @property
     def model(self) -> FM | FFM: ...
@@ -171,14 +181,7 @@ class SGD(_Solver):
         *,
         learning_rate: float = 0.01,
         batch_size: int = 32,
-        l2_linear: float = 0.0,
-        l2_factors: float = 0.0,
-        shuffle: bool = False,
-        hogwild: bool = False,
-        clip_value: float | None = None,
-        normalize: str | None = None,
-        num_threads: int | None = None,
-        rng: _Rng = None,
+        **options: Unpack[_SolverOptions],
     ) -> None: ...
 
 class AdaGrad(_Solver):
@@ -190,14 +193,7 @@ class AdaGrad(_Solver):
         learning_rate: float = 0.05,
         batch_size: int = 256,
         initial_accumulator: float = 1.0,
-        l2_linear: float = 0.0,
-        l2_factors: float = 0.0,
-        shuffle: bool = False,
-        hogwild: bool = False,
-        clip_value: float | None = None,
-        normalize: str | None = None,
-        num_threads: int | None = None,
-        rng: _Rng = None,
+        **options: Unpack[_SolverOptions],
     ) -> None: ...
 
 class Adam(_Solver):
@@ -211,14 +207,7 @@ class Adam(_Solver):
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
-        l2_linear: float = 0.0,
-        l2_factors: float = 0.0,
-        shuffle: bool = False,
-        hogwild: bool = False,
-        clip_value: float | None = None,
-        normalize: str | None = None,
-        num_threads: int | None = None,
-        rng: _Rng = None,
+        **options: Unpack[_SolverOptions],
     ) -> None: ...
 
 class FTRL(_Solver):
@@ -232,12 +221,5 @@ class FTRL(_Solver):
         beta: float = 1.0,
         l1_linear: float = 0.0,
         l1_factors: float = 0.0,
-        l2_linear: float = 0.0,
-        l2_factors: float = 0.0,
-        shuffle: bool = False,
-        hogwild: bool = False,
-        clip_value: float | None = None,
-        normalize: str | None = None,
-        num_threads: int | None = None,
-        rng: _Rng = None,
+        **options: Unpack[_SolverOptions],
     ) -> None: ...

@@ -127,9 +127,10 @@ cdef class _Solver:
     @property
     def nbytes(self):
         """Bytes of the state, beside those of the model."""
-        arrays = [a for state in self.states for a in state]
-        return sum(a.nbytes for a in arrays if a is not None) + (
-            0 if self.scale is None else self.scale.nbytes)
+        arrays = [array for state in self.states for array in state]
+        if self.scale is not None:
+            arrays.append(self.scale)
+        return sum([array.nbytes for array in arrays])
 
     def partial_fit(self, X, y, sample_weight=None):
         """Learn from the rows once, in batches of `batch_size`, in order or shuffled.
@@ -200,9 +201,8 @@ cdef class _Solver:
         """Learn in units of the largest |x| that each column has here, before the first step."""
         if self.c.n_steps or not self.has_scale():
             return
-        scale = column_scale(data.rows.indptr, data.rows.indices, data.rows.data, self.trained.c.n_features,
-                             self.trained.dtype, data.targets.weight)
-        self.scale = scale
+        self.scale = column_scale(data.rows.indptr, data.rows.indices, data.rows.data,
+                                  self.trained.c.n_features, self.trained.dtype, data.targets.weight)
         self.point()
 
     cdef bint has_scale(self):

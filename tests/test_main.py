@@ -47,15 +47,6 @@ def test_help_and_bad_arguments():
         assert run_main(*bad).returncode == 2
 
 
-def test_auc():
-    """Pairs in order, ties counting half: 5.5 of 6."""
-    import numpy as np
-
-    y, scores = np.array([0, 1, 0, 1, 0]), np.array([0.1, 0.8, 0.8, 0.9, -1.0])
-    assert main_module._auc(y, scores) == pytest.approx(5.5 / 6)
-    assert main_module._auc(y, -scores) == pytest.approx(0.5 / 6)
-
-
 def test_a_machine_that_is_no_better_is_a_failure(capsys):
     losses = {"logistic": 0.3, "FM": 0.29, "FFM": 0.31}
     assert main_module._verdict(losses, {"FM": 1e-6, "FFM": 1e-6}) == 1

@@ -1,24 +1,8 @@
 /* fm_gradient, with g the loss gradient of a row:
  *
  *     dw_j += g x_j,     dv_jf += g x_j (s_f - v_jf x_j) */
-#define PANEL_WIDTH 16
-#define PANEL_VECTORS 4
-#include "fm_gradient_panel.inc.h"
-#define PANEL_WIDTH 16
-#define PANEL_VECTORS 2
-#include "fm_gradient_panel.inc.h"
-#define PANEL_WIDTH 16
-#define PANEL_VECTORS 1
-#include "fm_gradient_panel.inc.h"
-#define PANEL_WIDTH 8
-#define PANEL_VECTORS 1
-#include "fm_gradient_panel.inc.h"
-#define PANEL_WIDTH 4
-#define PANEL_VECTORS 1
-#include "fm_gradient_panel.inc.h"
-#define PANEL_WIDTH 1
-#define PANEL_VECTORS 1
-#include "fm_gradient_panel.inc.h"
+#define PANEL_FILE "fm_gradient_panel.inc.h"
+#include "panels.inc.h"
 
 static void NAME(fm_gradient)(const fastfm_csr *X, const fastfm_model *fm, int64_t begin,
                               int64_t end, const void *dscores, const void *sums, int64_t max_row,

@@ -4,24 +4,8 @@
  *
  * A panel is the part of V that one pass over a row's values takes: 64, 32, 16, 8, 4 or 1
  * factors. */
-#define PANEL_WIDTH 16
-#define PANEL_VECTORS 4
-#include "fm_panel.inc.h"
-#define PANEL_WIDTH 16
-#define PANEL_VECTORS 2
-#include "fm_panel.inc.h"
-#define PANEL_WIDTH 16
-#define PANEL_VECTORS 1
-#include "fm_panel.inc.h"
-#define PANEL_WIDTH 8
-#define PANEL_VECTORS 1
-#include "fm_panel.inc.h"
-#define PANEL_WIDTH 4
-#define PANEL_VECTORS 1
-#include "fm_panel.inc.h"
-#define PANEL_WIDTH 1
-#define PANEL_VECTORS 1
-#include "fm_panel.inc.h"
+#define PANEL_FILE "fm_panel.inc.h"
+#include "panels.inc.h"
 
 static void NAME(fm_score)(const fastfm_csr *X, const fastfm_model *fm, int64_t begin, int64_t end,
                            void *scores_, void *sums_, int64_t max_row, void *scratch)

@@ -94,7 +94,6 @@ const kernel_table CONCAT(kernels_, LEVEL) = {
     {VARIANT_OF(check, i32_), VARIANT_OF(check, i64_)},
     VARIANTS_OF(partition),
     VARIANTS_OF(ffm_blocks),
-    VARIANTS_OF(fm_learn),
-    VARIANTS_OF(ffm_learn),
+    VARIANTS_OF(learn),
     {VARIANT_OF(update, f32_), VARIANT_OF(update, f64_)},
 };

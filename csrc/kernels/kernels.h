@@ -85,6 +85,12 @@ typedef struct {
 typedef int (*update_kernel)(const fastfm_solver *solver, const update_terms *terms, int64_t n,
                              void *parameters, void *state0, void *state1, const void *gradients);
 
+/* How often an L2 penalty counts that each of n rows adds; FTRL's is on the whole parameter. */
+FORCE_INLINE double penalised_rows(const fastfm_solver *solver, int64_t n)
+{
+    return solver->rule == FASTFM_FTRL ? 1 : (double)n;
+}
+
 /* Indexed [parameters f64][data f64][indices i64]. */
 typedef struct {
     const char *name;
@@ -93,7 +99,7 @@ typedef struct {
     check_kernel check[2];
     partition_kernel partition[2][2][2];
     blocks_kernel ffm_blocks[2][2][2];
-    learn_kernel fm_learn[2][2][2], ffm_learn[2][2][2];
+    learn_kernel learn[2][2][2];
     update_kernel update[2];
 } kernel_table;
 

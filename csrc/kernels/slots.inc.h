@@ -81,14 +81,14 @@ static double NAME(inverse_scale)(const batch_data *B, int64_t feature, REAL lar
 }
 
 /* One update of n parameters from `first` on, of all w (is_V = 0) or V. */
-static int NAME(update_at)(const batch_data *B, update_kernel update, const update_terms *terms,
-                           int is_V, int64_t first, int64_t n, const REAL *gradients)
+static int NAME(update_at)(const batch_data *B, const update_terms *terms, int is_V, int64_t first,
+                           int64_t n, const REAL *gradients)
 {
     const fastfm_state *state = B->solver->state;
     REAL *parameters = (REAL *)(is_V ? B->model->V : B->model->w) + first;
     REAL *state0 = (REAL *)(is_V ? state[0].V : state[0].w);
     REAL *state1 = (REAL *)(is_V ? state[1].V : state[1].w);
-    return update(B->solver, terms, n, parameters, state0 ? state0 + first : NULL,
+    return UPDATE(B->solver, terms, n, parameters, state0 ? state0 + first : NULL,
                   state1 ? state1 + first : NULL, gradients);
 }
 

@@ -6,8 +6,9 @@
 #include "ffm_gradient.inc.h"
 #include "partition.inc.h"
 #include "slots.inc.h"
-#include "fm_learn.inc.h"
+#include "fm_sums.inc.h"
 #include "ffm_blocks.inc.h"
-#include "ffm_learn.inc.h"
+#include "ffm_sums.inc.h"
+#include "learn.inc.h"
 #undef VARIANT
 #undef INDEX

@@ -1,7 +1,7 @@
-/* fm_learn_panel_<width>x<vectors>: grad_v += gx (s - v x) for these factors of one value. */
+/* fm_sums_panel_<width>x<vectors>: grad_v += gx (s - v x) for these factors of one value. */
 #define PANEL_TYPE VEC(PANEL_WIDTH, )
 #define OP(op) VEC(PANEL_WIDTH, op)
-FORCE_INLINE void NAME(CONCAT(CONCAT(fm_learn_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VECTORS)))(
+FORCE_INLINE void NAME(CONCAT(CONCAT(fm_sums_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VECTORS)))(
     REAL x, REAL gx, const REAL *RESTRICT s, const REAL *RESTRICT v, REAL *RESTRICT grad_v)
 {
     const PANEL_TYPE xs = OP(_broadcast)(x), gxs = OP(_broadcast)(gx);

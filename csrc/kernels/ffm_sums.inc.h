@@ -1,5 +1,5 @@
-/* ffm_learn: sums the blocks of ffm_blocks in row order for the features of one part, and updates
- * w_j and those V[j, b] whose field b was in a row with j. */
+/* ffm_sum_gradients: sums the blocks of ffm_blocks in row order for the features of one part.
+ * ffm_update: updates those V[j, b] whose field b was in a row with j. */
 FORCE_INLINE void NAME(ffm_add)(REAL *RESTRICT sums, const REAL *RESTRICT values, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
@@ -22,13 +22,18 @@ FORCE_INLINE const REAL *NAME(ffm_blocks_of)(const batch_data *B, const batch_en
            place * B->model->n_outputs * B->n_groups[entry->row] * B->model->n_factors;
 }
 
-static void NAME(ffm_sum_gradients)(const batch_data *B, int64_t part, const learn_scratch *scratch)
+static void NAME(ffm_sum_gradients)(const batch_data *B, int64_t part, int64_t n_slots,
+                                    const learn_scratch *scratch)
 {
     const INDEX *indptr = (const INDEX *)B->X.indptr;
     const DATA *data = (const DATA *)B->X.data;
     const fastfm_model *ffm = B->model;
     const int64_t k = ffm->n_factors, C = ffm->n_outputs, F = ffm->n_fields;
     const int32_t *slot_of = scratch->slot_of;
+    for (int64_t slot = 0; slot < n_slots; slot++)
+        scratch->gradient_of[slot] = NULL;
+    for (int64_t i = 0; i < n_slots * (F + 1); i++)
+        scratch->field_counts[i] = 0;
     for (int64_t b = 0; b < B->n_blocks; b++) {
         const int64_t *begin = B->part_begin + b * (B->n_parts + 1) + part;
         for (int64_t e = begin[0]; e < begin[1]; e++) {
@@ -75,47 +80,14 @@ static int NAME(ffm_update)(const batch_data *B, const learn_scratch *scratch, i
     const REAL *gradients = (const REAL *)scratch->gradient_of[slot] + c * F * k;
     int finite = 1;
     for (int64_t b = 0, end, count = 0; b < F; b = end) {
-        update_terms terms = {solver->l1_factors, solver->l2_factors, inverse};
         count += changes[b];
-        if (solver->rule != FASTFM_FTRL)
-            terms.l2 *= (double)count;
+        const update_terms terms = {solver->l1_factors,
+                                    solver->l2_factors * penalised_rows(solver, count), inverse};
         for (end = b + 1; end < F && changes[end] == 0;)
             end++;
         if (count > 0)
-            finite &= NAME(update_at)(B, UPDATE, &terms, 1, (j * F + b) * k, (end - b) * k,
-                                      gradients + b * k);
-    }
-    return finite;
-}
-
-static int NAME(ffm_learn)(const batch_data *B, int64_t part, const learn_scratch *scratch)
-{
-    const fastfm_model *ffm = B->model;
-    const fastfm_solver *solver = B->solver;
-    const int64_t C = ffm->n_outputs, block = ffm->n_fields * ffm->n_factors;
-    const int64_t n_slots = NAME(find_slots)(B, part, scratch);
-    int finite = 1;
-    for (int64_t i = 0; i < n_slots * C; i++)
-        ((REAL *)scratch->grad_w)[i] = 0;
-    for (int64_t slot = 0; slot < n_slots; slot++)
-        scratch->gradient_of[slot] = NULL;
-    for (int64_t i = 0; i < n_slots * (ffm->n_fields + 1); i++)
-        scratch->field_counts[i] = 0;
-    NAME(ffm_sum_gradients)(B, part, scratch);
-    for (int64_t slot = 0; slot < n_slots; slot++) {
-        const int64_t feature = scratch->features[slot];
-        const double count = solver->rule == FASTFM_FTRL ? 1 : scratch->counts[slot];
-        const double inverse =
-            solver->scale
-                ? NAME(inverse_scale)(B, feature, ((const REAL *)scratch->largest)[slot], block)
-                : 1;
-        const update_terms linear = {solver->l1_linear, solver->l2_linear * count, inverse};
-        NAME(prefetch_state)(B, scratch, slot + FFM_LEARN_DISTANCE, n_slots, block);
-        for (int64_t c = 0; c < C; c++) {
-            finite &= NAME(update_at)(B, UPDATE, &linear, 0, c * ffm->n_features + feature, 1,
-                                      (const REAL *)scratch->grad_w + slot * C + c);
-            finite &= NAME(ffm_update)(B, scratch, slot, c, inverse);
-        }
+            finite &=
+                NAME(update_at)(B, &terms, 1, (j * F + b) * k, (end - b) * k, gradients + b * k);
     }
     return finite;
 }

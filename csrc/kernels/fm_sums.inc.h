@@ -1,0 +1,35 @@
+/* fm_sum_gradients: for the features of one part, over the rows of a batch in row order
+ *
+ *     dw_j = sum g x_j,     dv_jf = sum g x_j (s_f - v_jf x_j) */
+#define PANEL_FILE "fm_sums_panel.inc.h"
+#include "panels.inc.h"
+
+static void NAME(fm_sum_gradients)(const batch_data *B, int64_t part, int64_t n_slots,
+                                   const learn_scratch *scratch)
+{
+    const DATA *data = (const DATA *)B->X.data;
+    const fastfm_model *fm = B->model;
+    const int64_t k = fm->n_factors, C = fm->n_outputs, n = fm->n_features;
+    const int32_t *slot_of = scratch->slot_of;
+    for (int64_t i = 0; i < n_slots * C * k; i++)
+        ((REAL *)scratch->grad_V)[i] = 0;
+    for (int64_t b = 0; b < B->n_blocks; b++) {
+        const int64_t *begin = B->part_begin + b * (B->n_parts + 1) + part;
+        for (int64_t e = begin[0]; e < begin[1]; e++) {
+            const int64_t feature = B->entries[e].feature, row = B->entries[e].row;
+            const REAL x = (REAL)data[B->entries[e].position];
+            const int64_t slot = *slot_of++;
+            for (int64_t c = 0; c < C; c++) {
+                const REAL g = ((const REAL *)B->dscores)[row * C + c];
+                const REAL *s = (const REAL *)B->sums + (row * C + c) * k;
+                const REAL *v = (const REAL *)fm->V + (c * n + feature) * k;
+                REAL *grad_v = (REAL *)scratch->grad_V + (slot * C + c) * k;
+                int64_t f = 0;
+                ((REAL *)scratch->grad_w)[slot * C + c] += g * x;
+#define PANEL(panel, width) NAME(panel)(x, g * x, s + f, v + f, grad_v + f), f += width
+                FM_PANELS(k, f, fm_sums_panel)
+#undef PANEL
+            }
+        }
+    }
+}
