@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "normalize.h"
+
 #define BLOCK_VALUES 8192
 #define PART_ENTRIES 1024
 #define MAX_PART_BITS 8
@@ -62,7 +64,9 @@ static void lay_out(training_batch *batch, arena *memory)
     const int64_t max_blocks = 1 + (values + rows) / BLOCK_VALUES;
     batch->b.X.indptr = take(memory, (rows + 1) * index);
     batch->b.X.indices = take(memory, values * index);
-    batch->b.X.data = take(memory, values * (int64_t)real_size(batch->X->data_type));
+    batch->b.X.data = take(memory, values * (int64_t)real_size(batch->b.X.data_type));
+    batch->b.X.linear_scale =
+        batch->b.solver->normalize == FASTFM_XLEARN ? (double *)take(memory, rows * 8) : NULL;
     batch->b.scores = (char *)take(memory, rows * C * real);
     batch->b.dscores = (char *)take(memory, rows * C * real);
     batch->losses = (double *)take(memory, rows * 8);
@@ -99,7 +103,8 @@ fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastf
     batch->b.solver = solver;
     batch->b.max_row = longest;
     batch->b.X.index_type = X->index_type;
-    batch->b.X.data_type = X->data_type;
+    batch->b.X.data_type =
+        solver->normalize == FASTFM_AS_IS || model->real == FASTFM_F32 ? X->data_type : FASTFM_F64;
     batch->max_rows = n_rows;
     batch->max_values = max_i64(longest, min_i64(n_rows * longest, MAX_VALUES));
     batch->max_gradients =
@@ -176,18 +181,6 @@ fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, 
     return FASTFM_OK;
 }
 
-/* In units of the largest value, whose squares neither overflow nor vanish. */
-static void divide_by_length(void *data, fastfm_type type, int64_t first, int64_t last)
-{
-    double largest = 0, squares = 0;
-    for (int64_t p = first; p < last; p++)
-        largest = fmax(largest, fabs(real_at(data, type, p)));
-    for (int64_t p = first; p < last && largest > 0; p++)
-        squares += real_at(data, type, p) / largest * (real_at(data, type, p) / largest);
-    for (int64_t p = first; p < last && largest > 0; p++)
-        set_real(data, type, p, real_at(data, type, p) / largest / sqrt(squares));
-}
-
 /* Shuffled rows lie anywhere. */
 static void prefetch_source_row(const training_batch *batch, int64_t i)
 {
@@ -207,6 +200,8 @@ void batch_copy_block(const training_batch *batch, int64_t block)
     const fastfm_csr *X = batch->X, *own = &batch->b.X;
     const int64_t index = (int64_t)index_size(X->index_type);
     const int64_t data = (int64_t)real_size(X->data_type);
+    const int64_t own_size = (int64_t)real_size(own->data_type);
+    const fastfm_normalization how = batch->b.solver->normalize;
     char *own_indices = (char *)(uintptr_t)own->indices, *own_data = (char *)(uintptr_t)own->data;
     for (int64_t i = batch->block_begin[block]; i < batch->block_begin[block + 1]; i++) {
         prefetch_source_row(batch, i + ROWS_AHEAD);
@@ -215,9 +210,12 @@ void batch_copy_block(const training_batch *batch, int64_t block)
         const int64_t z = row_length(own, i);
         memcpy(own_indices + to * index, (const char *)X->indices + from * index,
                (size_t)(z * index));
-        memcpy(own_data + to * data, (const char *)X->data + from * data, (size_t)(z * data));
-        if (batch->b.solver->normalize)
-            divide_by_length(own_data, own->data_type, to, to + z);
+        if (how == FASTFM_AS_IS)
+            memcpy(own_data + to * data, (const char *)X->data + from * data, (size_t)(z * data));
+        else
+            normalize_row(how, (const char *)X->data + from * data, X->data_type, z,
+                          own_data + to * own_size, own->data_type,
+                          own->linear_scale ? (double *)(uintptr_t)own->linear_scale + i : NULL);
     }
 }
 

@@ -27,11 +27,13 @@ typedef enum { FASTFM_STATUS_LIST(FASTFM_STATUS_MEMBER) FASTFM_N_STATUSES } fast
 typedef enum { FASTFM_F32, FASTFM_F64, FASTFM_I32, FASTFM_I64, FASTFM_U8 } fastfm_type;
 
 /* indptr has n_rows + 1 entries and indexes indices and data, which have nnz entries; indptr and
- * indices share index_type. Contents are not trusted: the drivers check them. */
+ * indices share index_type. Contents are not trusted: the drivers check them. linear_scale: NULL, or
+ * what the linear part of each row is multiplied by in an FM (fastfm_normalize). */
 typedef struct {
     int64_t n_rows, nnz;
     const void *indptr, *indices, *data;
     fastfm_type index_type, data_type;
+    const double *linear_scale;
 } fastfm_csr;
 
 /* FM when fields is NULL: V is (n_outputs, n_features, n_factors).
@@ -71,6 +73,17 @@ typedef struct {
 
 const char *fastfm_status_message(fastfm_status status);
 
+/* What a row x is divided by before it is scored: nothing; its length |x|, as by libffm; or, in the
+ * FM of xLearn, its length in the linear part and |x|^2 in the pairs. A row without values other
+ * than zero stays as it is. */
+typedef enum { FASTFM_AS_IS, FASTFM_INSTANCE, FASTFM_XLEARN } fastfm_normalization;
+
+/* Writes the data of X's rows divided so, as data_type, at the places that indptr gives, and for
+ * XLEARN the linear_scale (n_rows,) that goes with them. */
+fastfm_status fastfm_normalize(const fastfm_csr *X, fastfm_normalization how, void *data,
+                               fastfm_type data_type, double *linear_scale, int num_threads,
+                               int64_t *bad_row);
+
 /* scores: (n_rows, n_outputs) of the model's type. Rows are independent: the bits of a score depend
  * on its row and the model alone. REPEATED_COLUMN: sum the repeats first (fastfm_sum_repeats). */
 fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores,
@@ -107,8 +120,8 @@ typedef struct {
     double epsilon;               /* Adam */
     double initial;               /* AdaGrad: what its sums start with */
     double clip;                  /* largest absolute gradient of a parameter in a batch */
-    int normalize;                /* rows are divided by their length */
-    int hogwild;                  /* threads update without waiting for each other */
+    fastfm_normalization normalize; /* of the rows that are learned from */
+    int hogwild;                    /* threads update without waiting for each other */
     int64_t batch_size, n_steps;
     fastfm_state state[2];
     void *scale; /* NULL, or the largest |x| of each feature so far: learning is in units of it */

@@ -190,6 +190,7 @@ static fastfm_status learn_rows(training_run *run, const fastfm_csr *X, const fa
                                 int n_threads)
 {
     const int64_t most = min_i64(run->n_rows, run->solver->batch_size);
+    run->now = at_step(run->solver, run->n_steps);
     run->status = batch_open(&run->batch, X, model, &run->now, most, n_threads, &run->bad_row);
     if (run->status != FASTFM_OK)
         return run->status;

@@ -8,7 +8,7 @@ typedef struct {
     int64_t row;
 } fault;
 
-static fastfm_status check_indptr(const fastfm_csr *X, int64_t *max_row, int64_t *bad_row)
+fastfm_status check_indptr(const fastfm_csr *X, int64_t *max_row, int64_t *bad_row)
 {
     int64_t previous = index_at(X->indptr, X->index_type, 0), longest = 0;
     *bad_row = 0;

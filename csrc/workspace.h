@@ -14,6 +14,9 @@ typedef struct {
     int64_t small_memory[256]; /* so that one short row needs no allocation */
 } workspace;
 
+/* OK with the values of the longest row, or BAD_INDPTR. */
+fastfm_status check_indptr(const fastfm_csr *X, int64_t *max_row, int64_t *bad_row);
+
 /* Checks indptr and allocates: OK, BAD_INDPTR with its row, or NO_MEMORY. */
 fastfm_status workspace_open(workspace *work, const fastfm_csr *X, const fastfm_model *model,
                              int n_threads, int64_t *bad_row);

@@ -8,6 +8,8 @@ cdef extern from "fastfm.h" nogil:
         FASTFM_BAD_ROW, FASTFM_DIVERGED, FASTFM_NO_MEMORY
     ctypedef enum fastfm_type:
         FASTFM_F32, FASTFM_F64, FASTFM_I32, FASTFM_I64, FASTFM_U8
+    ctypedef enum fastfm_normalization:
+        FASTFM_AS_IS, FASTFM_INSTANCE, FASTFM_XLEARN
     ctypedef enum fastfm_loss_kind:
         FASTFM_SQUARED, FASTFM_LOGISTIC, FASTFM_SOFTMAX
     enum:
@@ -19,6 +21,7 @@ cdef extern from "fastfm.h" nogil:
         const void *indices
         const void *data
         fastfm_type index_type, data_type
+        const double *linear_scale
     ctypedef struct fastfm_model:
         int64_t n_features, n_fields, n_factors, n_outputs
         fastfm_type real
@@ -50,12 +53,16 @@ cdef extern from "fastfm.h" nogil:
         fastfm_rule rule
         double learning_rate, l1_linear, l1_factors, l2_linear, l2_factors, beta1, beta2, epsilon
         double initial, clip
-        int normalize, hogwild
+        fastfm_normalization normalize
+        int hogwild
         int64_t batch_size, n_steps
         fastfm_state state[2]
         void *scale
 
     const char *fastfm_status_message(fastfm_status status) noexcept
+    fastfm_status fastfm_normalize(const fastfm_csr *X, fastfm_normalization how, void *data,
+                                   fastfm_type data_type, double *linear_scale, int num_threads,
+                                   int64_t *bad_row) noexcept
     fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores,
                                int num_threads, int64_t *bad_row) noexcept
     fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,

@@ -18,6 +18,8 @@ cnp.import_array()
 
 # Multiply-adds between two looks at pending signals: about a third of a second.
 cdef double SIGNAL_WORK = 1e9
+# Values whose normalised copy is made at a time.
+cdef int64_t NORMALIZED_VALUES = 1 << 20
 
 # ------------------------------------------------------------------------------------ threads, SIMD
 
@@ -143,9 +145,12 @@ class _RepeatedColumn(Exception):
     """A row has a column twice; the caller goes on with `_Rows.without_repeats`."""
 
 
+cdef dict _NORMALIZATIONS = {None: FASTFM_AS_IS, "instance": FASTFM_INSTANCE, "xlearn": FASTFM_XLEARN}
+
+
 cdef class _Rows:
     """The rows of X: references to its arrays, and the struct that points into them."""
-    cdef cnp.ndarray indptr, indices, data
+    cdef cnp.ndarray indptr, indices, data, linear_scale
     cdef int64_t n_columns
     cdef fastfm_csr csr
 
@@ -175,7 +180,34 @@ cdef class _Rows:
         cdef fastfm_csr csr = self.csr
         csr.n_rows = end - begin
         csr.indptr = <const char *>csr.indptr + begin * cnp.PyArray_ITEMSIZE(self.indptr)
+        if csr.linear_scale != NULL:
+            csr.linear_scale += begin
         return csr
+
+    cdef _Rows between(self, int64_t begin, int64_t end):
+        """Rows [begin, end) of sound rows, with an indptr that starts at 0."""
+        cdef _Rows rows = _Rows.__new__(_Rows)
+        stored = slice(self.indptr[begin], self.indptr[end])
+        rows.set(self.indptr[begin:end + 1] - self.indptr[begin], self.indices[stored], self.data[stored],
+                 (end - begin, self.n_columns))
+        return rows
+
+    cdef _Rows normalized(self, fastfm_normalization how, fastfm_type real, int n_threads):
+        """These rows with a copy of the values, divided as a model of type `real` wants them."""
+        cdef _Rows rows = _Rows.__new__(_Rows)
+        cdef int64_t bad_row = 0
+        cdef fastfm_status status
+        dtype = np.float64 if real == FASTFM_F64 else self.data.dtype
+        rows.set(self.indptr, self.indices, np.empty(self.csr.nnz, dtype), (self.csr.n_rows, self.n_columns))
+        if how == FASTFM_XLEARN:
+            rows.linear_scale = np.empty(self.csr.n_rows)
+            rows.csr.linear_scale = <const double *>cnp.PyArray_DATA(rows.linear_scale)
+        with nogil:
+            status = fastfm_normalize(&self.csr, how, <void *>rows.csr.data, rows.csr.data_type,
+                                      <double *>rows.csr.linear_scale, n_threads, &bad_row)
+        if status != FASTFM_OK:
+            self.refuse(status, bad_row)
+        return rows
 
     cdef _Rows without_repeats(self):
         """A copy with the repeated columns of each row summed."""
@@ -539,9 +571,11 @@ cdef class _Model:
     cdef cnp.ndarray _w0, _w, _V, _fields
     cdef bint is_multiple  # parameters have a leading axis of outputs
     cdef fastfm_model c
+    cdef object _normalize
+    cdef fastfm_normalization how
     cdef object __weakref__
 
-    cdef int hold(self, w0, w, V, fields, int n_axes) except -1:
+    cdef int hold(self, w0, w, V, fields, normalize, int n_axes) except -1:
         """Checks the parameters and takes (a reference to) them; n_axes: of V, for one output."""
         if self._V is not None:  # another thread may be reading them
             raise TypeError(f"this {type(self).__name__} has its parameters already")
@@ -568,7 +602,40 @@ cdef class _Model:
             self.c.n_fields = V.shape[V.ndim - 2]
             self._fields = as_fields(fields, features, self.c.n_fields)
             self.c.fields = <const int32_t *>cnp.PyArray_DATA(self._fields)
+        self.normalize = normalize
         self._V = own_V  # last: a model that has it is complete
+        return 0
+
+    cdef int grow(self, n_features, fields, init_stdev, rng) except -1:
+        """New arrays with the parameters of now at their beginning; new factors are random."""
+        cdef int64_t before = self.c.n_features, fields_before = self.c.n_fields
+        cdef cnp.ndarray V, w, own_fields = self._fields
+        n, n_fields = as_count(n_features, "n_features", 0), fields_before
+        self.require_parameters()
+        require_stdev(init_stdev)
+        if n < before:
+            raise ValueError(f"n_features is {n}, expected at least {before}: a model does not shrink")
+        if own_fields is not None:
+            own_fields = as_fields(fields, n, None)
+            if not np.array_equal(own_fields[:before], self._fields):
+                raise ValueError(f"fields[:{before}] must be those of the model")
+            n_fields = max(fields_before, int(own_fields.max(initial=-1)) + 1)
+        outputs = (self.c.n_outputs,) if self.is_multiple else ()
+        middle = () if own_fields is None else (n_fields,)
+        rng = np.random.default_rng(rng)
+        w = put_first(aligned_zeros((*outputs, n), self.dtype), self._w)
+        V = put_first(aligned_zeros((*outputs, n, *middle, self.c.n_factors), self.dtype), self._V)
+        fresh = [V[..., before:, :] if own_fields is None else V[..., before:, :, :]]
+        if n_fields > fields_before:
+            fresh.append(V[..., :before, fields_before:, :])
+        for block in fresh:
+            block[...] = rng.standard_normal(block.shape, self.dtype)
+            block *= init_stdev
+        self.c.n_features, self.c.n_fields = n, n_fields
+        self.c.w, self.c.V = cnp.PyArray_DATA(w), cnp.PyArray_DATA(V)
+        if own_fields is not None:
+            self.c.fields = <const int32_t *>cnp.PyArray_DATA(own_fields)
+        self._w, self._V, self._fields = w, V, own_fields
         return 0
 
     cdef tuple parameters(self):
@@ -616,6 +683,23 @@ cdef class _Model:
         return 0
 
     @property
+    def normalize(self):
+        """What rows are divided by before they are scored and learned from; may be set.
+
+        None: nothing. "instance": the row's length, as libffm does and xLearn for FFM. "xlearn", of an FM
+        only: the length in the linear part, its square in the pairs, as xLearn's FM does. The bias stays
+        as it is. Calls on many rows make a copy of their values, `predict` of about a million at a time.
+        """
+        return self._normalize
+
+    @normalize.setter
+    def normalize(self, value):
+        if value not in _NORMALIZATIONS or (value == "xlearn" and type(self) is FFM):
+            expected = "None or 'instance'" if type(self) is FFM else "None, 'instance' or 'xlearn'"
+            raise ValueError(f"normalize must be {expected}, got {value!r}")
+        self._normalize, self.how = value, _NORMALIZATIONS[value]
+
+    @property
     def n_features(self):
         """Number of features: columns of X."""
         return self.c.n_features
@@ -642,22 +726,27 @@ cdef class _Model:
 
     def copy(self):
         """An equal model with parameters of its own."""
-        create, parameters = self.__reduce__()
-        return create(*(np.array(p) for p in parameters))
+        create, parameters, normalize = self.__reduce__()
+        return create(*(np.array(p) for p in parameters), normalize=normalize)
+
+    def __setstate__(self, normalize):
+        self.normalize = normalize
 
     def __eq__(self, other):
         if type(self) is not type(other):
             return NotImplemented
         mine, others = self.__reduce__()[1], other.__reduce__()[1]
-        return self.dtype == other.dtype and all(map(np.array_equal, mine, others))
+        return (self.dtype == other.dtype and self.normalize == other.normalize
+                and all(map(np.array_equal, mine, others)))
 
     __hash__ = None
 
     def __repr__(self):
         fields = f", n_fields={self.c.n_fields}" if self._fields is not None else ""
         outputs = f", n_outputs={self.c.n_outputs}" if self.is_multiple else ""
+        normalize = f", normalize={self._normalize!r}" if self._normalize else ""
         return (f"{type(self).__name__}(n_features={self.c.n_features}{fields}, "
-                f"n_factors={self.c.n_factors}{outputs}, dtype={self.dtype})")
+                f"n_factors={self.c.n_factors}{outputs}, dtype={self.dtype}{normalize})")
 
     def predict(self, X, *, out=None, num_threads=None):
         """Raw scores y(x) of the rows of X: no link function.
@@ -712,16 +801,29 @@ cdef class _Model:
         return FASTFM_ROW_BLOCK * (1 + <int64_t>(SIGNAL_WORK / per_row / FASTFM_ROW_BLOCK))
 
     cdef int score(self, _Rows rows, cnp.ndarray scores, int n_threads) except -1:
+        if self.how == FASTFM_AS_IS:
+            return self.score_as_is(rows, scores, n_threads)
+        cdef int64_t step = NORMALIZED_VALUES * rows.csr.n_rows // (rows.csr.nnz + 1) + 1
+        self.check_rows(rows)
+        for begin in range(0, rows.csr.n_rows, step):
+            end = min(begin + step, rows.csr.n_rows)
+            piece = rows.between(begin, end).normalized(self.how, self.c.real, n_threads)
+            self.score_as_is(piece, scores[begin:end], n_threads)
+        return 0
+
+    cdef int score_as_is(self, _Rows rows, cnp.ndarray scores, int n_threads) except -1:
         cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
         cdef int64_t row_bytes = self.c.n_outputs * cnp.PyArray_ITEMSIZE(self._V)
         cdef char *at = <char *>cnp.PyArray_DATA(scores)
+        cdef fastfm_model model = self.c
+        cdef cnp.ndarray w = self._w, V = self._V, fields = self._fields  # a resize leaves them alone
         cdef fastfm_csr piece
         cdef fastfm_status status
         while begin < rows.csr.n_rows:
             end = min(begin + step, rows.csr.n_rows)
             piece = rows.piece(begin, end)
             with nogil:
-                status = fastfm_score(&piece, &self.c, at + begin * row_bytes, n_threads, &bad_row)
+                status = fastfm_score(&piece, &model, at + begin * row_bytes, n_threads, &bad_row)
             if status != FASTFM_OK:
                 rows.refuse(status, begin + bad_row)
             begin = end
@@ -758,7 +860,8 @@ cdef class _Model:
         cdef _Rows rows = _Rows.__new__(_Rows)
         cdef int64_t bad_row = 0
         cdef fastfm_status status
-        cdef cnp.ndarray scores
+        cdef double linear_scale = 1
+        cdef cnp.ndarray scores, normalized
         self.require_parameters()
         if not self.set_row(rows, indices, values):
             indices, values = as_row(indices, values)
@@ -766,6 +869,14 @@ cdef class _Model:
         indptr32[0] = indptr64[0] = 0
         indptr32[1], indptr64[1] = <int32_t>rows.csr.nnz, rows.csr.nnz
         rows.csr.indptr = <void *>indptr32 if rows.csr.index_type == FASTFM_I32 else <void *>indptr64
+        if self.how != FASTFM_AS_IS:
+            # In the model's type, or wider.
+            normalized = cnp.PyArray_EMPTY(1, cnp.PyArray_DIMS(rows.data), max(
+                cnp.PyArray_TYPE(rows.data), cnp.PyArray_TYPE(self._V)), 0)
+            fastfm_normalize(&rows.csr, self.how, cnp.PyArray_DATA(normalized), type_of(normalized),
+                             &linear_scale, 1, &bad_row)
+            rows.csr.data, rows.csr.data_type = cnp.PyArray_DATA(normalized), type_of(normalized)
+            rows.csr.linear_scale = &linear_scale
         if not self.is_multiple:
             is_32 = self.c.real == FASTFM_F32
             status = fastfm_score(&rows.csr, &self.c, <void *>&score32 if is_32 else <void *>&score64, 1,
@@ -872,14 +983,18 @@ cdef class _Model:
         cdef int n_threads = threads_of(num_threads)
         cdef double value = 0
         try:
-            self.data_term(rows, targets, loss, gradient, n_threads, &value)
+            self.data_term(self.as_scored(rows, n_threads), targets, loss, gradient, n_threads, &value)
         except _RepeatedColumn:
             value = 0
-            self.data_term(rows.without_repeats(), targets, loss, gradient, n_threads, &value)
+            rows = self.as_scored(rows.without_repeats(), n_threads)
+            self.data_term(rows, targets, loss, gradient, n_threads, &value)
         value /= targets.weight_sum
         value += self.penalty(self._w, l2_linear, None if gradient is None else gradient._w, n_threads)
         value += self.penalty(self._V, l2_factors, None if gradient is None else gradient._V, n_threads)
         return value
+
+    cdef _Rows as_scored(self, _Rows rows, int n_threads):
+        return rows if self.how == FASTFM_AS_IS else rows.normalized(self.how, self.c.real, n_threads)
 
     cdef int check_loss(self, _Loss loss) except -1:
         if loss.c.kind == FASTFM_SOFTMAX and not self.is_multiple:
@@ -915,6 +1030,8 @@ cdef class _Model:
     cdef int data_loss(self, _Rows rows, _Targets targets, _Loss loss, const fastfm_gradient *gradient,
                        int n_threads, double *value) except -1:
         cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
+        cdef fastfm_model model = self.c
+        cdef cnp.ndarray w = self._w, V = self._V, fields = self._fields
         cdef fastfm_csr piece
         cdef fastfm_targets of_piece
         cdef fastfm_status status
@@ -922,7 +1039,7 @@ cdef class _Model:
             end = min(begin + step, rows.csr.n_rows)
             piece, of_piece = rows.piece(begin, end), targets.piece(begin)
             with nogil:
-                status = fastfm_objective(&piece, &self.c, &loss.c, &of_piece, targets.weight_sum, value,
+                status = fastfm_objective(&piece, &model, &loss.c, &of_piece, targets.weight_sum, value,
                                           gradient, n_threads, &bad_row)
             if status == FASTFM_BAD_LABEL:
                 loss.refuse(status, targets.y, begin + bad_row, self.c.n_outputs)
@@ -992,6 +1109,8 @@ cdef class FM(_Model):
         Factors. Their dtype decides the dtype of the model and its scores. An array in C order whose memory
         starts at a multiple of 64 bytes is shared; any other is copied once, so that a row of V touches as
         few cache lines as it can. Predictions from several threads at once are safe.
+    normalize : None (default), "instance" or "xlearn"
+        What each row is divided by first; see the attribute.
 
     Raises
     ------
@@ -1008,8 +1127,8 @@ cdef class FM(_Model):
     array([4.25, 0.25])
     """
 
-    def __init__(self, w0, w, V):
-        self.hold(w0, w, V, None, 2)
+    def __init__(self, w0, w, V, *, normalize=None):
+        self.hold(w0, w, V, None, normalize, 2)
 
     @staticmethod
     def random(n_features, n_factors, *, n_outputs=1, init_stdev=0.01, dtype="float32", rng=None):
@@ -1034,7 +1153,27 @@ cdef class FM(_Model):
         return FM(*_random_parameters((n,), shape, n_outputs, init_stdev, dtype, rng))
 
     def __reduce__(self):
-        return FM, (self.w0, self.w, self.V)
+        return FM, (self.w0, self.w, self.V), self.normalize
+
+    def resize(self, n_features, *, init_stdev=0.01, rng=None):
+        """Append features: their `w` is 0, their `V` normally distributed. All others stay as they are.
+
+        Takes the time and the memory of a copy of the model. `w` and `V` are new arrays afterwards.
+
+        Parameters
+        ----------
+        n_features : int
+            At least that of now.
+        init_stdev : float, default 0.01
+            Standard deviation of the new factors.
+        rng : anything that `numpy.random.default_rng` takes
+
+        Raises
+        ------
+        ValueError
+            For fewer features than now.
+        """
+        self.grow(n_features, None, init_stdev, rng)
 
 
 cdef class FFM(_Model):
@@ -1053,6 +1192,8 @@ cdef class FFM(_Model):
         or copied as in `FM`.
     fields : array_like of int, shape (n_features,)
         Field of each feature, in 0..n_fields-1.
+    normalize : None (default) or "instance"
+        What each row is divided by first; see the attribute.
 
     Raises
     ------
@@ -1069,8 +1210,8 @@ cdef class FFM(_Model):
     array([6.])
     """
 
-    def __init__(self, w0, w, V, fields):
-        self.hold(w0, w, V, fields, 3)
+    def __init__(self, w0, w, V, fields, *, normalize=None):
+        self.hold(w0, w, V, fields, normalize, 3)
 
     @staticmethod
     def random(fields, n_factors, *, n_outputs=1, init_stdev=0.01, dtype="float32", rng=None):
@@ -1104,12 +1245,40 @@ cdef class FFM(_Model):
         return self.c.n_fields
 
     def __reduce__(self):
-        return FFM, (self.w0, self.w, self.V, self.fields)
+        return FFM, (self.w0, self.w, self.V, self.fields), self.normalize
+
+    def resize(self, n_features, fields, *, init_stdev=0.01, rng=None):
+        """Append features, and new fields if there are any, as `FM.resize` does.
+
+        Parameters
+        ----------
+        n_features, init_stdev, rng
+            As for `FM.resize`.
+        fields : array_like of int, shape (n_features,)
+            Field of each feature, for those of now as before. `FieldEncoder.fields_` is one.
+
+        Raises
+        ------
+        ValueError
+            For fewer features than now, or other fields.
+        """
+        self.grow(n_features, fields, init_stdev, rng)
+
+
+cdef int require_stdev(init_stdev) except -1:
+    if not 0 <= init_stdev < float("inf"):
+        raise ValueError(f"init_stdev must be finite and >= 0, got {init_stdev}")
+    return 0
+
+
+cdef object put_first(larger, array):
+    """Writes the array to the beginning of a larger one, along every axis."""
+    larger[tuple([slice(n) for n in array.shape])] = array
+    return larger
 
 
 def _random_parameters(w_shape, V_shape, n_outputs, init_stdev, dtype, rng):
-    if not 0 <= init_stdev < float("inf"):
-        raise ValueError(f"init_stdev must be finite and >= 0, got {init_stdev}")
+    require_stdev(init_stdev)
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
     outputs = (n_outputs,) if as_count(n_outputs, "n_outputs") > 1 else ()

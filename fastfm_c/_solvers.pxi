@@ -25,10 +25,11 @@ cdef class _Solver:
     """What the solvers share. They write to the parameters of the model while they learn."""
     cdef _Model trained
     cdef _Loss minimised
-    cdef object rng, num_threads, clip_value, normalize
+    cdef object rng, num_threads, clip_value
     cdef bint shuffle
     cdef fastfm_solver c
     cdef list states  # of (w0, w, V) arrays
+    cdef list initial  # the value with which each of them starts
     cdef cnp.ndarray scale
     cdef int64_t passes
 
@@ -46,27 +47,49 @@ cdef class _Solver:
         for name in ("w", "V"):
             if not getattr(model, name).flags.writeable:
                 raise ValueError(f"model.{name} is read-only: train a model.copy()")
-        if normalize not in (None, "instance"):
-            raise ValueError(f"normalize must be None or 'instance', got {normalize!r}")
+        if normalize is not None and model.normalize not in (None, normalize):
+            raise ValueError(f"normalize is {normalize!r}, but the model has {model.normalize!r}")
         threads_of(num_threads)
         self.c.learning_rate = as_positive(learning_rate, "learning_rate")
         self.c.l2_linear = as_not_negative(l2_linear, "l2_linear")
         self.c.l2_factors = as_not_negative(l2_factors, "l2_factors")
         self.c.clip = float("inf") if clip_value is None else as_positive(clip_value, "clip_value")
         self.c.batch_size = min(as_count(batch_size, "batch_size"), 1 << 62)
-        self.c.normalize, self.c.hogwild = normalize is not None, bool(hogwild)
-        self.clip_value, self.normalize, self.num_threads = clip_value, normalize, num_threads
+        self.c.hogwild = bool(hogwild)
+        self.clip_value, self.num_threads = clip_value, num_threads
         self.shuffle = bool(shuffle)
         self.rng = np.random.default_rng(rng)
-        self.states = []
+        self.states, self.initial = [], []
+        if normalize is not None:
+            model.normalize = normalize
 
     cdef int add_state(self, double value) except -1:
         """One more number for each parameter."""
+        self.states.append(None)
+        self.initial.append(value)
+        self.fit_state()
+        return 0
+
+    cdef list fresh_state(self, int s):
+        """State s as it is before the first step."""
         arrays = [aligned_zeros(np.shape(p), self.trained.dtype) for p in self.trained.parameters()]
         for array in arrays:
-            if value:
-                array[...] = value
-        self.states.append(tuple(arrays))
+            if self.initial[s]:
+                array[...] = self.initial[s]
+        return arrays
+
+    cdef int fit_state(self) except -1:
+        """Makes the state as large as the parameters."""
+        for s, arrays in enumerate(self.states):
+            if arrays is None or np.shape(arrays[2]) != np.shape(self.trained._V):
+                fresh = self.fresh_state(s)
+                for new, old in zip(fresh, arrays or ()):
+                    put_first(new, old)
+                self.states[s] = tuple(fresh)
+        if self.scale is not None and len(self.scale) != self.trained.c.n_features:
+            scale = aligned_zeros((self.trained.c.n_features,), self.scale.dtype)
+            scale[...] = 1
+            self.scale = put_first(scale, self.scale)
         self.point()
         return 0
 
@@ -163,6 +186,19 @@ cdef class _Solver:
         rows = self.rng.permutation((<_TrainingRows>data).rows.csr.n_rows) if self.shuffle else None
         return self._learn(data, rows)
 
+    def resize(self, n_features, *args, **options):
+        """Append features to the model, and state for them. Takes the arguments of the model's `resize`.
+
+        A `partial_fit` after the model's own `resize` does so too.
+
+        Parameters
+        ----------
+        n_features : int
+            At least that of now.
+        """
+        self.trained.resize(n_features, *args, **options)
+        self.fit_state()
+
     def _prepare(self, X, y, sample_weight=None):
         """The rows, after all checks that a pass over them needs."""
         cdef _TrainingRows data = _TrainingRows.__new__(_TrainingRows)
@@ -206,7 +242,7 @@ cdef class _Solver:
         self.point()
 
     cdef bint has_scale(self):
-        return self.c.rule != FASTFM_FTRL and not self.c.normalize
+        return self.c.rule != FASTFM_FTRL and self.trained.how == FASTFM_AS_IS
 
     cdef int note_scale(self, double largest) except -1:
         """Values beyond 1 ask for steps in units of each feature's own largest value."""
@@ -228,15 +264,19 @@ cdef class _Solver:
         cdef fastfm_status status
         cdef int n_threads = threads_of(self.num_threads)
         cdef const fastfm_targets *targets = &data.targets.targets
+        cdef fastfm_model model = self.trained.c
+        cdef cnp.ndarray w = self.trained._w, V = self.trained._V, fields = self.trained._fields
         cdef int64_t batch_size = min(self.c.batch_size, max(n_rows, 1))
         step = (step + batch_size - 1) // batch_size * batch_size
+        self.fit_state()
+        self.c.normalize = self.trained.how
         self.note_scale(data.largest)
         while begin < n_rows:
             end = min(begin + step, n_rows)
             piece = np.arange(begin, end) if order is None else order[begin:end]
             order_at = <const int64_t *>cnp.PyArray_DATA(piece)
             with nogil:
-                status = fastfm_train(&data.rows.csr, order_at, end - begin, &self.trained.c,
+                status = fastfm_train(&data.rows.csr, order_at, end - begin, &model,
                                       &self.minimised.c, targets, &self.c, &total, n_threads, &bad_row)
             if status == FASTFM_DIVERGED:
                 raise DivergenceError(
@@ -263,11 +303,11 @@ cdef class _Solver:
         return {
             "learning_rate": self.c.learning_rate, "l2_linear": self.c.l2_linear,
             "l2_factors": self.c.l2_factors, "batch_size": self.c.batch_size, "shuffle": self.shuffle,
-            "hogwild": self.hogwild, "clip_value": self.clip_value, "normalize": self.normalize,
-            "num_threads": self.num_threads,
+            "hogwild": self.hogwild, "clip_value": self.clip_value, "num_threads": self.num_threads,
         }
 
     def __reduce__(self):
+        self.fit_state()
         progress = self.c.n_steps, self.passes, self.rng, self.states, self.scale
         return _restore_solver, (type(self), self.trained, self.minimised, self._options(), progress)
 
@@ -316,9 +356,9 @@ cdef class SGD(_Solver):
         but the result differs from run to run. Otherwise its bits do not depend on the number of threads.
     clip_value : float, optional
         Largest absolute gradient of a parameter in a batch.
-    normalize : None or "instance"
-        "instance" divides each row by its length first, as libffm does. The model then expects rows of
-        length 1.
+    normalize : None, "instance" or, for an FM, "xlearn"
+        If not None, sets `model.normalize`, so that rows are divided by their length here and wherever the
+        model scores them.
     num_threads : int, optional
         Default: `fastfm_c.get_num_threads`.
     rng : anything that `numpy.random.default_rng` takes
@@ -423,15 +463,16 @@ normalize, num_threads, rng
         self.c.l1_factors = as_not_negative(l1_factors, "l1_factors")
         self.add_state(0)
         self.add_state(0)
-        self.start_at_parameters()
 
-    cdef int start_at_parameters(self) except -1:
-        """The z that the present parameters follow from without L1: as if the proximal term of weight beta
-        drew towards them, and not towards 0."""
-        for z, p, l2 in zip(self.states[0], self.trained.parameters(),
-                            (0, self.c.l2_linear, self.c.l2_factors)):
-            np.multiply(p, -(self.c.beta1 / self.c.learning_rate + l2), out=z)
-        return 0
+    cdef list fresh_state(self, int s):
+        """z is what the present parameters follow from without L1: as if the proximal term of weight
+        beta drew towards them, and not towards 0."""
+        arrays = _Solver.fresh_state(self, s)
+        if s == 0:
+            for z, p, l2 in zip(arrays, self.trained.parameters(),
+                                (0, self.c.l2_linear, self.c.l2_factors)):
+                np.multiply(p, -(self.c.beta1 / self.c.learning_rate + l2), out=z)
+        return arrays
 
     def _options(self):
         return _Solver._options(self) | {"beta": self.c.beta1, "l1_linear": self.c.l1_linear,

@@ -47,6 +47,7 @@ __all__ = [
     "ftrl",
     "gradient",
     "logistic_loss",
+    "normalized",
     "objective",
     "sgd",
     "softmax_loss",
@@ -101,6 +102,41 @@ def csr_rows(X):
         values = np.zeros(len(indices))
         np.add.at(values, entry, X.data[start:stop].astype(np.float64))
         yield indices[values != 0].astype(np.int64), values[values != 0]
+
+
+@_quiet
+def normalized(X, power=1):
+    """The rows of X divided by a power of their length ``|x| = sqrt(sum_j x_j^2)``.
+
+    A model with ``normalize="instance"`` scores ``normalized(X)``: its pairs are divided by
+    ``|x|^2``, as in libffm (Juan et al. 2016, section 3.2). With ``normalize="xlearn"`` an FM takes
+    ``normalized(X)`` in its linear part and ``normalized(X, 2)`` in its pairs.
+
+    Parameters
+    ----------
+    X : sparse matrix or array, or array_like, of shape (n_rows, n_features)
+    power : int
+
+    Returns
+    -------
+    csr_array of shape (n_rows, n_features), float64
+        A row without values other than zero stays as it is.
+
+    Examples
+    --------
+    >>> normalized([[3.0, 4.0], [0.0, 0.0]]).toarray()
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
+    rows = []
+    for j, x in csr_rows(X):
+        row = np.zeros(np.shape(X)[1])
+        if len(x):
+            largest = np.max(np.abs(x))  # so that no square overflows or vanishes
+            length = largest * np.sqrt(np.sum((x / largest) ** 2))
+            row[j] = x / length**power
+        rows.append(row)
+    return sp.csr_array(np.reshape(rows, np.shape(X)))
 
 
 # -------------------------------------------------------------------------------- scores

@@ -80,7 +80,7 @@ def test_nothing_is_learned_when_a_late_target_is_bad():
     ({"batch_size": 2.5}, "batch_size must be a positive integer, got 2.5"),
     ({"l2_linear": -1}, "l2_linear must be finite and >= 0, got -1"),
     ({"clip_value": 0}, "clip_value must be a finite number > 0, got 0"),
-    ({"normalize": "l2"}, "normalize must be None or 'instance', got 'l2'"),
+    ({"normalize": "l2"}, "normalize must be None, 'instance' or 'xlearn', got 'l2'"),
     ({"num_threads": 0}, "num_threads must be a positive integer, got 0"),
     ({"initial_accumulator": 0}, "initial_accumulator must be a finite number > 0, got 0"),
 ])  # fmt: skip

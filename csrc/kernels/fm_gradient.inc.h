@@ -22,6 +22,7 @@ static void NAME(fm_gradient)(const fastfm_csr *X, const fastfm_model *fm, int64
         REAL *grad_w = (REAL *)gradient->w + c * m, *grad_V = (REAL *)gradient->V + c * m * k;
         for (int64_t i = begin; i < end; i++) {
             const REAL g = ((const REAL *)dscores)[(i - begin) * C + c];
+            const REAL g_linear = X->linear_scale ? g * (REAL)X->linear_scale[i] : g;
             const REAL *s = (const REAL *)sums + ((i - begin) * C + c) * k;
             const int64_t p = indptr[i], z = indptr[i + 1] - p;
             int64_t f = 0;
@@ -29,7 +30,7 @@ static void NAME(fm_gradient)(const fastfm_csr *X, const fastfm_model *fm, int64
                 continue;
 #define PANEL(panel, width)                                                                      \
     NAME(panel)(indices + p, slots + p, data + p, z, distance, X->nnz - p, slot_begin, slot_end, \
-                shared, g, s + f, V + f, k, f ? NULL : grad_w, grad_V + f),                      \
+                shared, g, g_linear, s + f, V + f, k, f ? NULL : grad_w, grad_V + f),            \
         f += width
             FM_PANELS(k, f, fm_gradient_panel)
 #undef PANEL

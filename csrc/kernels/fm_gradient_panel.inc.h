@@ -6,8 +6,8 @@
 FORCE_INLINE void NAME(CONCAT(CONCAT(fm_gradient_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VECTORS)))(
     const INDEX *RESTRICT indices, const INDEX *RESTRICT slots, const DATA *RESTRICT data,
     int64_t z, int64_t distance, int64_t left, int64_t slot_begin, int64_t slot_end, int shared,
-    REAL g, const REAL *RESTRICT sums, const REAL *RESTRICT V, int64_t k, REAL *RESTRICT grad_w,
-    REAL *RESTRICT grad_V)
+    REAL g, REAL g_linear, const REAL *RESTRICT sums, const REAL *RESTRICT V, int64_t k,
+    REAL *RESTRICT grad_w, REAL *RESTRICT grad_V)
 {
     const uint64_t n_owned =
         (uint64_t)(slot_end - slot_begin); /* unsigned: a slot ahead is not checked yet */
@@ -33,7 +33,7 @@ FORCE_INLINE void NAME(CONCAT(CONCAT(fm_gradient_panel_, PANEL_WIDTH), CONCAT(x,
         REAL *grad_v = grad_V + slot * k;
         const PANEL_TYPE xs = OP(_broadcast)(x), gx = OP(_broadcast)(g * x);
         if (grad_w)
-            grad_w[slot] += g * x;
+            grad_w[slot] += g_linear * x;
         for (int b = 0; b < PANEL_VECTORS; b++) {
             PANEL_TYPE rest = OP(_sub)(s[b], OP(_mul)(OP(_load)(v + b * PANEL_WIDTH), xs));
             PANEL_TYPE sum = OP(_add)(OP(_load)(grad_v + b * PANEL_WIDTH), OP(_mul)(gx, rest));

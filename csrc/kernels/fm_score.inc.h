@@ -22,7 +22,7 @@ static void NAME(fm_score)(const fastfm_csr *X, const fastfm_model *fm, int64_t 
         for (int64_t c = 0; c < C; c++) {
             const REAL *w = (const REAL *)fm->w + c * n, *V = (const REAL *)fm->V + c * n * k;
             REAL *s = sums ? sums + ((i - begin) * C + c) * k : NULL;
-            REAL linear = ((const REAL *)fm->w0)[c], pairs = 0;
+            REAL linear = 0, pairs = 0;
             int64_t f = 0;
 #define PANEL(panel, width)                                                                      \
     pairs += NAME(panel)(indices + p, data + p, z, distance, X->nnz - p, f ? NULL : w, V + f, k, \
@@ -30,7 +30,9 @@ static void NAME(fm_score)(const fastfm_csr *X, const fastfm_model *fm, int64_t 
         f += width
             FM_PANELS(k, f, fm_panel)
 #undef PANEL
-            scores[(i - begin) * C + c] = linear + (REAL)0.5 * pairs;
+            if (X->linear_scale)
+                linear *= (REAL)X->linear_scale[i];
+            scores[(i - begin) * C + c] = ((const REAL *)fm->w0)[c] + linear + (REAL)0.5 * pairs;
         }
     }
 }

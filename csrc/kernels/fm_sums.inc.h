@@ -11,6 +11,7 @@ static void NAME(fm_sum_gradients)(const batch_data *B, int64_t part, int64_t n_
     const fastfm_model *fm = B->model;
     const int64_t k = fm->n_factors, C = fm->n_outputs, n = fm->n_features;
     const int32_t *slot_of = scratch->slot_of;
+    const double *scale = B->X.linear_scale;
     for (int64_t i = 0; i < n_slots * C * k; i++)
         ((REAL *)scratch->grad_V)[i] = 0;
     for (int64_t b = 0; b < B->n_blocks; b++) {
@@ -18,6 +19,7 @@ static void NAME(fm_sum_gradients)(const batch_data *B, int64_t part, int64_t n_
         for (int64_t e = begin[0]; e < begin[1]; e++) {
             const int64_t feature = B->entries[e].feature, row = B->entries[e].row;
             const REAL x = (REAL)data[B->entries[e].position];
+            const REAL linear_scale = scale ? (REAL)scale[row] : 1;
             const int64_t slot = *slot_of++;
             for (int64_t c = 0; c < C; c++) {
                 const REAL g = ((const REAL *)B->dscores)[row * C + c];
@@ -25,7 +27,7 @@ static void NAME(fm_sum_gradients)(const batch_data *B, int64_t part, int64_t n_
                 const REAL *v = (const REAL *)fm->V + (c * n + feature) * k;
                 REAL *grad_v = (REAL *)scratch->grad_V + (slot * C + c) * k;
                 int64_t f = 0;
-                ((REAL *)scratch->grad_w)[slot * C + c] += g * x;
+                ((REAL *)scratch->grad_w)[slot * C + c] += g * linear_scale * x;
 #define PANEL(panel, width) NAME(panel)(x, g * x, s + f, v + f, grad_v + f), f += width
                 FM_PANELS(k, f, fm_sums_panel)
 #undef PANEL

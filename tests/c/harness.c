@@ -247,7 +247,7 @@ fastfm_csr csr_of(const matrix *m, fastfm_type index_type, fastfm_type data_type
         set_index(indices, index_type, p, m->indices[p]);
         set_real(data, data_type, p, m->values[p]);
     }
-    return (fastfm_csr){m->n_rows, m->nnz, indptr, indices, data, index_type, data_type};
+    return (fastfm_csr){m->n_rows, m->nnz, indptr, indices, data, index_type, data_type, NULL};
 }
 
 void csr_free(fastfm_csr *X)

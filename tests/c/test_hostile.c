@@ -63,7 +63,7 @@ static void check_sum_repeats(const fastfm_csr *X, int64_t n_features)
     void *data = exactly(X->nnz, type_size(X->data_type));
     void *total = exactly(1, type_size(X->data_type));
     int64_t at = 0, bad_row, same = 1;
-    fastfm_csr summed = {X->n_rows, X->nnz, indptr, indices, data, type, X->data_type};
+    fastfm_csr summed = {X->n_rows, X->nnz, indptr, indices, data, type, X->data_type, NULL};
     if (!CHECK(fastfm_sum_repeats(X, indptr, indices, data) == FASTFM_OK))
         return;
     for (int64_t i = 0; i < X->n_rows; i++) {
