@@ -186,17 +186,22 @@ cdef class _Solver:
         rows = self.rng.permutation((<_TrainingRows>data).rows.csr.n_rows) if self.shuffle else None
         return self._learn(data, rows)
 
-    def resize(self, n_features, *args, **options):
-        """Append features to the model, and state for them. Takes the arguments of the model's `resize`.
+    def resize(self, n_features, fields=None, *, init_stdev=0.01, rng=None):
+        """Append features to the model, and state for them.
 
-        A `partial_fit` after the model's own `resize` does so too.
+        A `partial_fit` after the model's own `resize` makes the state for them too.
 
         Parameters
         ----------
         n_features : int
             At least that of now.
+        fields : array_like of int, shape (n_features,)
+            Of an FFM, as for `FFM.resize`.
+        init_stdev, rng
+            As for `FM.resize`.
         """
-        self.trained.resize(n_features, *args, **options)
+        fields = () if fields is None else (fields,)
+        self.trained.resize(n_features, *fields, init_stdev=init_stdev, rng=rng)
         self.fit_state()
 
     def _prepare(self, X, y, sample_weight=None):

@@ -84,7 +84,7 @@ def test_parameters_are_documented(name):
 @pytest.mark.parametrize("name", [n for n, t in CALLABLE.items() if not isinstance(t, type)])
 def test_results_are_documented(name):
     silent = ("set_num_threads", "show_config", "FM.copy", "FFM.copy")
-    assert name in silent or {"Returns", "Yields"} & set(sections(CALLABLE[name]))
+    assert name in silent or name.endswith(".resize") or {"Returns", "Yields"} & set(sections(CALLABLE[name]))
 
 
 @pytest.mark.parametrize("name", ["FM", "FFM", "LogisticLoss", "SoftmaxLoss", "SquaredLoss", *MODULES])
