@@ -36,9 +36,10 @@ typedef struct {
     const double *linear_scale;
 } fastfm_csr;
 
-/* FM when fields is NULL: V is (n_outputs, n_features, n_factors).
- * FFM otherwise: V is (n_outputs, n_features, n_fields, n_factors), fields[j] in [0, n_fields).
- * w0 is (n_outputs,), w is (n_outputs, n_features). All of type `real`, C order. */
+/* FM when fields is NULL: V is (n_features, n_outputs, n_factors).
+ * FFM otherwise: V is (n_features, n_outputs, n_fields, n_factors), fields[j] in [0, n_fields).
+ * w0 is (n_outputs,), w is (n_features, n_outputs). All of type `real`, C order. What belongs to a
+ * feature lies together, of all outputs. */
 typedef struct {
     int64_t n_features, n_fields, n_factors, n_outputs;
     fastfm_type real;

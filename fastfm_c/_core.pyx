@@ -590,8 +590,8 @@ cdef class _Model:
         features = V.shape[len(outputs)]
         if 0 in outputs or 0 in V.shape[len(outputs) + 1:]:
             raise ValueError(f"V has shape {V.shape}; only the number of features may be 0")
-        cdef cnp.ndarray own_V = as_parameter(V, dtype, V.shape, "V")
-        self._w = as_parameter(w, dtype, (*outputs, features), "w")
+        cdef cnp.ndarray own_V = as_parameter(V, dtype, V.shape, "V", self.is_multiple)
+        self._w = as_parameter(w, dtype, (*outputs, features), "w", self.is_multiple)
         self._w0 = np.array(as_parameter(w0, dtype, outputs, "w0"), ndmin=1)
         self.c.n_features, self.c.n_factors = features, V.shape[V.ndim - 1]
         self.c.n_outputs = outputs[0] if outputs else 1
@@ -623,11 +623,11 @@ cdef class _Model:
         outputs = (self.c.n_outputs,) if self.is_multiple else ()
         middle = () if own_fields is None else (n_fields,)
         rng = np.random.default_rng(rng)
-        w = put_first(aligned_zeros((*outputs, n), self.dtype), self._w)
-        V = put_first(aligned_zeros((*outputs, n, *middle, self.c.n_factors), self.dtype), self._V)
-        fresh = [V[..., before:, :] if own_fields is None else V[..., before:, :, :]]
+        w = put_first(aligned_zeros((n, *outputs), self.dtype), self._w)
+        V = put_first(aligned_zeros((n, *outputs, *middle, self.c.n_factors), self.dtype), self._V)
+        fresh = [V[before:]]
         if n_fields > fields_before:
-            fresh.append(V[..., :before, fields_before:, :])
+            fresh.append(V[:before, ..., fields_before:, :])
         for block in fresh:
             block[...] = rng.standard_normal(block.shape, self.dtype)
             block *= init_stdev
@@ -658,20 +658,24 @@ cdef class _Model:
     @property
     def w(self):
         """Linear weights: array of shape (n_features,) or (C, n_features); may be written to."""
-        return self._w.view()
+        return self.as_seen(self._w)
 
     @w.setter
     def w(self, value):
-        self.assign(self._w, value, "w")
+        self.assign(self.w, value, "w")
 
     @property
     def V(self):
         """Factors; may be written to. For the shape see the class."""
-        return self._V.view()
+        return self.as_seen(self._V)
 
     @V.setter
     def V(self, value):
-        self.assign(self._V, value, "V")
+        self.assign(self.V, value, "V")
+
+    cdef object as_seen(self, array):
+        """A view with the outputs first; kept are they after the features, for the sake of the cache."""
+        return array.swapaxes(0, 1) if self.is_multiple else array.view()
 
     cdef int assign(self, array, value, name) except -1:
         new = np.asarray(value)
@@ -1014,12 +1018,12 @@ cdef class _Model:
             gradient._features, slots = features_of(rows, self.c.n_features)
             arrays.n_slots, arrays.slots = len(gradient._features), cnp.PyArray_DATA(slots)
         outputs = (self.c.n_outputs,) if self.is_multiple else ()
-        tail = (<object>self._V).shape[len(outputs) + 1:]
-        gradient._w = aligned_zeros((*outputs, arrays.n_slots), self.dtype)
-        gradient._V = aligned_zeros((*outputs, arrays.n_slots, *tail), self.dtype)
+        cdef cnp.ndarray grad_w = aligned_zeros((arrays.n_slots, *outputs), self.dtype)
+        cdef cnp.ndarray grad_V = aligned_zeros((arrays.n_slots, *(<object>self._V).shape[1:]), self.dtype)
+        gradient._w, gradient._V = self.as_seen(grad_w), self.as_seen(grad_V)
         arrays.w0 = <double *>cnp.PyArray_DATA(grad_w0)
-        arrays.w, arrays.V = cnp.PyArray_DATA(gradient._w), cnp.PyArray_DATA(gradient._V)
-        cdef int64_t w_bytes = gradient._w.nbytes, V_bytes = gradient._V.nbytes
+        arrays.w, arrays.V = cnp.PyArray_DATA(grad_w), cnp.PyArray_DATA(grad_V)
+        cdef int64_t w_bytes = grad_w.nbytes, V_bytes = grad_V.nbytes
         with nogil:
             fastfm_touch_zeros(arrays.w, w_bytes, n_threads)
             fastfm_touch_zeros(arrays.V, V_bytes, n_threads)
@@ -1108,7 +1112,9 @@ cdef class FM(_Model):
     V : array_like of shape (n_features, n_factors) or (C, n_features, n_factors), float32 or float64
         Factors. Their dtype decides the dtype of the model and its scores. An array in C order whose memory
         starts at a multiple of 64 bytes is shared; any other is copied once, so that a row of V touches as
-        few cache lines as it can. Predictions from several threads at once are safe.
+        few cache lines as it can. With several outputs the order in memory is that of
+        ``V.swapaxes(0, 1)``: what belongs to a feature lies together. Predictions from several threads at
+        once are safe.
     normalize : None (default), "instance" or "xlearn"
         What each row is divided by first; see the attribute.
 
@@ -1282,10 +1288,13 @@ def _random_parameters(w_shape, V_shape, n_outputs, init_stdev, dtype, rng):
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
     outputs = (n_outputs,) if as_count(n_outputs, "n_outputs") > 1 else ()
-    V = aligned_zeros((*outputs, *V_shape), dtype)
+    w = aligned_zeros((*w_shape, *outputs), dtype)
+    V = aligned_zeros((*w_shape, *outputs, *V_shape[1:]), dtype)
     np.random.default_rng(rng).standard_normal(dtype=dtype, out=V)
     V *= init_stdev
-    return np.zeros(outputs), aligned_zeros((*outputs, *w_shape), dtype), V
+    if outputs:  # a model takes the outputs first, and keeps them after the features
+        w, V = w.swapaxes(0, 1), V.swapaxes(0, 1)
+    return np.zeros(outputs), w, V
 
 
 # ------------------------------------------------------------------------------------------ solvers

@@ -103,15 +103,18 @@ def as_row(indices, values):
     return _plain(indices, index), _plain(values, _real_dtype(values.dtype))
 
 
-def as_parameter(value, dtype, shape, name):
+def as_parameter(value, dtype, shape, name, features_first=False):
     """A parameter array of exactly this shape: the given one if it can be used in place, else a copy.
 
-    In place means the dtype, C order, and memory that starts at a cache line.
+    In place means the dtype, C order, and memory that starts at a cache line. features_first: swaps the
+    first two axes, (outputs, features), before.
     """
     value = np.asarray(value)
     _require_real(value.dtype, name)
     if value.shape != shape:
         raise ValueError(f"{name} has shape {value.shape}, expected {shape}")
+    if features_first:
+        value = value.swapaxes(0, 1)
     in_place = (
         value.dtype.num == np.dtype(dtype).num
         and value.dtype.isnative
@@ -121,7 +124,7 @@ def as_parameter(value, dtype, shape, name):
     )
     if in_place:
         return value
-    own = aligned_zeros(shape, dtype)
+    own = aligned_zeros(value.shape, dtype)
     own[...] = value
     return own
 

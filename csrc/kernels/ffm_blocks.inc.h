@@ -8,7 +8,7 @@ static void NAME(ffm_blocks_row)(const batch_data *B, NAME(ffm_row) * row, int64
     const fastfm_model *ffm = B->model;
     const int64_t k = ffm->n_factors, C = ffm->n_outputs, groups = row->n_groups;
     const REAL g = ((const REAL *)B->dscores)[i * C + c];
-    const REAL *V = (const REAL *)ffm->V + c * ffm->n_features * ffm->n_fields * k;
+    const REAL *V = (const REAL *)ffm->V + c * ffm->n_fields * k;
     REAL *out = (REAL *)B->gradients + B->gradient_begin[i];
     const int64_t first = ((const INDEX *)B->X.indptr)[i];
     for (int64_t a = 0; groups == row->n_values && a < groups; a++) {

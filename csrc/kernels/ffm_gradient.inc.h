@@ -3,8 +3,8 @@
  *     dw_i += g x_i
  *     dV[i, b] += g x_i ( S[b, a] - [a = b] V[i, a] x_i )     for the fields b of the row */
 static void NAME(ffm_gradient_row)(NAME(ffm_row) * row, const INDEX *slots, int64_t slot_begin,
-                                   int64_t slot_end, int64_t k, int64_t block, REAL gradient,
-                                   const REAL *V, REAL *grad_w, REAL *grad_V,
+                                   int64_t slot_end, int64_t k, int64_t stride, REAL gradient,
+                                   const REAL *V, REAL *grad_w, int64_t C, REAL *grad_V,
                                    const NAME(ffm_prefetch) * next)
 {
     for (int64_t g = 0; g < row->n_groups; g++) {
@@ -23,10 +23,10 @@ static void NAME(ffm_gradient_row)(NAME(ffm_row) * row, const INDEX *slots, int6
                 summed = 1;
                 f = 0;
             }
-            grad_w[slot] += gx;
+            grad_w[slot * C] += gx;
 #define GRADIENT_VALUE(lanes)                                                        \
     NAME(CONCAT(ffm_gradient_value_, lanes))(row, a, g, V + f, k, row->sums + f, gx, \
-                                             grad_V + slot * block + f)
+                                             grad_V + slot * stride + f)
             FOR_FACTORS(k, f, GRADIENT_VALUE)
 #undef GRADIENT_VALUE
         }
@@ -39,8 +39,7 @@ static void NAME(ffm_gradient)(const fastfm_csr *X, const fastfm_model *ffm, int
                                int64_t slot_end, void *scratch)
 {
     const INDEX *slots = (const INDEX *)(gradient->slots ? gradient->slots : X->indices);
-    const int64_t k = ffm->n_factors, C = ffm->n_outputs, n = ffm->n_features,
-                  m = gradient->n_slots;
+    const int64_t k = ffm->n_factors, C = ffm->n_outputs;
     const int64_t block = ffm->n_fields * k;
     NAME(ffm_row) row;
     (void)sums;
@@ -51,10 +50,9 @@ static void NAME(ffm_gradient)(const fastfm_csr *X, const fastfm_model *ffm, int
             const REAL g = ((const REAL *)dscores)[(i - begin) * C + c];
             const NAME(ffm_prefetch) next = NAME(ffm_prefetch_after)(&row, X, ffm, i, c);
             if (g != 0)
-                NAME(ffm_gradient_row)(&row, slots, slot_begin, slot_end, k, block, g,
-                                       (const REAL *)ffm->V + c * n * block,
-                                       (REAL *)gradient->w + c * m,
-                                       (REAL *)gradient->V + c * m * block, &next);
+                NAME(ffm_gradient_row)(&row, slots, slot_begin, slot_end, k, C * block, g,
+                                       (const REAL *)ffm->V + c * block, (REAL *)gradient->w + c, C,
+                                       (REAL *)gradient->V + c * block, &next);
         }
     }
 }

@@ -35,7 +35,7 @@ static void NAME(ffm_row_load)(NAME(ffm_row) * row, const fastfm_csr *X, const f
     const int64_t first = ((const INDEX *)X->indptr)[i], last = ((const INDEX *)X->indptr)[i + 1];
     const INDEX *indices = (const INDEX *)X->indices;
     const DATA *data = (const DATA *)X->data;
-    const int64_t k = ffm->n_factors, block = ffm->n_fields * k;
+    const int64_t k = ffm->n_factors, stride = ffm->n_outputs * ffm->n_fields * k;
     int64_t n_values = 0, n_groups = 0, *count = row->group_begin + 1;
     for (int64_t p = first; p < last; p++) {
         if ((REAL)data[p] == 0)
@@ -65,7 +65,7 @@ static void NAME(ffm_row_load)(NAME(ffm_row) * row, const fastfm_csr *X, const f
         const int32_t group = row->group_of[ffm->fields[indices[p]]];
         const int64_t a = count[group]++;
         row->column[a] = indices[p];
-        row->block[a] = row->column[a] * block;
+        row->block[a] = row->column[a] * stride;
         row->field_offset[a] = row->field[group];
         row->position[a] = p;
         row->x[a] = x;
@@ -77,7 +77,7 @@ static void NAME(ffm_row_load)(NAME(ffm_row) * row, const fastfm_csr *X, const f
 /* The blocks of the row to come, prefetched one for each value of the present row. */
 typedef struct {
     const INDEX *indices;
-    int64_t n, block_bytes;
+    int64_t n, block_bytes, n_outputs;
     int straddles;
     const int32_t *fields;
     const REAL *w, *V;
@@ -88,8 +88,9 @@ FORCE_INLINE void NAME(ffm_prefetch_value)(const NAME(ffm_prefetch) * next, int6
     if (a >= next->n)
         return;
     const int64_t j = next->indices[a];
-    prefetch_row(next->V, j, next->block_bytes, next->block_bytes, next->straddles);
-    prefetch_row(next->w, j, sizeof(REAL), sizeof(REAL), 0);
+    prefetch_row(next->V, j, next->n_outputs * next->block_bytes, next->block_bytes,
+                 next->straddles);
+    prefetch_row(next->w, j, next->n_outputs * (int64_t)sizeof(REAL), sizeof(REAL), 0);
     prefetch_row(next->fields, j, sizeof(int32_t), sizeof(int32_t), 0);
 }
 
@@ -106,9 +107,10 @@ FORCE_INLINE NAME(ffm_prefetch)
     next.n = min_i64(min_i64(row->n_values, X->nnz - end), FFM_PREFETCH_BYTES / next.block_bytes);
     if (4 * row->n_groups < ffm->n_fields)
         next.n = 0;
+    next.n_outputs = ffm->n_outputs;
     next.straddles = prefetch_straddles(ffm->V, next.block_bytes, next.block_bytes);
     next.fields = ffm->fields;
-    next.w = (const REAL *)ffm->w + c * ffm->n_features;
-    next.V = (const REAL *)ffm->V + c * ffm->n_features * block;
+    next.w = (const REAL *)ffm->w + c;
+    next.V = (const REAL *)ffm->V + c * block;
     return next;
 }

@@ -30,14 +30,14 @@
         CALL(1);
 
 /* sum_j w_j x_j */
-static REAL NAME(ffm_linear)(const NAME(ffm_row) * row, const REAL *w)
+static REAL NAME(ffm_linear)(const NAME(ffm_row) * row, const REAL *w, int64_t C)
 {
     REAL total = 0;
     for (int64_t a = 0; a < row->n_values;) {
         const int64_t run_end = min_i64(a + RUN, row->n_values);
         REAL run = 0;
         for (; a < run_end; a++)
-            run += w[row->column[a]] * row->x[a];
+            run += w[row->column[a] * C] * row->x[a];
         total += run;
     }
     return total;
@@ -92,7 +92,7 @@ static REAL NAME(ffm_pairs)(const NAME(ffm_row) * row, const REAL *V, int64_t k,
 static void NAME(ffm_score)(const fastfm_csr *X, const fastfm_model *ffm, int64_t begin,
                             int64_t end, void *scores_, void *sums, int64_t max_row, void *scratch)
 {
-    const int64_t k = ffm->n_factors, C = ffm->n_outputs, n = ffm->n_features;
+    const int64_t k = ffm->n_factors, C = ffm->n_outputs;
     const int64_t block = ffm->n_fields * k;
     REAL *scores = (REAL *)scores_;
     NAME(ffm_row) row;
@@ -101,9 +101,9 @@ static void NAME(ffm_score)(const fastfm_csr *X, const fastfm_model *ffm, int64_
     for (int64_t i = begin; i < end; i++) {
         NAME(ffm_row_load)(&row, X, ffm, i);
         for (int64_t c = 0; c < C; c++) {
-            const REAL *w = (const REAL *)ffm->w + c * n, *V = (const REAL *)ffm->V + c * n * block;
+            const REAL *w = (const REAL *)ffm->w + c, *V = (const REAL *)ffm->V + c * block;
             NAME(ffm_prefetch) next = NAME(ffm_prefetch_after)(&row, X, ffm, i, c);
-            const REAL linear = ((const REAL *)ffm->w0)[c] + NAME(ffm_linear)(&row, w);
+            const REAL linear = ((const REAL *)ffm->w0)[c] + NAME(ffm_linear)(&row, w, C);
             const REAL pairs = ffm_takes_sums(row.n_values, row.n_groups)
                                    ? NAME(ffm_pairs_by_sums)(&row, V, k, block, &next)
                                    : NAME(ffm_pairs)(&row, V, k, &next);

@@ -75,7 +75,7 @@ static int NAME(ffm_update)(const batch_data *B, const learn_scratch *scratch, i
     const fastfm_model *ffm = B->model;
     const fastfm_solver *solver = B->solver;
     const int64_t k = ffm->n_factors, F = ffm->n_fields;
-    const int64_t j = c * ffm->n_features + scratch->features[slot];
+    const int64_t j = scratch->features[slot] * ffm->n_outputs + c;
     const int32_t *changes = scratch->field_counts + slot * (F + 1);
     const REAL *gradients = (const REAL *)scratch->gradient_of[slot] + c * F * k;
     int finite = 1;

@@ -13,24 +13,23 @@ static void NAME(fm_gradient)(const fastfm_csr *X, const fastfm_model *fm, int64
     const INDEX *indices = (const INDEX *)X->indices;
     const INDEX *slots = gradient->slots ? (const INDEX *)gradient->slots : indices;
     const DATA *data = (const DATA *)X->data;
-    const int64_t k = fm->n_factors, C = fm->n_outputs, n = fm->n_features, m = gradient->n_slots;
-    const int64_t distance = GRADIENT_DISTANCE;
-    const int shared = slot_end - slot_begin < m;
+    const int64_t k = fm->n_factors, C = fm->n_outputs, distance = GRADIENT_DISTANCE;
+    const int shared = slot_end - slot_begin < gradient->n_slots;
     (void)max_row, (void)scratch;
-    for (int64_t c = 0; c < C; c++) {
-        const REAL *V = (const REAL *)fm->V + c * n * k;
-        REAL *grad_w = (REAL *)gradient->w + c * m, *grad_V = (REAL *)gradient->V + c * m * k;
-        for (int64_t i = begin; i < end; i++) {
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t p = indptr[i], z = indptr[i + 1] - p;
+        for (int64_t c = 0; c < C; c++) {
             const REAL g = ((const REAL *)dscores)[(i - begin) * C + c];
             const REAL g_linear = X->linear_scale ? g * (REAL)X->linear_scale[i] : g;
             const REAL *s = (const REAL *)sums + ((i - begin) * C + c) * k;
-            const int64_t p = indptr[i], z = indptr[i + 1] - p;
+            const REAL *V = (const REAL *)fm->V + c * k;
+            REAL *grad_w = (REAL *)gradient->w + c, *grad_V = (REAL *)gradient->V + c * k;
             int64_t f = 0;
             if (g == 0)
                 continue;
 #define PANEL(panel, width)                                                                      \
     NAME(panel)(indices + p, slots + p, data + p, z, distance, X->nnz - p, slot_begin, slot_end, \
-                shared, g, g_linear, s + f, V + f, k, f ? NULL : grad_w, grad_V + f),            \
+                shared, g, g_linear, s + f, V + f, C * k, f ? NULL : grad_w, C, grad_V + f),     \
         f += width
             FM_PANELS(k, f, fm_gradient_panel)
 #undef PANEL

@@ -6,12 +6,12 @@
 FORCE_INLINE void NAME(CONCAT(CONCAT(fm_gradient_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VECTORS)))(
     const INDEX *RESTRICT indices, const INDEX *RESTRICT slots, const DATA *RESTRICT data,
     int64_t z, int64_t distance, int64_t left, int64_t slot_begin, int64_t slot_end, int shared,
-    REAL g, REAL g_linear, const REAL *RESTRICT sums, const REAL *RESTRICT V, int64_t k,
-    REAL *RESTRICT grad_w, REAL *RESTRICT grad_V)
+    REAL g, REAL g_linear, const REAL *RESTRICT sums, const REAL *RESTRICT V, int64_t stride,
+    REAL *RESTRICT grad_w, int64_t C, REAL *RESTRICT grad_V)
 {
     const uint64_t n_owned =
         (uint64_t)(slot_end - slot_begin); /* unsigned: a slot ahead is not checked yet */
-    const int64_t row_bytes = k * (int64_t)sizeof(REAL);
+    const int64_t row_bytes = stride * (int64_t)sizeof(REAL);
     const int64_t panel_bytes = PANEL_WIDTH * PANEL_VECTORS * (int64_t)sizeof(REAL);
     const int straddles = prefetch_straddles(V, row_bytes, panel_bytes);
     PANEL_TYPE s[PANEL_VECTORS];
@@ -24,16 +24,16 @@ FORCE_INLINE void NAME(CONCAT(CONCAT(fm_gradient_panel_, PANEL_WIDTH), CONCAT(x,
             if (shared) /* else this thread scored the row a moment ago: V is in its cache */
                 prefetch_row(V, indices[ahead], row_bytes, panel_bytes, straddles);
             if (grad_w)
-                prefetch_row(grad_w, next, sizeof(REAL), sizeof(REAL), 0);
+                prefetch_row(grad_w, next, C * (int64_t)sizeof(REAL), sizeof(REAL), 0);
         }
         const REAL x = (REAL)data[p];
         if ((uint64_t)slot - (uint64_t)slot_begin >= n_owned || x == 0)
             continue;
-        const REAL *v = V + indices[p] * k;
-        REAL *grad_v = grad_V + slot * k;
+        const REAL *v = V + indices[p] * stride;
+        REAL *grad_v = grad_V + slot * stride;
         const PANEL_TYPE xs = OP(_broadcast)(x), gx = OP(_broadcast)(g * x);
         if (grad_w)
-            grad_w[slot] += g_linear * x;
+            grad_w[slot * C] += g_linear * x;
         for (int b = 0; b < PANEL_VECTORS; b++) {
             PANEL_TYPE rest = OP(_sub)(s[b], OP(_mul)(OP(_load)(v + b * PANEL_WIDTH), xs));
             PANEL_TYPE sum = OP(_add)(OP(_load)(grad_v + b * PANEL_WIDTH), OP(_mul)(gx, rest));

@@ -1,18 +1,18 @@
 /* fm_panel_<width>x<vectors>: returns sum_f [ s_f^2 - sum_j (v_jf x_j)^2 ] over its factors for one
  * row of z values, writes s_f to sums unless NULL, and with w not NULL adds sum_j w_j x_j to
- * *linear.
+ * *linear. Rows of w are C apart, those of V stride.
  * Parameters of the value `distance` places on, in a later row too, are prefetched; `left` values
  * are left of X. */
 #define PANEL_TYPE VEC(PANEL_WIDTH, )
 #define OP(op) VEC(PANEL_WIDTH, op)
 FORCE_INLINE REAL NAME(CONCAT(CONCAT(fm_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VECTORS)))(
     const INDEX *RESTRICT indices, const DATA *RESTRICT data, int64_t z, int64_t distance,
-    int64_t left, const REAL *RESTRICT w, const REAL *RESTRICT V, int64_t k, REAL *RESTRICT sums,
-    REAL *RESTRICT linear)
+    int64_t left, const REAL *RESTRICT w, int64_t C, const REAL *RESTRICT V, int64_t stride,
+    REAL *RESTRICT sums, REAL *RESTRICT linear)
 {
     PANEL_TYPE s[PANEL_VECTORS], q[PANEL_VECTORS];
     REAL total = 0;
-    const int64_t row_bytes = k * (int64_t)sizeof(REAL);
+    const int64_t row_bytes = stride * (int64_t)sizeof(REAL);
     const int64_t panel_bytes = PANEL_WIDTH * PANEL_VECTORS * (int64_t)sizeof(REAL);
     const int straddles = prefetch_straddles(V, row_bytes, panel_bytes);
     for (int b = 0; b < PANEL_VECTORS; b++)
@@ -27,14 +27,14 @@ FORCE_INLINE REAL NAME(CONCAT(CONCAT(fm_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VE
             const int64_t next = indices[min_i64(p + distance, left - 1)];
             prefetch_row(V, next, row_bytes, panel_bytes, straddles);
             if (w)
-                prefetch_row(w, next, sizeof(REAL), sizeof(REAL), 0);
+                prefetch_row(w, next, C * (int64_t)sizeof(REAL), sizeof(REAL), 0);
             const REAL x = (REAL)data[p];
             if (x == 0) /* no entry, whatever the parameters are */
                 continue;
             const int64_t j = indices[p];
-            const REAL *v = V + j * k;
+            const REAL *v = V + j * stride;
             if (w)
-                run_linear += w[j] * x;
+                run_linear += w[j * C] * x;
             const PANEL_TYPE xs = OP(_broadcast)(x);
             for (int b = 0; b < PANEL_VECTORS; b++) {
                 PANEL_TYPE t = OP(_mul)(OP(_load)(v + b * PANEL_WIDTH), xs);

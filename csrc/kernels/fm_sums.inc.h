@@ -9,7 +9,7 @@ static void NAME(fm_sum_gradients)(const batch_data *B, int64_t part, int64_t n_
 {
     const DATA *data = (const DATA *)B->X.data;
     const fastfm_model *fm = B->model;
-    const int64_t k = fm->n_factors, C = fm->n_outputs, n = fm->n_features;
+    const int64_t k = fm->n_factors, C = fm->n_outputs;
     const int32_t *slot_of = scratch->slot_of;
     const double *scale = B->X.linear_scale;
     for (int64_t i = 0; i < n_slots * C * k; i++)
@@ -24,7 +24,7 @@ static void NAME(fm_sum_gradients)(const batch_data *B, int64_t part, int64_t n_
             for (int64_t c = 0; c < C; c++) {
                 const REAL g = ((const REAL *)B->dscores)[row * C + c];
                 const REAL *s = (const REAL *)B->sums + (row * C + c) * k;
-                const REAL *v = (const REAL *)fm->V + (c * n + feature) * k;
+                const REAL *v = (const REAL *)fm->V + (feature * C + c) * k;
                 REAL *grad_v = (REAL *)scratch->grad_V + (slot * C + c) * k;
                 int64_t f = 0;
                 ((REAL *)scratch->grad_w)[slot * C + c] += g * linear_scale * x;

@@ -3,9 +3,9 @@ static int NAME(learn)(const batch_data *B, int64_t part, const learn_scratch *s
 {
     const fastfm_model *model = B->model;
     const fastfm_solver *solver = B->solver;
-    const int64_t C = model->n_outputs,
-                  distance = model->fields ? FFM_LEARN_DISTANCE : LEARN_DISTANCE;
-    const int64_t block = model->n_factors * (model->fields ? model->n_fields : 1);
+    const int64_t C = model->n_outputs;
+    const int64_t block = C * model->n_factors * (model->fields ? model->n_fields : 1);
+    const int64_t distance = model->fields ? FFM_LEARN_DISTANCE : LEARN_DISTANCE;
     const int64_t n_slots = NAME(find_slots)(B, part, scratch);
     int finite = 1;
     for (int64_t i = 0; i < n_slots * C; i++)
@@ -24,15 +24,13 @@ static int NAME(learn)(const batch_data *B, int64_t part, const learn_scratch *s
         const update_terms linear = {solver->l1_linear, solver->l2_linear * rows, inverse};
         const update_terms factors = {solver->l1_factors, solver->l2_factors * rows, inverse};
         NAME(prefetch_state)(B, scratch, slot + distance, n_slots, block);
-        for (int64_t c = 0; c < C; c++) {
-            const int64_t j = c * model->n_features + feature;
-            finite &=
-                NAME(update_at)(B, &linear, 0, j, 1, (const REAL *)scratch->grad_w + slot * C + c);
-            finite &= model->fields
-                          ? NAME(ffm_update)(B, scratch, slot, c, inverse)
-                          : NAME(update_at)(B, &factors, 1, j * block, block,
-                                            (const REAL *)scratch->grad_V + (slot * C + c) * block);
-        }
+        finite &= NAME(update_at)(B, &linear, 0, feature * C, C,
+                                  (const REAL *)scratch->grad_w + slot * C);
+        if (!model->fields)
+            finite &= NAME(update_at)(B, &factors, 1, feature * block, block,
+                                      (const REAL *)scratch->grad_V + slot * block);
+        for (int64_t c = 0; model->fields && c < C; c++)
+            finite &= NAME(ffm_update)(B, scratch, slot, c, inverse);
     }
     return finite;
 }

@@ -19,8 +19,9 @@ static void NAME(find_largest)(const batch_data *B, int64_t part, const learn_sc
 static int64_t NAME(find_slots)(const batch_data *B, int64_t part, const learn_scratch *scratch)
 {
     const fastfm_model *model = B->model;
-    const int64_t block = model->n_factors * (model->fields ? model->n_fields : 1);
-    const int64_t row_bytes = block * (int64_t)sizeof(REAL);
+    const int64_t C = model->n_outputs;
+    const int64_t block = C * model->n_factors * (model->fields ? model->n_fields : 1);
+    const int64_t row_bytes = block * (int64_t)sizeof(REAL), w_bytes = C * (int64_t)sizeof(REAL);
     const uint64_t mask = (uint64_t)scratch->table_size - 1;
     REAL *largest = (REAL *)scratch->largest;
     int64_t n_slots = 0, n_entries = 0;
@@ -39,11 +40,8 @@ static int64_t NAME(find_slots)(const batch_data *B, int64_t part, const learn_s
                 scratch->features[slot] = feature;
                 scratch->counts[slot] = 0;
                 largest[slot] = 0;
-                for (int64_t c = 0; c < model->n_outputs; c++) {
-                    const int64_t j = c * model->n_features + feature;
-                    prefetch_row(model->V, j, row_bytes, row_bytes, 1);
-                    prefetch_row(model->w, j, sizeof(REAL), sizeof(REAL), 0);
-                }
+                prefetch_row(model->V, feature, row_bytes, row_bytes, 1);
+                prefetch_row(model->w, feature, w_bytes, w_bytes, C > 1);
             }
             scratch->counts[slot]++;
             scratch->slot_of[n_entries++] = slot;
@@ -66,14 +64,12 @@ static double NAME(inverse_scale)(const batch_data *B, int64_t feature, REAL lar
         /* Adam's mean of gradients is no square. */
         const REAL factor = solver->rule == FASTFM_ADAM && s == 0 ? ratio : ratio * ratio;
         const REAL start = solver->rule == FASTFM_ADAGRAD ? (REAL)solver->initial : 0;
-        for (int64_t c = 0; c < model->n_outputs; c++) {
-            const int64_t j = c * model->n_features + feature;
-            REAL *of_w = (REAL *)solver->state[s].w + j,
-                 *of_V = (REAL *)solver->state[s].V + j * block;
-            *of_w = start + (*of_w - start) * factor;
-            for (int64_t f = 0; f < block; f++)
-                of_V[f] = start + (of_V[f] - start) * factor;
-        }
+        REAL *of_w = (REAL *)solver->state[s].w + feature * model->n_outputs;
+        REAL *of_V = (REAL *)solver->state[s].V + feature * block;
+        for (int64_t c = 0; c < model->n_outputs; c++)
+            of_w[c] = start + (of_w[c] - start) * factor;
+        for (int64_t f = 0; f < block; f++)
+            of_V[f] = start + (of_V[f] - start) * factor;
     }
     if (largest > *scale)
         *scale = largest;
@@ -97,14 +93,12 @@ FORCE_INLINE void NAME(prefetch_state)(const batch_data *B, const learn_scratch 
                                        int64_t slot, int64_t n_slots, int64_t block)
 {
     const fastfm_solver *solver = B->solver;
-    const int64_t row_bytes = block * (int64_t)sizeof(REAL);
+    const int64_t C = B->model->n_outputs;
+    const int64_t row_bytes = block * (int64_t)sizeof(REAL), w_bytes = C * (int64_t)sizeof(REAL);
     if (slot >= n_slots)
         return;
-    for (int64_t c = 0; c < B->model->n_outputs; c++) {
-        const int64_t j = c * B->model->n_features + scratch->features[slot];
-        for (int s = 0; s < 2 && solver->state[s].V; s++) {
-            prefetch_row(solver->state[s].V, j, row_bytes, row_bytes, 1);
-            prefetch_row(solver->state[s].w, j, sizeof(REAL), sizeof(REAL), 0);
-        }
+    for (int s = 0; s < 2 && solver->state[s].V; s++) {
+        prefetch_row(solver->state[s].V, scratch->features[slot], row_bytes, row_bytes, 1);
+        prefetch_row(solver->state[s].w, scratch->features[slot], w_bytes, w_bytes, C > 1);
     }
 }

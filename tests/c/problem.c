@@ -88,18 +88,19 @@ double start_value(int64_t row, int64_t entry)
     return (double)((row * 7 + entry * 3) % 16 - 8) / 16;
 }
 
-/* n_slots rows of `block` entries for each output; a slot starts with the values of its column. */
+/* n_rows rows of `block` entries for each output; a slot starts with the values of its column. */
 static void *start_gradient(const problem *P, int64_t n_rows, int64_t block, int by_slot)
 {
     const int64_t n = P->m.c.n_features;
     const fastfm_type real = P->m.c.real;
     void *gradient = exactly(P->m.c.n_outputs * n_rows * block, type_size(real));
     for (int64_t i = 0; i < P->m.c.n_outputs * n_rows * block; i++)
-        set_real(gradient, real, i, by_slot ? 0 : start_value(i / block % n_rows, i % block));
+        set_real(gradient, real, i,
+                 by_slot ? 0 : start_value(i / block / P->m.c.n_outputs, i % block));
     for (int64_t j = 0; by_slot && j < n; j++)
         for (int64_t c = 0; P->slot_of[j] >= 0 && c < P->m.c.n_outputs; c++)
             for (int64_t e = 0; e < block; e++)
-                set_real(gradient, real, (c * n_rows + P->slot_of[j]) * block + e,
+                set_real(gradient, real, (P->slot_of[j] * P->m.c.n_outputs + c) * block + e,
                          start_value(j, e));
     return gradient;
 }
@@ -164,15 +165,13 @@ int same_outputs(const problem *P, const outputs *a, const outputs *b)
 
 static int same_rows(const problem *P, const void *dense, const void *by_slot, int64_t block)
 {
-    const int64_t n = P->m.c.n_features, bytes = block * type_size(P->m.c.real);
+    const int64_t bytes = P->m.c.n_outputs * block * type_size(P->m.c.real);
     int64_t n_unused = 0;
     int same = 1;
-    for (int64_t c = 0; c < P->m.c.n_outputs; c++)
-        for (int64_t j = 0; j < n; j++)
-            same &=
-                P->slot_of[j] < 0 ||
-                same_bytes((const char *)dense + (c * n + j) * bytes,
-                           (const char *)by_slot + (c * P->n_slots + P->slot_of[j]) * bytes, bytes);
+    for (int64_t j = 0; j < P->m.c.n_features; j++)
+        same &=
+            P->slot_of[j] < 0 || same_bytes((const char *)dense + j * bytes,
+                                            (const char *)by_slot + P->slot_of[j] * bytes, bytes);
     for (int64_t i = 0; i < P->m.c.n_outputs * P->n_slots * block; i++)
         n_unused += same_value(get_real(by_slot, P->m.c.real, i), 0);
     return same && n_unused >= 2 * P->m.c.n_outputs * block;

@@ -19,7 +19,7 @@ static int64_t against(const fastfm_csr *X, const model *m, int64_t q)
 static const double *factors(const fastfm_csr *X, const model *m, int64_t c, int64_t p, int64_t q)
 {
     const int64_t j = get_index(X->indices, X->index_type, p);
-    return m->V + (c * m->c.n_features + j) * model_block(&m->c) + against(X, m, q);
+    return m->V + (j * m->c.n_outputs + c) * model_block(&m->c) + against(X, m, q);
 }
 
 static void add(sum *total, double term)
@@ -36,7 +36,7 @@ sum reference_score(const fastfm_csr *X, const model *m, int64_t i, int64_t c)
     add(&total, m->w0[c]);
     for (int64_t p = first; p < last; p++) {
         const double x = entry(X, m, p);
-        add(&total, m->w[c * m->c.n_features + get_index(X->indices, X->index_type, p)] * x);
+        add(&total, m->w[get_index(X->indices, X->index_type, p) * m->c.n_outputs + c] * x);
         for (int64_t q = first; q <= p; q++) {
             const double *v_p = factors(X, m, c, p, q), *v_q = factors(X, m, c, q, p);
             for (int64_t f = 0; f < m->c.n_factors; f++) {
@@ -59,7 +59,7 @@ void reference_gradient(const fastfm_csr *X, const model *m, int64_t i, int64_t 
     const double bound = fabs(dscore.value) + dscore.magnitude;
     for (int64_t p = first; p < last; p++) {
         const double x = entry(X, m, p);
-        const int64_t j = get_index(X->indices, X->index_type, p);
+        const int64_t j = get_index(X->indices, X->index_type, p) * m->c.n_outputs + c;
         w[j].value += dscore.value * x;
         w[j].magnitude += bound * fabs(x);
         for (int64_t q = first; q < last; q++) {

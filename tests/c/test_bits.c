@@ -54,9 +54,9 @@ static void test_pieces(const matrix *rows, kind type, int num_threads)
     const int64_t block = model_block(&P.m.c);
     int64_t bad_row;
     for (int64_t i = 0; i < C * n * block; i++)
-        set_real(parts.V, type.real, i, start_value(i / block % n, i % block));
+        set_real(parts.V, type.real, i, start_value(i / block / C, i % block));
     for (int64_t j = 0; j < C * n; j++)
-        set_real(parts.w, type.real, j, start_value(j % n, 0));
+        set_real(parts.w, type.real, j, start_value(j / C, 0));
     for (int64_t c = 0; c < C; c++)
         parts.w0[c] = start_value(c, 1);
     parts.total = START_TOTAL;
@@ -150,7 +150,7 @@ static void test_absent(kind type)
     P.weight_sum = 6;
     before = outputs_of(&P, 1);
     for (int64_t c = 0; c < type.n_outputs; c++) {
-        const int64_t block = model_block(&P.m.c), j = c * 20 + 3;
+        const int64_t block = model_block(&P.m.c), j = 3 * type.n_outputs + c;
         set_real((void *)(uintptr_t)P.m.c.w, type.real, j, NAN);
         for (int64_t e = 0; e < block; e++)
             set_real((void *)(uintptr_t)P.m.c.V, type.real, j * block + e, e % 2 ? INFINITY : NAN);

@@ -33,14 +33,14 @@ static int is_close(double value, sum expected, double tolerance)
     return fabs(value - expected.value) <= tolerance * expected.magnitude;
 }
 
-/* Whether gradient, (n_outputs * n rows of block entries), is what it started as plus `expected`.
+/* Whether gradient, (n * n_outputs rows of block entries), is what it started as plus `expected`.
  */
 static int gradient_is_close(const problem *P, const void *gradient, sum *expected, int64_t block)
 {
-    const int64_t n = P->m.c.n_features;
+    const int64_t C = P->m.c.n_outputs;
     int close = 1;
-    for (int64_t i = 0; i < P->m.c.n_outputs * n * block; i++) {
-        const double start = start_value(i / block % n, i % block);
+    for (int64_t i = 0; i < P->m.c.n_features * C * block; i++) {
+        const double start = start_value(i / block / C, i % block);
         expected[i].value += start;
         expected[i].magnitude += fabs(start);
         close &= is_close(get_real(gradient, P->m.c.real, i), expected[i],
@@ -58,7 +58,7 @@ typedef struct {
  * than its scores do, and no derivative of a loss. */
 static int expect_row(const problem *P, const outputs *out, int64_t i, expectation *expected)
 {
-    const int64_t C = P->m.c.n_outputs, n = P->m.c.n_features;
+    const int64_t C = P->m.c.n_outputs;
     const double weight = P->targets.weight ? P->targets.weight[i] : 1,
                  share = weight / P->weight_sum;
     double magnitude = 0, steepest = 1, loss;
@@ -77,8 +77,7 @@ static int expect_row(const problem *P, const outputs *out, int64_t i, expectati
         steepest = fmax(steepest, fabs(expected->gradient[c]));
         expected->w0[c].value += dscore.value;
         expected->w0[c].magnitude += fabs(dscore.value) + dscore.magnitude;
-        reference_gradient(&P->X, &P->m, i, c, dscore, expected->w + c * n,
-                           expected->V + c * n * model_block(&P->m.c));
+        reference_gradient(&P->X, &P->m, i, c, dscore, expected->w, expected->V);
     }
     expected->total.value += weight * loss;
     expected->total.magnitude += weight * (loss + steepest * magnitude);

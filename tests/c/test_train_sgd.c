@@ -34,7 +34,7 @@ static void row_gradient_free(row_gradient *g)
 /* That of the weighted loss of row i, and which features and fields the row touches. */
 static row_gradient find_gradient(const problem *P, const model *m, int64_t i, double weight)
 {
-    const int64_t C = m->c.n_outputs, n = m->c.n_features;
+    const int64_t C = m->c.n_outputs;
     row_gradient g = row_gradient_new(&m->c);
     double *scores = (double *)exactly(2 * C, 8), *derivative = scores + C;
     double magnitude = 0, steepest = 1;
@@ -49,7 +49,7 @@ static row_gradient find_gradient(const problem *P, const model *m, int64_t i, d
         const sum dscore = {weight * derivative[c], weight * magnitude};
         steepest = fmax(steepest, fabs(derivative[c]));
         g.w0[c] = (sum){dscore.value, fabs(dscore.value) + dscore.magnitude};
-        reference_gradient(&P->X, m, i, c, dscore, g.w + c * n, g.V + c * n * model_block(&m->c));
+        reference_gradient(&P->X, m, i, c, dscore, g.w, g.V);
     }
     g.loss_magnitude = g.loss + weight * steepest * magnitude;
     for (int64_t p = get_index(P->X.indptr, P->X.index_type, i);
@@ -82,19 +82,20 @@ static int made_step(const learner *L, double before, double after, sum gradient
 static int made_steps(const learner *L, const row_gradient *g)
 {
     const fastfm_model *m = &L->m.c;
-    const int64_t n = m->n_features, block = model_block(m);
+    const int64_t block = model_block(m);
     int made = 1;
     for (int64_t c = 0; c < m->n_outputs; c++)
         made &= made_step(L, L->m.w0[c], get_real(m->w0, m->real, c), g->w0[c], 0, 1);
-    for (int64_t j = 0; j < m->n_outputs * n; j++) {
-        const double scale = L->solver.scale ? get_real(L->solver.scale, m->real, j % n) : 1;
+    for (int64_t j = 0; j < m->n_features * m->n_outputs; j++) {
+        const int64_t feature = j / m->n_outputs;
+        const double scale = L->solver.scale ? get_real(L->solver.scale, m->real, feature) : 1;
         const double w = get_real(m->w, m->real, j);
-        made &= g->has_value[j % n]
+        made &= g->has_value[feature]
                     ? made_step(L, L->m.w[j], w, g->w[j], L->solver.l2_linear, scale)
                     : same_value(w, L->m.w[j]);
         for (int64_t e = j * block; e < (j + 1) * block; e++) {
             const int is_touched =
-                g->has_value[j % n] && (!m->fields || g->field[e / m->n_factors % m->n_fields]);
+                g->has_value[feature] && (!m->fields || g->field[e / m->n_factors % m->n_fields]);
             const double v = get_real(m->V, m->real, e);
             made &= is_touched ? made_step(L, L->m.V[e], v, g->V[e], L->solver.l2_factors, scale)
                                : same_value(v, L->m.V[e]);
