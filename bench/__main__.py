@@ -1,5 +1,5 @@
-"""Command line: ``python -m bench predict`` and ``train`` measure, ``defaults`` compares settings,
-``workloads`` makes data."""
+"""Command line: ``python -m bench predict``, ``train`` and ``encode`` measure, ``defaults`` compares
+settings, ``workloads`` makes data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _peers(text: str) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("command", choices=["predict", "train", "defaults", "workloads"])
+    parser.add_argument("command", choices=["predict", "train", "encode", "defaults", "workloads"])
     add = parser.add_argument
     add("workloads", nargs="*", metavar="W1..W4", help="default: all")
     add("--k", type=_numbers, default="4,8,16,64", help="numbers of factors")
@@ -49,11 +49,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run_other(options: argparse.Namespace) -> int:
     from .defaults import run_defaults
+    from .encoding import run_encode
     from .training import run_train
 
     machine = describe()
     print(json.dumps(machine, indent=1, default=str))
-    run = run_train if options.command == "train" else run_defaults
+    run = {"train": run_train, "encode": run_encode, "defaults": run_defaults}[options.command]
     figures = {"machine": machine, options.command: run(options)}
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1, default=str))
@@ -67,7 +68,7 @@ def main() -> int:
         for workload in options.workloads:
             load(f"{workload}_test", options.data)
         return 0
-    if options.command in ("train", "defaults"):
+    if options.command in ("train", "encode", "defaults"):
         return _run_other(options)
     if options.quick:
         options.repeats = 3

@@ -27,7 +27,9 @@ from fastfm_c._core import (
     show_config,
 )
 from fastfm_c._errors import DivergenceError
+from fastfm_c._field_csr import FieldCSR, vstack
 from fastfm_c._version import __version__
+from fastfm_c.encoding import FieldEncoder
 from fastfm_c.training import EpochInfo, History, train
 
 __all__ = [
@@ -39,6 +41,8 @@ __all__ = [
     "Adam",
     "DivergenceError",
     "EpochInfo",
+    "FieldCSR",
+    "FieldEncoder",
     "Gradient",
     "History",
     "LogisticLoss",
@@ -50,4 +54,5 @@ __all__ = [
     "set_num_threads",
     "show_config",
     "train",
+    "vstack",
 ]

@@ -8,6 +8,7 @@ import inspect
 import re
 
 import pytest
+import scipy.sparse
 
 import fastfm_c
 
@@ -17,13 +18,14 @@ MODULES = [
     "fastfm_c._lbfgs",
     "fastfm_c.training",
     "fastfm_c.interop",
+    "fastfm_c.encoding",
 ]
 
 
 def public_attributes(kind):
-    """But for those of Python's exceptions, and for fields, which are parameters of their dataclass."""
+    """But for those of Python's exceptions and SciPy, and fields, which are parameters of their dataclass."""
     fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
-    others = {field.name for field in fields} | set(dir(BaseException))
+    others = {field.name for field in fields} | set(dir(BaseException)) | set(dir(scipy.sparse.csr_array))
     return [name for name in dir(kind) if not name.startswith("_") and name not in others]
 
 
