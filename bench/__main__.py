@@ -1,5 +1,5 @@
-"""Command line: ``python -m bench predict``, ``train`` and ``encode`` measure, ``defaults`` compares
-settings, ``workloads`` makes data."""
+"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text`` and ``persistence`` measure,
+``defaults`` compares settings, ``workloads`` makes data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 from . import report
@@ -16,6 +17,13 @@ from .machine import describe
 from .run import MODELS, run_predict
 from .workloads import load
 
+# Command: the module whose run_<command> it is.
+OTHERS = {
+    "train": "training",
+    "encode": "encoding",
+    "persistence": "persistence",
+    "defaults": "defaults",
+}
 DATA = Path(os.environ.get("FASTFM_C_BENCH_DATA", Path(__file__).with_name("data")))
 
 
@@ -33,7 +41,7 @@ def _peers(text: str) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("command", choices=["predict", "train", "encode", "defaults", "workloads"])
+    parser.add_argument("command", choices=["predict", *OTHERS, "workloads"])
     add = parser.add_argument
     add("workloads", nargs="*", metavar="W1..W4", help="default: all")
     add("--k", type=_numbers, default="4,8,16,64", help="numbers of factors")
@@ -48,13 +56,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run_other(options: argparse.Namespace) -> int:
-    from .defaults import run_defaults
-    from .encoding import run_encode
-    from .training import run_train
-
+    run = getattr(import_module(f".{OTHERS[options.command]}", __package__), f"run_{options.command}")
     machine = describe()
     print(json.dumps(machine, indent=1, default=str))
-    run = {"train": run_train, "encode": run_encode, "defaults": run_defaults}[options.command]
     figures = {"machine": machine, options.command: run(options)}
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1, default=str))
@@ -68,7 +72,7 @@ def main() -> int:
         for workload in options.workloads:
             load(f"{workload}_test", options.data)
         return 0
-    if options.command in ("train", "encode", "defaults"):
+    if options.command in OTHERS:
         return _run_other(options)
     if options.quick:
         options.repeats = 3

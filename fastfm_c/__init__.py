@@ -30,6 +30,7 @@ from fastfm_c._errors import DivergenceError
 from fastfm_c._field_csr import FieldCSR, vstack
 from fastfm_c._version import __version__
 from fastfm_c.encoding import FieldEncoder
+from fastfm_c.persistence import load, save
 from fastfm_c.training import EpochInfo, History, train
 
 __all__ = [
@@ -51,6 +52,8 @@ __all__ = [
     "__version__",
     "config",
     "get_num_threads",
+    "load",
+    "save",
     "set_num_threads",
     "show_config",
     "train",

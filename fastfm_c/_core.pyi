@@ -249,3 +249,7 @@ class FTRL(_Solver):
         l1_factors: float = 0.0,
         **options: Unpack[_SolverOptions],
     ) -> None: ...
+
+def _restore_solver(
+    create: type[_Solver], model: FM | FFM, loss: _Loss, options: dict[str, Any], progress: tuple[Any, ...]
+) -> _Solver: ...

@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from . import _core
 from ._core import FFM, FM
+from ._estimator_models import in_dtype, multiply_scores, to_train
 from ._validation import as_fields, column_scale
 from .training import SOLVERS, EpochInfo, History, train
 
@@ -131,8 +132,8 @@ class Estimator(BaseEstimator):
 
         given = (callbacks,) if callable(callbacks) else tuple(callbacks or ())
         # L-BFGS needs the digits of float64.
-        model = _in_dtype(self.model_, "float64" if self.solver == "lbfgs" else self.dtype)
-        _multiply_scores(model, 1 / self._scale)
+        model = to_train(self.model_, "float64" if self.solver == "lbfgs" else self.dtype)
+        multiply_scores(model, 1 / self._scale)
         try:
             train(
                 model,
@@ -154,8 +155,8 @@ class Estimator(BaseEstimator):
                 **self._solver_options(X.shape[0]),
             )
         finally:
-            _multiply_scores(model, self._scale)
-            self.model_: FM | FFM = _in_dtype(model, self.dtype)
+            multiply_scores(model, self._scale)
+            self.model_: FM | FFM = in_dtype(model, self.dtype)
             self._finish(self.history_)
         if converged:
             self.history_.stop_reason = "converged"
@@ -169,15 +170,16 @@ class Estimator(BaseEstimator):
             raise ValueError(f"solver must be one of {', '.join(SOLVERS)} or lbfgs, got {self.solver!r}")
         if not hasattr(self, "solver_"):
             self.history_, self.n_iter_ = History(X.shape[0]), 0
+            self.model_ = to_train(self.model_, self.model_.dtype)
         start = time.perf_counter()
-        _multiply_scores(self.model_, 1 / self._scale)
+        multiply_scores(self.model_, 1 / self._scale)
         try:
             if not hasattr(self, "solver_"):
                 create, options = getattr(_core, SOLVERS[self.solver]), self._solver_options()
                 self.solver_ = create(self.model_, self._loss(), num_threads=self._num_threads(), **options)
             loss = self.solver_.partial_fit(X, targets, weight)
         finally:
-            _multiply_scores(self.model_, self._scale)
+            multiply_scores(self.model_, self._scale)
         self.history_.rows = X.shape[0]
         self.history_.loss.append(loss * self._scale**2)
         self.history_.seconds.append(time.perf_counter() - start)
@@ -201,7 +203,7 @@ class Estimator(BaseEstimator):
             options = {"init_stdev": self.init_stdev, "dtype": self.dtype, "rng": rng}
             self.model_ = self._random_model(X.shape[1], fields, n_outputs=self._n_outputs(), **options)
             self.model_.w0 = np.asarray(self._best_constant(targets, weight), self.model_.dtype)
-            _multiply_scores(self.model_, self._scale)
+            multiply_scores(self.model_, self._scale)
             # As if every column were in units of its largest value.
             columns = column_scale(X.indptr, X.indices, X.data, X.shape[1], self.model_.dtype, weight)
             if columns is not None:
@@ -278,20 +280,3 @@ def require_weight(weight):
         raise ValueError(f"the weight of row {np.argmin(weight)} is {np.min(weight)}, expected a weight >= 0")
     if not np.max(weight) > 0:
         raise ValueError("the weights of all rows are zero")
-
-
-def _multiply_scores(model, factor):
-    """Makes a model's scores so many times as large, without rounding if factor is a power of 4."""
-    if factor != 1:
-        w, V = model.w, model.V
-        model.w0 = model.w0 * factor
-        w *= factor
-        V *= np.sqrt(factor)
-
-
-def _in_dtype(model: FM | FFM, dtype: DTypeLike) -> FM | FFM:
-    """The model, or a copy in another dtype."""
-    if model.dtype == np.dtype(dtype):
-        return model
-    fields = (model.fields,) if isinstance(model, FFM) else ()
-    return type(model)(model.w0, model.w.astype(dtype), model.V.astype(dtype), *fields)

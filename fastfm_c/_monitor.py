@@ -95,12 +95,13 @@ class Monitor:
 
     def after_epoch(self, loss):
         """Complete an epoch; why it is the last one, or None."""
-        history, validation = self.history, None
+        history = self.history
+        validation = None if self.validation is None else self.validation()  # may be interrupted
         history.loss.append(float(loss))
-        if self.validation is not None:
-            history.validation.append(validation := self.validation())
-            self.judge(-validation if self.validation.greater_is_better else validation)
         history.seconds.append(time.perf_counter() - self.clock)
+        if validation is not None:
+            history.validation.append(validation)
+            self.judge(-validation if self.validation.greater_is_better else validation)
         info = EpochInfo(
             history.n_iter, history.loss[-1], validation, history.seconds[-1], self.model, history
         )

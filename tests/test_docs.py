@@ -91,7 +91,7 @@ def test_parameters_are_documented(name):
 
 @pytest.mark.parametrize("name", [n for n, t in CALLABLE.items() if not isinstance(t, type)])
 def test_results_are_documented(name):
-    silent = ("set_num_threads", "show_config", "FM.copy", "FFM.copy")
+    silent = ("set_num_threads", "show_config", "FM.copy", "FFM.copy", "save")
     silent = name in silent or name.endswith(".resize") or ".dump_" in name
     assert silent or {"Returns", "Yields"} & set(sections(CALLABLE[name]))
 
