@@ -21,6 +21,7 @@ from .workloads import load
 OTHERS = {
     "train": "training",
     "encode": "encoding",
+    "text": "text",
     "persistence": "persistence",
     "defaults": "defaults",
 }
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--repeats", type=int, default=5, help="rounds; the median counts")
     add("--peers", type=_peers, default=",".join(PEERS), help="'' for none; default: %(default)s")
     add("--quick", action="store_true", help="10,000 rows and 3 rounds: a smoke test")
+    add("--out-of-core", action="store_true", help="text: also train on a file of 2 GB")
     add("--data", type=Path, default=DATA, help="where the workloads are kept: %(default)s")
     add("--json", type=Path, metavar="FILE", help="write the figures")
     add("--compare", type=Path, metavar="FILE", help="older figures; fails if 10 %% slower")

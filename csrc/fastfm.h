@@ -17,6 +17,8 @@
     X(BAD_LABEL, "a label is not one that the loss takes")    \
     X(BAD_ROW, "a row number is outside the matrix")          \
     X(DIVERGED, "a loss or a parameter is not finite")        \
+    X(BAD_TEXT, "a line of text is malformed")                \
+    X(WIDE_INDEX, "an index does not fit 32 bits")            \
     X(NO_MEMORY, "out of memory")
 
 #define FASTFM_STATUS_MEMBER(name, message) FASTFM_##name,
@@ -167,6 +169,57 @@ double fastfm_weighted_sum(const double *weight, const void *values, fastfm_type
  * keep their order. indptr, indices, data have room for as much as X holds. X must have passed
  * fastfm_check but for REPEATED_COLUMN. */
 fastfm_status fastfm_sum_repeats(const fastfm_csr *X, void *indptr, void *indices, void *data);
+
+/* Text: lines `label index:value ...` or, with has_fields, `label field:index:value ...`, blanks
+ * between, comments from '#' on. A block is what a thread parses at a time. */
+typedef struct {
+    int64_t begin, end;           /* its bytes: whole lines */
+    int64_t line, row, value;     /* what comes before it, or more of it */
+    int64_t n_lines, n_rows, nnz; /* counted: at most as many rows and values as that */
+    int64_t least, largest;       /* index */
+    int64_t fault_at;             /* offset of its first fault, where expected is not NULL */
+    const char *expected;
+} fastfm_text_block;
+
+typedef struct {
+    const char *bytes; /* whole lines: the last byte is '\n' */
+    int64_t n_bytes;
+    int has_fields;
+    int64_t first_index, n_features; /* indices are in [first_index, first_index + n_features) */
+    int64_t first_value;             /* where the values begin, in row_ends */
+    fastfm_text_block *blocks;       /* fastfm_text_blocks(n_bytes) of them */
+    fastfm_type index_type, data_type;
+    double *y;             /* per row */
+    int64_t *row_ends;     /* per row: first_value + values up to its end */
+    int64_t *lines;        /* per row: its line, from 0 */
+    void *indices;         /* per value, less first_index */
+    void *data;            /* per value, finite */
+    int32_t *fields;       /* per value; NULL without has_fields */
+    fastfm_text_block all; /* of all blocks, once parsed; begin, row and value are 0 */
+} fastfm_text;
+
+#define FASTFM_TEXT_BEYOND "an index within n_features" /* expected, for one that is not */
+
+int64_t fastfm_text_blocks(int64_t n_bytes);
+
+/* Sets text->all.n_rows and nnz to numbers that the text does not exceed: the room that
+ * fastfm_text_parse needs in the arrays. */
+fastfm_status fastfm_text_count(fastfm_text *text, int num_threads);
+
+/* After fastfm_text_count. BAD_TEXT: all.fault_at and all.expected tell of the first fault.
+ * WIDE_INDEX: the text is sound, but needs index_type I64. Numbers are rounded to the nearest
+ * double, then to data_type. */
+fastfm_status fastfm_text_parse(fastfm_text *text, int num_threads);
+
+/* The first of the parsed values whose feature has been in another field, or -1. field_of: for each
+ * feature, -1 where it has not been seen; line_of then takes the line, counted from first_line. */
+int64_t fastfm_text_conflict(const fastfm_text *text, int64_t first_line, int32_t *field_of,
+                             int64_t *line_of);
+
+/* Writes rows [begin, end) of a sound and finite X as text and returns the number of bytes: at most
+ * 32 for each row and 64 for each value. fields: per feature, or NULL. */
+int64_t fastfm_text_write(const fastfm_csr *X, int64_t begin, int64_t end, const double *y,
+                          const int32_t *fields, int64_t first_index, char *out);
 
 /* Instruction set levels. Level 0 always exists; fastfm_use_level is meant for the time of
  * loading. */

@@ -31,6 +31,7 @@ from fastfm_c._field_csr import FieldCSR, vstack
 from fastfm_c._version import __version__
 from fastfm_c.encoding import FieldEncoder
 from fastfm_c.persistence import load, save
+from fastfm_c.text import dump_libffm, dump_libsvm, iter_libffm, iter_libsvm, load_libffm, load_libsvm
 from fastfm_c.training import EpochInfo, History, train
 
 __all__ = [
@@ -51,8 +52,14 @@ __all__ = [
     "SquaredLoss",
     "__version__",
     "config",
+    "dump_libffm",
+    "dump_libsvm",
     "get_num_threads",
+    "iter_libffm",
+    "iter_libsvm",
     "load",
+    "load_libffm",
+    "load_libsvm",
     "save",
     "set_num_threads",
     "show_config",

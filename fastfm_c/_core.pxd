@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t
 cdef extern from "fastfm.h" nogil:
     ctypedef enum fastfm_status:
         FASTFM_OK, FASTFM_BAD_INDPTR, FASTFM_BAD_INDEX, FASTFM_REPEATED_COLUMN, FASTFM_BAD_LABEL
-        FASTFM_BAD_ROW, FASTFM_DIVERGED, FASTFM_NO_MEMORY
+        FASTFM_BAD_ROW, FASTFM_DIVERGED, FASTFM_BAD_TEXT, FASTFM_WIDE_INDEX, FASTFM_NO_MEMORY
     ctypedef enum fastfm_type:
         FASTFM_F32, FASTFM_F64, FASTFM_I32, FASTFM_I64, FASTFM_U8
     ctypedef enum fastfm_normalization:
@@ -59,6 +59,24 @@ cdef extern from "fastfm.h" nogil:
         fastfm_state state[2]
         void *scale
 
+    ctypedef struct fastfm_text_block:
+        int64_t n_lines, n_rows, nnz, least, largest, fault_at
+        const char *expected
+    ctypedef struct fastfm_text:
+        const char *bytes
+        int64_t n_bytes
+        int has_fields
+        int64_t first_index, n_features, first_value
+        fastfm_text_block *blocks
+        fastfm_type index_type, data_type
+        double *y
+        int64_t *row_ends
+        int64_t *lines
+        void *indices
+        void *data
+        int32_t *fields
+        fastfm_text_block all
+
     const char *fastfm_status_message(fastfm_status status) noexcept
     fastfm_status fastfm_normalize(const fastfm_csr *X, fastfm_normalization how, void *data,
                                    fastfm_type data_type, double *linear_scale, int num_threads,
@@ -88,6 +106,13 @@ cdef extern from "fastfm.h" nogil:
                                int64_t n_rows, int64_t n_outputs, void *proba) noexcept
     double fastfm_weighted_sum(const double *weight, const void *values, fastfm_type real,
                                int64_t n) noexcept
+    int64_t fastfm_text_blocks(int64_t n_bytes) noexcept
+    fastfm_status fastfm_text_count(fastfm_text *text, int num_threads) noexcept
+    fastfm_status fastfm_text_parse(fastfm_text *text, int num_threads) noexcept
+    int64_t fastfm_text_conflict(const fastfm_text *text, int64_t first_line, int32_t *field_of,
+                                 int64_t *line_of) noexcept
+    int64_t fastfm_text_write(const fastfm_csr *X, int64_t begin, int64_t end, const double *y,
+                              const int32_t *fields, int64_t first_index, char *out) noexcept
     int fastfm_n_levels() noexcept
     const char *fastfm_level_name(int level) noexcept
     void fastfm_use_level(int level) noexcept

@@ -33,9 +33,10 @@ _HOMES = {
 }
 
 
-def _as_kept(parameter, w0):
+def _as_kept(kind, w, V):
     """Several outputs come after the features, as models keep them, so that a file can be used as it is."""
-    return parameter.swapaxes(0, 1) if np.ndim(w0) and parameter.ndim > 1 else parameter
+    has_outputs = w.ndim > 1 and V.ndim > (3 if kind == "FFM" else 2)
+    return (w.swapaxes(0, 1), V.swapaxes(0, 1)) if has_outputs else (w, V)
 
 
 def _class_of(kind):
@@ -81,7 +82,8 @@ class Writer:
     def _model(self, model, state, path):
         if model.normalize is not None:
             state["normalize"] = model.normalize
-        self.tensors |= {path + "V": _as_kept(model.V, model.w0), path + "w": _as_kept(model.w, model.w0)}
+        w, V = _as_kept(state["kind"], model.w, model.V)
+        self.tensors |= {path + "V": V, path + "w": w}
         if hasattr(model, "fields"):
             self.tensors[path + "fields"] = model.fields
         self.tensors[path + "w0"] = np.asarray(model.w0, model.dtype)
@@ -179,7 +181,7 @@ class Reader:
             raise ValueError(f"V, w and w0 have dtypes {V.dtype}, {w.dtype} and {w0.dtype}, expected one")
         fields = [self.tensor(path + "fields", "i")] if create.__name__ == "FFM" else []
         normalize = take(state, "normalize", str, NoneType)
-        return create(w0, _as_kept(w, w0), _as_kept(V, w0), *fields, normalize=normalize)
+        return create(w0, *_as_kept(create.__name__, w, V), *fields, normalize=normalize)
 
     def _solver(self, kind, create, state, path):
         model = self.model(take(state, "model", dict), path + "model.")

@@ -71,7 +71,7 @@ def test_kernels_allocate_nothing():
 @needs_sources
 def test_what_may_include_what():
     """fastfm.h <- common.h <- simd/ <- kernels/ <- dispatch.h <- the drivers."""
-    standard = {"stddef.h", "stdint.h", "stdlib.h", "string.h", "math.h", "pthread.h", "omp.h"}
+    standard = {"float.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "math.h", "pthread.h", "omp.h"}
     intrinsics = {"emmintrin.h", "immintrin.h", "xmmintrin.h", "intrin.h", "arm_neon.h", "cpuid.h"}
     for path in C_FILES:
         own = {Path(name).name for name in includes(path)} - standard - intrinsics

@@ -12,6 +12,7 @@ void test_hostile(void);
 void test_train(void);
 void test_train_sgd(void);
 void test_train_hostile(void);
+void test_text(void);
 
 /* Of all finite scores of test_models: equal on all platforms. */
 extern uint64_t scores_hash;
