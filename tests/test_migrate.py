@@ -38,7 +38,6 @@ def test_there_are_five_pages():
     assert [f"from-{name}.md" for name in ("fastfm", "libffm", "lightfm", "modern-fm", "xlearn")] == PAGES
 
 
-@pytest.mark.skipif(not hasattr(fastfm_c, "load_libffm"), reason="reads text")
 @pytest.mark.parametrize(
     ("page", "model"), [("from-libffm.md", "libffm_sse_k4"), ("from-xlearn.md", "xlearn_ffm_k3")]
 )

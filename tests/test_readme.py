@@ -6,16 +6,34 @@ from pathlib import Path
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
-def test_the_examples_run():
-    prediction, *training = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def run(examples):
     names = {}
-    exec(prediction, names)
+    for example in examples:
+        exec(example, names)
+    return names
+
+
+def test_from_a_table_to_a_served_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run(EXAMPLES[:2])
+    assert max(names["history"].validation) > 0.99
+    assert names["probability"] > 0.9
+    row = {"user": "17", "drink": "tea", "price": 1.0}
+    assert names["shop"]["model"].predict_row(*names["shop"]["encoder"].encode_row(row)) < 0
+
+
+def test_prediction():
+    names = run(EXAMPLES[2:3])
     assert names["scores"].shape == (1000,)
     assert names["one"] == names["fm"].predict_row(*_first_row(names["X"]))
     assert names["one"] == names["scores"][0]
-    names = {}
-    for example in training:
-        exec(example, names)
+
+
+def test_training():
+    names = run(EXAMPLES[3:])
     assert names["accuracy"] == names["best"] == 1
     assert names["loss"] < 0.01
 
