@@ -1,5 +1,8 @@
 """Factorization machines (FM) and field-aware factorization machines (FFM) over SciPy CSR matrices."""
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
 try:
     from fastfm_c import _core as _core
 except ModuleNotFoundError as error:
@@ -66,3 +69,15 @@ __all__ = [
     "train",
     "vstack",
 ]
+
+_MODULES = "datasets", "interop", "reference", "sklearn"  # imported when they are asked for
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _MODULES:
+        return _import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_MODULES]

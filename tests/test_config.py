@@ -91,7 +91,33 @@ def test_import_is_light_and_silent():
     own = {name.removeprefix("fastfm_c") for name in loaded if name.startswith("fastfm_c")}
     training = {".training", "._lbfgs", "._monitor", "._history", "._progress", "._metrics", "._errors"}
     text = {".text", "._text_dump", "._text_fields", "._text_files", "._text_rows"}
-    assert own == {"", "._core", "._threads", "._validation", "._version"} | training | text
+    encoding = {
+        ".encoding",
+        "._columns",
+        "._encoder_state",
+        "._field_csr",
+        "._fields",
+        "._parameters",
+        "._specs",
+    }
+    files = {".persistence", "._safetensors", "._states", "._estimator_states", "._random_states"}
+    values = {"._value_fields", "._state_values"}
+    core = {"", "._core", "._threads", "._validation", "._version"}
+    assert own == core | training | text | encoding | files | values
+
+
+def test_modules_are_there_when_asked_for():
+    program = """
+import sys, fastfm_c
+assert fastfm_c.interop.load_libfm_model and fastfm_c.reference.fm_score and fastfm_c.datasets
+assert "sklearn" not in sys.modules and fastfm_c.sklearn.FMClassifier and "sklearn" in dir(fastfm_c)
+try:
+    fastfm_c.what
+except AttributeError as error:
+    print(error)
+"""
+    done = run(program)
+    assert (done.stdout, done.stderr) == ("module 'fastfm_c' has no attribute 'what'\n", "")
 
 
 def test_every_public_name_is_in_all():
