@@ -127,7 +127,7 @@ class FFM(_Model):
         normalize: str | None = None,
     ) -> None: ...
     def resize(
-        self, n_features: int, fields: ArrayLike, *, init_stdev: float = 0.01, rng: _Rng = None
+        self, n_features: int, fields: ArrayLike | None = None, *, init_stdev: float = 0.01, rng: _Rng = None
     ) -> None: ...
     @staticmethod
     def random(

@@ -1253,7 +1253,7 @@ cdef class FFM(_Model):
     def __reduce__(self):
         return FFM, (self.w0, self.w, self.V, self.fields), self.normalize
 
-    def resize(self, n_features, fields, *, init_stdev=0.01, rng=None):
+    def resize(self, n_features, fields=None, *, init_stdev=0.01, rng=None):
         """Append features, and new fields if there are any, as `FM.resize` does.
 
         Parameters
@@ -1268,6 +1268,8 @@ cdef class FFM(_Model):
         ValueError
             For fewer features than now, or other fields.
         """
+        if fields is None:
+            raise ValueError("fields is None, expected the field of each of the n_features features")
         self.grow(n_features, fields, init_stdev, rng)
 
 

@@ -17,10 +17,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from . import _core
 from ._core import FFM, FM
 from ._estimator_models import in_dtype, multiply_scores, to_train
-from ._validation import as_fields, column_scale
+from ._validation import column_scale
 from .training import SOLVERS, EpochInfo, History, train
 
-__all__ = ["Estimator", "FieldAware", "has_steps", "require_weight"]
+__all__ = ["Estimator", "has_steps", "require_weight"]
 
 _Callback: TypeAlias = Callable[[EpochInfo], Any]
 _ACCEPTED = {"accept_sparse": "csr", "dtype": (np.float64, np.float32)}  # of X, by validate_data
@@ -57,6 +57,7 @@ class Estimator(BaseEstimator):
     validation_fraction: float = 0.1
     n_iter_no_change: int | None = None
     tol: float = 1e-4
+    normalize: str | None = None
     warm_start: bool = False
     dtype: DTypeLike = "float32"
     random_state: Any = None
@@ -190,6 +191,8 @@ class Estimator(BaseEstimator):
         """Checked rows, targets and weights; with an rng also a new model for them."""
         first = rng is not None
         fields = getattr(X, "fields", None) if sp.issparse(X) else None  # a DataFrame may have such a column
+        if not first:
+            self._require_fields(X)
         X, y = self._rows(X, y, first)
         weight = None
         if sample_weight is not None:
@@ -202,11 +205,12 @@ class Estimator(BaseEstimator):
         if first:
             options = {"init_stdev": self.init_stdev, "dtype": self.dtype, "rng": rng}
             self.model_ = self._random_model(X.shape[1], fields, n_outputs=self._n_outputs(), **options)
+            self.model_.normalize = self.normalize
             self.model_.w0 = np.asarray(self._best_constant(targets, weight), self.model_.dtype)
             multiply_scores(self.model_, self._scale)
             # As if every column were in units of its largest value.
             columns = column_scale(X.indptr, X.indices, X.data, X.shape[1], self.model_.dtype, weight)
-            if columns is not None:
+            if columns is not None and self.normalize is None:
                 self.model_.V[...] /= columns.reshape(-1, *[1] * (2 if hasattr(self.model_, "fields") else 1))
         if self.model_.n_factors != self.n_factors:
             was = self.model_.n_factors
@@ -221,6 +225,7 @@ class Estimator(BaseEstimator):
     def _validation_rows(self, eval_set):
         if not isinstance(eval_set, tuple) or len(eval_set) not in (2, 3):
             raise ValueError("eval_set must be a tuple (X, y) or (X, y, sample_weight)")
+        self._require_fields(eval_set[0])
         X, y = self._rows(*eval_set[:2])
         return X, self._targets(y), *eval_set[2:]
 
@@ -254,25 +259,15 @@ class Estimator(BaseEstimator):
 
     def _scores(self, X):
         check_is_fitted(self, "model_")
+        self._require_fields(X)
         X = validate_data(self, X, reset=False, **_ACCEPTED)
         return self.model_.predict(X, num_threads=self._num_threads())
 
     def _random_model(self, n_features, fields, **options):
         return FM.random(n_features, self.n_factors, **options)
 
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class FieldAware:
-    """Makes an estimator's model an FFM."""
-
-    fields: ArrayLike | None = None
-
-    def _random_model(self, n_features, fields, **options):
-        if self.fields is not None:
-            fields = self.fields
-        elif fields is None:
-            fields = np.arange(n_features)
-        return FFM.random(as_fields(fields, n_features, None), self.n_factors, **options)
+    def _require_fields(self, X):
+        pass
 
 
 def require_weight(weight):

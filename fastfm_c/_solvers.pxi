@@ -200,6 +200,8 @@ cdef class _Solver:
         init_stdev, rng
             As for `FM.resize`.
         """
+        if fields is not None and type(self.trained) is FM:
+            raise ValueError("fields is given, but an FM has none")
         fields = () if fields is None else (fields,)
         self.trained.resize(n_features, *fields, init_stdev=init_stdev, rng=rng)
         self.fit_state()

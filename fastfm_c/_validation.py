@@ -51,6 +51,8 @@ def as_csr(X):
     shape : (int, int)
     """
     if not sp.issparse(X):
+        if np.ma.is_masked(X):
+            raise ValueError("X is an array with masked values, which would be read; fill them first")
         X = np.asarray(X)
         if X.ndim != 2:
             raise ValueError(f"X must have 2 dimensions, got an array of {X.ndim}")

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 try:
-    from ._estimator import FieldAware
     from ._estimator_kinds import Classifier, Regressor
+    from ._field_aware import FieldAware
 except ImportError as error:
     if (error.name or "").partition(".")[0] not in ("joblib", "sklearn"):
         raise
@@ -120,10 +120,14 @@ _PARAMETERS = """n_factors : int
     validation_fraction : float
         Share of the rows to hold out for early stopping where `fit` is given no `eval_set`.
     n_iter_no_change : int or None
-        Passes without an improvement after which early stopping ends a fit. None: 2, or 10 with "lbfgs",
-        which also ends after so many iterations that made the objective smaller by less than `tol`.
+        Passes without an improvement after which early stopping ends a fit. None: 5, or 10 with "lbfgs",
+        which also ends after so many iterations that made the objective smaller by less than `tol`. Where
+        single columns tell nothing and only pairs do, as ids of users and items alone, the factors may need
+        more passes before anything gets better.
     tol : float
         Smallest change of the figure that is an improvement.
+    normalize : None, "instance"{or_xlearn}
+        What each row is divided by first, in learning and in prediction: see `FM.normalize`.
     warm_start : bool
         `fit` goes on from the parameters of the fit before, which was on the same columns{and_classes}.
     dtype : "float32" or "float64"
@@ -173,13 +177,16 @@ _REGRESSOR = {
         divided by it, so that steps of one size suit targets of any; what is left in `model_` and
         `history_` is in the units of y. Powers of 4 do that without rounding.""",
 }
-_FM = {"model": "FM", "fields": ""}
+_FM = {"model": "FM", "fields": "", "or_xlearn": ' or "xlearn"'}
 _FFM = {
     "model": "FFM",
+    "or_xlearn": "",
     "fields": """
     fields : array_like of int, shape (n_features,), or None
-        Field of each column, in 0..n_fields-1. None: `X.fields` where a sparse X has it, else each column is
-        a field of its own, which makes n_features**2 * n_factors factors.""",
+        Field of each column, in 0..n_fields-1. None: `X.fields` where a sparse X has it, as those of
+        `fastfm_c.FieldEncoder` and `fastfm_c.load_libffm` do (`scipy.sparse.vstack` loses it,
+        `fastfm_c.vstack` does not); else each column is a field of its own, if there are no more than
+        2000: that makes n_features**2 * n_factors factors.""",
 }
 
 for _cls in (FMClassifier, FMRegressor, FFMClassifier, FFMRegressor):

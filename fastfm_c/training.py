@@ -74,8 +74,9 @@ def train(
         has a true attribute ``greater_is_better``. It is called before the first epoch as well,
         so that its errors come early. A figure that is nan is never the best.
     n_iter_no_change : int, optional
-        Stop after so many epochs without an improvement of more than `tol`. By default 2, because
-        factorization machines of one-hot data overfit soon; 10 with ``"lbfgs"``.
+        Stop after so many epochs without an improvement of more than `tol`. By default 5, and 10
+        with ``"lbfgs"``. Where single columns tell nothing and only pairs do, the factors may need
+        more epochs before anything gets better.
     tol : float
         Smallest change of the figure that counts as an improvement.
     shuffle : bool
@@ -127,7 +128,7 @@ def train(
     if max_iter is None:
         max_iter = 100 if lbfgs or stopping else 10
     if n_iter_no_change is None:
-        n_iter_no_change = 10 if lbfgs else 2
+        n_iter_no_change = 10 if lbfgs else 5
     max_iter, patience = as_count(max_iter, "max_iter"), as_count(n_iter_no_change, "n_iter_no_change")
     tol, rng = as_not_negative(tol, "tol"), np.random.default_rng(rng)
     callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
@@ -181,7 +182,7 @@ class _Epochs:
             raise ValueError(f"solver must be one of {', '.join([*SOLVERS, 'lbfgs'])}, got {solver!r}")
         kind = getattr(_core, SOLVERS[solver])
         tiny = kind(_core.FM.random(1, 1, rng=0), _core.SquaredLoss())
-        known = [name for name in tiny._options() if name not in ("shuffle", "num_threads")]
+        known = [name for name in tiny._options() if name not in ("shuffle", "num_threads")] + ["normalize"]
         _require_known(options, known, solver)
         self.solver = kind(model, loss, num_threads=num_threads, **options)
 

@@ -25,7 +25,7 @@ from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegres
 
 PARAMETERS = {"n_factors", "solver", "learning_rate", "max_iter", "batch_size", "l2_linear", "l2_factors"}
 PARAMETERS |= {"init_stdev", "early_stopping", "validation_fraction", "n_iter_no_change", "tol", "warm_start"}
-PARAMETERS |= {"dtype", "random_state", "n_jobs", "verbose"}
+PARAMETERS |= {"dtype", "random_state", "n_jobs", "verbose", "normalize"}
 
 
 # ---------------------------------------------------------------------------------------- parameters

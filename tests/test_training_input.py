@@ -22,7 +22,7 @@ def new_model():
         ({"solver": "als"}, "one of sgd, adagrad, adam, ftrl, lbfgs, got 'als'"),
         ({"solver": 3}, "or a solver object, got 3"),
         ({"learning_rat": 1}, "takes learning_rate, .*; got learning_rat"),
-        ({"beta1": 0.5}, "initial_accumulator; got beta1"),
+        ({"beta1": 0.5}, "normalize; got beta1"),
         ({"solver": "lbfgs", "learning_rate": 1}, "takes l2_linear, l2_factors; got learning_rate"),
         ({"learning_rate": -1}, "learning_rate must be"),
         ({"max_iter": 0}, "max_iter must be a positive integer, got 0"),
