@@ -46,7 +46,8 @@ def test_normalised_rows(create, solver, tmp_path):
     """The length of a row says nothing to a model that divides by it."""
     options = {"n_factors": 2, "solver": solver, "random_state": 0, "normalize": "instance"}
     factors = np.where(Y, 1.0, 4.0)[:, None]
-    one, other = (create(**options).fit(Z, Y) for Z in (X, sp.csr_array(X.multiply(factors))))
+    scaled = FieldCSR(sp.csr_array(X.multiply(factors)), fields=X.fields)
+    one, other = (create(**options).fit(Z, Y) for Z in (X, scaled))
     if solver != "lbfgs":  # whose path depends on the sizes of columns
         np.testing.assert_allclose(one.model_.V, other.model_.V, rtol=1e-3, atol=1e-5)
     assert one.model_.normalize == "instance"
