@@ -204,12 +204,13 @@ static void *allocate_chunk(objective_job *job)
     const int64_t C = model->n_outputs, real = (int64_t)real_size(model->real);
     const int64_t feature_bytes =
         C * model->n_factors * (model->fields ? model->n_fields : 1) * real;
-    const int64_t touched_bytes = (X->nnz / max_i64(X->n_rows, 1) + 1) * feature_bytes;
+    const int64_t row_values = X->nnz / max_i64(X->n_rows, 1) + 1; /* on average */
     int64_t rows, row_bytes;
     char *at, *memory;
     job->sums_stride = job->gradient && !model->fields ? C * model->n_factors : 0;
     row_bytes = 8 * (1 + 3 * C) + job->sums_stride * real;
-    rows = job->n_threads == 1 ? CACHE_BYTES / touched_bytes : KEPT_BYTES / row_bytes;
+    /* Divided twice: the product of values and bytes could overflow, to 0. */
+    rows = job->n_threads == 1 ? CACHE_BYTES / feature_bytes / row_values : KEPT_BYTES / row_bytes;
     job->max_chunk = rows = max_i64(1, min_i64(rows, X->n_rows));
     memory = at = (char *)malloc((size_t)(rows * row_bytes + 8 * (2 * (1 + C) + SLOT_SAMPLE)));
     if (!memory)

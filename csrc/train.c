@@ -44,7 +44,7 @@ static int64_t rows_at_once(const training_batch *batch)
     const fastfm_model *model = batch->b.model;
     const int64_t values = batch->b.X.nnz / max_i64(batch->n_rows, 1) + 1;
     const int64_t block = model->n_outputs * model->n_fields * model->n_factors;
-    return max_i64(1, CACHE_BYTES / (values * block * (int64_t)real_size(model->real)));
+    return max_i64(1, CACHE_BYTES / block / (int64_t)real_size(model->real) / values);
 }
 
 static void score_block(void *context, int64_t block, int thread)

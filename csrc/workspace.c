@@ -12,7 +12,7 @@ fastfm_status check_indptr(const fastfm_csr *X, int64_t *max_row, int64_t *bad_r
 {
     int64_t previous = index_at(X->indptr, X->index_type, 0), longest = 0;
     *bad_row = 0;
-    if (previous < 0)
+    if (previous < 0 && X->n_rows > 0)
         return FASTFM_BAD_INDPTR;
     for (int64_t i = 0; i < X->n_rows; i++) {
         const int64_t next = index_at(X->indptr, X->index_type, i + 1);

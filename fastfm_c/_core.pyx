@@ -1,4 +1,5 @@
 """Extension types over the C kernels: they hold arrays, fill structs, release the GIL and call C."""
+import math
 import os
 
 import numpy as np
@@ -6,7 +7,7 @@ from scipy.sparse import csr_array, csr_matrix
 
 from fastfm_c._threads import default_limit
 from fastfm_c._validation import (
-    aligned_zeros, as_count, as_csr, as_fields, as_parameter, as_row, as_targets, as_weights,
+    aligned_zeros, as_count, as_csr, as_fields, as_not_negative, as_parameter, as_row, as_targets, as_weights,
 )
 from fastfm_c._version import __version__
 
@@ -20,6 +21,8 @@ cnp.import_array()
 cdef double SIGNAL_WORK = 1e9
 # Values whose normalised copy is made at a time.
 cdef int64_t NORMALIZED_VALUES = 1 << 20
+# What larger numbers of threads become; what is started depends on the machine.
+cdef int MOST_THREADS = 1 << 20
 
 # ------------------------------------------------------------------------------------ threads, SIMD
 
@@ -44,7 +47,7 @@ def set_num_threads(n):
         If `n` is not a positive integer.
     """
     global _chosen_threads
-    _chosen_threads = 0 if n is None else as_count(n, "n")
+    _chosen_threads = 0 if n is None else min(as_count(n, "n"), MOST_THREADS)
 
 
 def get_num_threads():
@@ -73,7 +76,7 @@ def get_num_threads():
 cdef int threads_of(num_threads) except -1:
     if num_threads is None:
         return get_num_threads()
-    return min(as_count(num_threads, "num_threads"), 1 << 20)
+    return min(as_count(num_threads, "num_threads"), MOST_THREADS)
 
 
 def config():
@@ -590,6 +593,8 @@ cdef class _Model:
         features = V.shape[len(outputs)]
         if 0 in outputs or 0 in V.shape[len(outputs) + 1:]:
             raise ValueError(f"V has shape {V.shape}; only the number of features may be 0")
+        if math.prod((*outputs, V.shape[V.ndim - 1])) >= 1 << 31:  # without features, V takes no memory
+            raise ValueError(f"V has shape {V.shape}, expected less than 2**31 factors of all outputs")
         cdef cnp.ndarray own_V = as_parameter(V, dtype, V.shape, "V", self.is_multiple)
         self._w = as_parameter(w, dtype, (*outputs, features), "w", self.is_multiple)
         self._w0 = np.array(as_parameter(w0, dtype, outputs, "w0"), ndmin=1)
@@ -941,7 +946,7 @@ cdef class _Model:
         ValueError
             As for `predict`; for a target that the loss does not take; for a total weight of zero.
         """
-        return self.evaluate(X, y, loss, sample_weight, l2_linear, l2_factors, None, num_threads)
+        return self.frozen().evaluate(X, y, loss, sample_weight, l2_linear, l2_factors, None, num_threads)
 
     def gradient(self, X, y, loss, *, sample_weight=None, l2_linear=0.0, l2_factors=0.0, sparse=False,
                  num_threads=None):
@@ -969,18 +974,26 @@ cdef class _Model:
                              f"{l2_linear} and {l2_factors}")
         cdef Gradient gradient = Gradient.__new__(Gradient)
         gradient._features = () if sparse else None
-        value = self.evaluate(X, y, loss, sample_weight, l2_linear, l2_factors, gradient, num_threads)
+        value = self.frozen().evaluate(X, y, loss, sample_weight, l2_linear, l2_factors, gradient,
+                                       num_threads)
         return value, gradient
+
+    cdef _Model frozen(self):
+        """The same parameters, which a resize by another thread does not replace."""
+        cdef _Model model = _Model.__new__(_Model)
+        self.require_parameters()
+        model._w0, model._w, model._V, model._fields = self._w0, self._w, self._V, self._fields
+        model.is_multiple, model.c = self.is_multiple, self.c
+        model._normalize, model.how = self._normalize, self.how
+        return model
 
     cdef object evaluate(self, X, y, loss, sample_weight, l2_linear, l2_factors, Gradient gradient,
                          num_threads):
-        self.require_parameters()
         if not isinstance(loss, _Loss):
             raise ValueError("loss must be a SquaredLoss, LogisticLoss or SoftmaxLoss, got "
                              f"{type(loss).__name__}")
-        for name, l2 in (("l2_linear", l2_linear), ("l2_factors", l2_factors)):
-            if not 0 <= l2 < float("inf"):
-                raise ValueError(f"{name} must be finite and >= 0, got {l2}")
+        l2_linear = as_not_negative(l2_linear, "l2_linear")
+        l2_factors = as_not_negative(l2_factors, "l2_factors")
         self.check_loss(loss)
         cdef _Rows rows = rows_of(X, self.c.n_features)
         cdef _Targets targets = _Targets(y, sample_weight, rows.csr.n_rows)
@@ -1034,8 +1047,6 @@ cdef class _Model:
     cdef int data_loss(self, _Rows rows, _Targets targets, _Loss loss, const fastfm_gradient *gradient,
                        int n_threads, double *value) except -1:
         cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
-        cdef fastfm_model model = self.c
-        cdef cnp.ndarray w = self._w, V = self._V, fields = self._fields
         cdef fastfm_csr piece
         cdef fastfm_targets of_piece
         cdef fastfm_status status
@@ -1043,7 +1054,7 @@ cdef class _Model:
             end = min(begin + step, rows.csr.n_rows)
             piece, of_piece = rows.piece(begin, end), targets.piece(begin)
             with nogil:
-                status = fastfm_objective(&piece, &model, &loss.c, &of_piece, targets.weight_sum, value,
+                status = fastfm_objective(&piece, &self.c, &loss.c, &of_piece, targets.weight_sum, value,
                                           gradient, n_threads, &bad_row)
             if status == FASTFM_BAD_LABEL:
                 loss.refuse(status, targets.y, begin + bad_row, self.c.n_outputs)

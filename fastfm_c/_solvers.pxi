@@ -1,7 +1,11 @@
 # Solvers: the part of _core.pyx that trains. Included there, because it works on the same structs.
 
 from fastfm_c._errors import DivergenceError
-from fastfm_c._validation import as_fraction, as_not_negative, as_positive, column_scale
+from fastfm_c._validation import as_fraction, as_positive, column_scale
+
+
+# How many numbers each rule keeps for a parameter.
+cdef int[4] N_STATES = [0, 1, 2, 2]  # SGD, AdaGrad, Adam, FTRL
 
 
 cdef class _TrainingRows:
@@ -36,14 +40,16 @@ cdef class _Solver:
     def __init__(self, model, loss, *, learning_rate, l2_linear=0.0, l2_factors=0.0, batch_size,
                  shuffle=False, hogwild=False, clip_value=None, normalize=None, num_threads=None,
                  rng=None):
+        if self.trained is not None:  # another thread may be learning
+            raise TypeError(f"this {type(self).__name__} has its model already")
         if not isinstance(model, _Model):
             raise ValueError(f"model must be an FM or an FFM, got {type(model).__name__}")
         if not isinstance(loss, _Loss):
             raise ValueError("loss must be a SquaredLoss, LogisticLoss or SoftmaxLoss, got "
                              f"{type(loss).__name__}")
-        self.trained, self.minimised = model, loss
-        self.trained.require_parameters()
-        self.trained.check_loss(self.minimised)
+        cdef _Model trained = model
+        trained.require_parameters()
+        trained.check_loss(loss)
         for name in ("w", "V"):
             if not getattr(model, name).flags.writeable:
                 raise ValueError(f"model.{name} is read-only: train a model.copy()")
@@ -62,12 +68,18 @@ cdef class _Solver:
         self.states, self.initial = [], []
         if normalize is not None:
             model.normalize = normalize
+        self.trained, self.minimised = model, loss
 
     cdef int add_state(self, double value) except -1:
         """One more number for each parameter."""
         self.states.append(None)
         self.initial.append(value)
         self.fit_state()
+        return 0
+
+    cdef int require_state(self) except -1:
+        if self.trained is None or len(self.states) != N_STATES[<int>self.c.rule]:
+            raise TypeError(f"this {type(self).__name__} was made without its state")
         return 0
 
     cdef list fresh_state(self, int s):
@@ -203,6 +215,7 @@ cdef class _Solver:
         if fields is not None and type(self.trained) is FM:
             raise ValueError("fields is given, but an FM has none")
         fields = () if fields is None else (fields,)
+        self.require_state()
         self.trained.resize(n_features, *fields, init_stdev=init_stdev, rng=rng)
         self.fit_state()
 
@@ -211,6 +224,7 @@ cdef class _Solver:
         cdef _TrainingRows data = _TrainingRows.__new__(_TrainingRows)
         cdef int64_t bad_row = 0
         cdef fastfm_status status
+        self.require_state()
         data.rows = rows_of(X, self.trained.c.n_features)
         data.targets = _Targets(y, sample_weight, data.rows.csr.n_rows)
         with nogil:
@@ -242,6 +256,7 @@ cdef class _Solver:
 
     def _measure_scale(self, _TrainingRows data not None):
         """Learn in units of the largest |x| that each column has here, before the first step."""
+        self.require_state()
         if self.c.n_steps or not self.has_scale():
             return
         self.scale = column_scale(data.rows.indptr, data.rows.indices, data.rows.data,
@@ -271,20 +286,27 @@ cdef class _Solver:
         cdef fastfm_status status
         cdef int n_threads = threads_of(self.num_threads)
         cdef const fastfm_targets *targets = &data.targets.targets
-        cdef fastfm_model model = self.trained.c
-        cdef cnp.ndarray w = self.trained._w, V = self.trained._V, fields = self.trained._fields
+        cdef _Model model
+        cdef fastfm_solver solver
         cdef int64_t batch_size = min(self.c.batch_size, max(n_rows, 1))
         step = (step + batch_size - 1) // batch_size * batch_size
+        self.require_state()
         self.fit_state()
         self.c.normalize = self.trained.how
         self.note_scale(data.largest)
+        # A resize by another thread now makes other arrays; these live on.
+        self.point()
+        model, solver, states, scale = self.trained.frozen(), self.c, list(self.states), self.scale
+        if not fit_each_other(model, states, scale):
+            raise ValueError("the model was resized while a solver started to learn")
         while begin < n_rows:
             end = min(begin + step, n_rows)
             piece = np.arange(begin, end) if order is None else order[begin:end]
             order_at = <const int64_t *>cnp.PyArray_DATA(piece)
             with nogil:
-                status = fastfm_train(&data.rows.csr, order_at, end - begin, &model,
-                                      &self.minimised.c, targets, &self.c, &total, n_threads, &bad_row)
+                status = fastfm_train(&data.rows.csr, order_at, end - begin, &model.c,
+                                      &self.minimised.c, targets, &solver, &total, n_threads, &bad_row)
+            self.c.n_steps = solver.n_steps
             if status == FASTFM_DIVERGED:
                 raise DivergenceError(
                     f"epoch {self.passes + 1} diverged at row {bad_row}: a loss or a parameter is not finite "
@@ -314,6 +336,7 @@ cdef class _Solver:
         }
 
     def __reduce__(self):
+        self.require_state()
         self.fit_state()
         progress = self.c.n_steps, self.passes, self.rng, self.states, self.scale
         return _restore_solver, (type(self), self.trained, self.minimised, self._options(), progress)
@@ -324,17 +347,30 @@ cdef class _Solver:
         return f"{type(self).__name__}({self.trained!r}, {self.minimised!r}, {options})"
 
 
+cdef bint fit_each_other(_Model model, list states, scale) except -1:
+    return ((scale is None or len(scale) == model.c.n_features)
+            and all([np.shape(state[2]) == np.shape(model._V) for state in states]))
+
+
 def _restore_solver(create, model, loss, options, progress):
     cdef _Solver solver = create(model, loss, **options)
     solver.c.n_steps, solver.passes, solver.rng, states, scale = progress
     solver.states = []
     for arrays in states:
-        own = [as_parameter(a, model.dtype, np.shape(p), "state")
-               for a, p in zip(arrays, solver.trained.parameters())]
+        own = [writable(as_parameter(a, model.dtype, np.shape(p), "state"))
+               for a, p in zip(arrays, solver.trained.parameters(), strict=True)]
         solver.states.append(tuple(own))
-    solver.scale = None if scale is None else as_parameter(scale, model.dtype, (model.n_features,), "scale")
+    if scale is not None:
+        scale = writable(as_parameter(scale, model.dtype, (model.n_features,), "scale"))
+    solver.scale = scale
+    solver.require_state()
     solver.point()
     return solver
+
+
+cdef object writable(array):
+    """The array, or a copy of one that is read-only: shared memory of joblib, a buffer of pickle."""
+    return array if array.flags.writeable else put_first(aligned_zeros(array.shape, array.dtype), array)
 
 
 cdef class SGD(_Solver):

@@ -60,13 +60,16 @@ def as_csr(X):
         X = sp.csr_array(X.astype(_real_dtype(X.dtype), copy=False))
     if len(X.shape) != 2:
         raise ValueError(f"X must have 2 dimensions, got a sparse array of {len(X.shape)}")
-    _require_real(X.dtype, "X")
     if X.format != "csr":
+        _require_real(X.dtype, "X")
         X = X.tocsr()
     n_rows, n_columns = X.shape
     for name in ("indptr", "indices", "data"):
+        if not isinstance(getattr(X, name, None), np.ndarray):
+            raise ValueError(f"X.{name} must be an array, got {type(getattr(X, name, None)).__name__}")
         if getattr(X, name).ndim != 1:
             raise ValueError(f"X.{name} must have 1 dimension, got {getattr(X, name).ndim}")
+    _require_real(X.data.dtype, "X")
     for name in ("indptr", "indices"):
         if getattr(X, name).dtype.kind not in "iu":
             raise ValueError(f"X.{name} must hold integers, got {getattr(X, name).dtype}")
@@ -192,7 +195,7 @@ def as_count(value, name, smallest=1):
 def _as_number(value, name, is_valid, wanted):
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if isinstance(value, bool) or not is_valid(number):
         raise ValueError(f"{name} must be {wanted}, got {value!r}")

@@ -1,12 +1,10 @@
-"""What must work around the threads: forks, pools, joblib, threads of Python, KeyboardInterrupt."""
+"""What must work around the threads: forks, pools, joblib, KeyboardInterrupt."""
 
+import multiprocessing
 import os
 import sys
-import threading
 
-import numpy as np
 import pytest
-from strategies import make_csr, make_model
 from subprocesses import SETUP, output_of, run
 
 import fastfm_c
@@ -106,35 +104,57 @@ def test_a_pool_of_forked_processes():
     assert output_of(POOL, options=("-W", "ignore")).split() == ["True"]
 
 
-# ------------------------------------------------------------------------ threads of Python
+TRAIN = (
+    SETUP
+    + """
+import signal
+from fastfm_c import AdaGrad
+def learned(num_threads):
+    solver = AdaGrad(model.copy(), LogisticLoss(), num_threads=num_threads)
+    solver.partial_fit(X, y)
+    return solver.model
+expected = learned(4)
+pid = os.fork()
+if pid == 0:
+    signal.alarm(60)
+    os._exit(0 if learned(4) == expected else 3)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+)
 
 
-@pytest.mark.parametrize("num_threads", [1, 2])
-def test_fifty_threads_predict_with_one_model(num_threads):
+@needs_fork
+def test_a_forked_child_trains():
+    assert output_of(TRAIN, options=("-W", "ignore")).split() == ["0"]
+
+
+# A child imports the module of its task anew: the program is a file.
+START = """
+import multiprocessing, sys
+import numpy as np
+from strategies import make_csr, make_model
+def work(model, X):
+    return model.predict(X, num_threads=2)
+if __name__ == "__main__":
     rng = np.random.default_rng(0)
-    X = make_csr(rng, [20] * 1500, 400, "float32")
-    models = [
-        make_model(rng, (), 400, 16, "float32"),
-        make_model(rng, (), 400, 4, "float32", 5, np.arange(400) % 5),
-    ]
-    expected = [model.predict(X) for model in models]
-    start, wrong = threading.Barrier(50), []
+    X = make_csr(rng, [20] * 5000, 500, "float32")
+    models = [make_model(rng, (), 500, 16, "float32"),
+              make_model(rng, (2,), 500, 4, "float64", 5, np.arange(500) % 5)]
+    expected = [model.predict(X, num_threads=4) for model in models]
+    with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
+        results = pool.starmap_async(work, [(model, X) for model in models]).get(90)
+    print(all(map(np.array_equal, results, expected)))
+"""
 
-    def work(t):
-        start.wait()
-        for model, scores in zip(models, expected, strict=True):
-            if not np.array_equal(model.predict(X, num_threads=num_threads), scores):
-                wrong.append(t)
-            row = slice(20 * t, 20 * t + 20)
-            if model.predict_row(X.indices[row], X.data[row]) != scores[t]:
-                wrong.append(t)
 
-    threads = [threading.Thread(target=work, args=(t,)) for t in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_processes_that_start_anew(tmp_path, method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} here")
+    program = tmp_path / "program.py"
+    program.write_text(START)
+    run_it = "import runpy, sys; sys.argv[0] = sys.argv[2]; runpy.run_path(sys.argv[2], run_name='__main__')"
+    assert output_of(run_it, method, program, options=("-W", "ignore")).split() == ["True"]
 
 
 # ------------------------------------------------------------------------ KeyboardInterrupt
@@ -145,7 +165,7 @@ INTERRUPT = """
 import os, signal, threading
 import numpy as np
 from strategies import csr_of, make_model
-from fastfm_c import SoftmaxLoss
+from fastfm_c import AdaGrad, SoftmaxLoss, train
 rows, values = 100_000, np.ones(100, "float32")
 indptr, indices = np.arange(0, 100 * rows + 1, 100), np.tile(np.arange(100), rows)
 X = csr_of(indptr, indices, np.tile(values, rows), (rows, 100))
@@ -170,6 +190,8 @@ print("alive", np.isfinite(model.predict(X[:10])).all())
         "model.predict(X, out=scores)",
         "model.objective(X, y, SoftmaxLoss())",
         "model.gradient(X, y, SoftmaxLoss())",
+        "AdaGrad(model, SoftmaxLoss()).partial_fit(X, y)",
+        "train(model, X, y, SoftmaxLoss(), validation_fraction=0)",
     ],
 )
 def test_a_long_call_can_be_interrupted(call):

@@ -1,13 +1,15 @@
 """How many threads are used: what was asked for, what there is, and what pays."""
 
 import os
+import threading
 
 import numpy as np
 import pytest
+from strategies import csr_of, make_csr, make_model
 from subprocesses import SETUP, output_of
 
 import fastfm_c
-from fastfm_c import _threads
+from fastfm_c import Adam, LogisticLoss, _threads
 
 HAS_OPENMP = fastfm_c.config()["openmp"]
 needs_openmp = pytest.mark.skipif(not HAS_OPENMP, reason="built without OpenMP")
@@ -166,3 +168,108 @@ show()
     assert output_of(program, OMP_NUM_THREADS="4").split() == ["4", "2", "2", "1", "3"]
     info = threadpoolctl.threadpool_info()
     assert any(library["user_api"] == "openmp" for library in info)
+
+
+# ------------------------------------------------- threads of Python that share a model or a solver
+
+
+def in_threads(n, work):
+    """Runs work(t) in n threads that start together; what they raise."""
+    start, errors = threading.Barrier(n), []
+
+    def run(t):
+        start.wait()
+        try:
+            work(t)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(t,)) for t in range(n)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return errors
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_two_hundred_threads_use_one_model(num_threads):
+    rng = np.random.default_rng(0)
+    X, y = make_csr(rng, [20] * 400, 200, "float32"), np.arange(400) % 2
+    for fields in ((), (5, np.arange(200) % 5)):
+        model = make_model(rng, (), 200, 8, "float32", *fields)
+        scores = model.predict(X, num_threads=1)
+        value, gradient = model.gradient(X, y, LogisticLoss(), num_threads=1)
+
+        def work(t, model=model, scores=scores, value=value, gradient=gradient):
+            np.testing.assert_array_equal(model.predict(X, num_threads=num_threads), scores)
+            row = slice(20 * t, 20 * t + 20)
+            assert model.predict_row(X.indices[row], X.data[row]) == scores[t]
+            if t % 4 == 0:
+                mine, other = model.gradient(X, y, LogisticLoss(), num_threads=num_threads)
+                assert mine == value
+                np.testing.assert_array_equal(other.V, gradient.V)
+
+        assert in_threads(200, work) == []
+
+
+RESIZES = 30
+
+
+@pytest.mark.parametrize("kind", ["FM", "FFM"])
+def test_a_model_is_resized_while_others_use_it(kind):
+    """Old features score as before; a call sees the model before a resize or after it, not half of both."""
+    rng = np.random.default_rng(0)
+    X, y = make_csr(rng, [10] * 300, 100, "float32"), np.arange(300) % 2
+    fields = np.arange(100 + 100 * RESIZES) % 5
+    fields[100:] = np.arange(100 * RESIZES) // 100 + 5  # new fields with every resize
+    before = () if kind == "FM" else (5, fields[:100])
+    model = make_model(rng, (), 100, 4, "float32", *before)
+    scores = model.predict(X)
+
+    def work(t):
+        if t == 0:
+            for n in range(200, 100 + 100 * RESIZES + 1, 100):
+                model.resize(n, *(() if kind == "FM" else (fields[:n],)))
+            return
+        for i in range(60):
+            wide = csr_of(X.indptr, X.indices, X.data, (300, model.n_features))
+            try:
+                if (t + i) % 2:
+                    np.testing.assert_array_equal(model.predict(wide), scores)
+                else:
+                    gradient = model.gradient(wide, y, LogisticLoss(), l2_factors=0.1)[1]
+                    assert gradient.V.shape[0] == wide.shape[1]
+                    assert np.isfinite(gradient.V).all()
+            except ValueError as error:
+                if "columns, the model has" not in str(error):
+                    raise
+
+    assert in_threads(6, work) == []
+
+
+def test_a_solver_learns_while_its_model_is_resized():
+    rng = np.random.default_rng(0)
+    X, y = make_csr(rng, [10] * 300, 100, "float32"), np.arange(300) % 2
+    solver = Adam(make_model(rng, (), 100, 4, "float32"), LogisticLoss())
+
+    def work(t):
+        if t == 0:
+            for n in range(200, 2100, 100):
+                solver.resize(n)
+        for _ in range(10):
+            wide = csr_of(X.indptr, X.indices, X.data, (300, solver.model.n_features))
+            try:
+                solver.partial_fit(wide, y)
+            except ValueError as error:
+                if "columns, the model has" not in str(error) and "was resized" not in str(error):
+                    raise
+
+    assert in_threads(4, work) == []
+    assert np.isfinite(solver.model.V).all()
+    assert np.isfinite(solver.partial_fit(csr_of(X.indptr, X.indices, X.data, (300, 2000)), y))
+
+
+def test_absurd_settings_of_threads(num_threads):
+    fastfm_c.set_num_threads(10**30)
+    assert fastfm_c.get_num_threads() >= 2**20 or not HAS_OPENMP

@@ -11,6 +11,7 @@ export OMP_WAIT_POLICY=passive # three threads on two processors would spin for 
 # As setup.py's; the numbers of both sides must be rounded alike.
 common="-std=c11 -fno-math-errno -ffp-contract=off -Wall -Wextra -Wconversion -Wshadow -Wpedantic -Werror"
 optimised="-O3"
+failing="-Dmalloc=test_malloc -Dcalloc=test_calloc" # those of test_no_memory.c
 sanitized="-g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 
 # objects <compiler> <folder> <flags for csrc> <flags for the tests>
@@ -19,7 +20,7 @@ objects()
     mkdir -p "$2"
     {
         for source in "$csrc"/kernels/*.c "$csrc"/*.c; do
-            echo "$1 $common $3 -c '$source' -o '$2/fastfm_$(basename "$source" .c).o'"
+            echo "$1 $common $3 $failing -c '$source' -o '$2/fastfm_$(basename "$source" .c).o'"
         done
         for source in "$here"/*.c; do
             echo "$1 $common $4 -c '$source' -o '$2/$(basename "$source" .c).o'"

@@ -17,6 +17,7 @@ int main(void)
     test_train_sgd();
     test_train_hostile();
     test_text();
+    test_no_memory();
     printf("scores hash %016llx\n", (unsigned long long)scores_hash);
     printf("%lld passed, %lld failed\n", (long long)n_passed, (long long)n_failed);
     return n_failed > 0;
