@@ -14,8 +14,10 @@ void normalize_row(fastfm_normalization how, const void *values, fastfm_type typ
                    void *data, fastfm_type data_type, double *linear_scale)
 {
     double largest = 0, squares = 0, length, divisor;
-    for (int64_t p = 0; p < n; p++)
-        largest = fmax(largest, fabs(real_at(values, type, p)));
+    for (int64_t p = 0; p < n; p++) { /* no fmax: gcc 12 for aarch64 fails on it */
+        const double size = fabs(real_at(values, type, p));
+        largest = size > largest ? size : largest;
+    }
     for (int64_t p = 0; p < n && largest > 0; p++)
         squares += real_at(values, type, p) / largest * (real_at(values, type, p) / largest);
     length = largest > 0 ? largest * sqrt(squares) : 1;

@@ -9,7 +9,7 @@ trap 'rm -rf "$build"' EXIT
 export OMP_WAIT_POLICY=passive # three threads on two processors would spin for each other
 
 # As setup.py's; the numbers of both sides must be rounded alike.
-common="-std=c11 -fno-math-errno -ffp-contract=off -Wall -Wextra -Wconversion -Wshadow -Wpedantic -Werror"
+common=$(tr '\n' ' ' < "$here/flags")
 optimised="-O3"
 failing="-Dmalloc=test_malloc -Dcalloc=test_calloc" # those of test_no_memory.c
 sanitized="-g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"

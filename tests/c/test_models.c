@@ -3,30 +3,13 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "hashes.h"
 #include "reference.h"
 #include "tests.h"
 
 /* Of the sum of the absolute values of all terms. Gradients of rows are added one by one. */
 static double score_tolerance(fastfm_type real) { return real == FASTFM_F32 ? 1e-5 : 1e-13; }
 static double gradient_tolerance(fastfm_type real) { return real == FASTFM_F32 ? 2e-5 : 2e-13; }
-
-uint64_t scores_hash = UINT64_C(0xcbf29ce484222325);
-
-/* FNV-1a over the scores' bits, low byte first. */
-static void hash_scores(const problem *P, const void *scores)
-{
-    const int64_t size = type_size(P->m.c.real);
-    for (int64_t i = 0; i < P->X.n_rows * P->m.c.n_outputs; i++) {
-        uint64_t bits = 0;
-        uint32_t bits32 = 0;
-        if (size == 4)
-            memcpy(&bits32, (const char *)scores + i * size, 4), bits = bits32;
-        else
-            memcpy(&bits, (const char *)scores + i * size, 8);
-        for (int64_t byte = 0; byte < size; byte++)
-            scores_hash = (scores_hash ^ ((bits >> (8 * byte)) & 0xff)) * UINT64_C(0x100000001b3);
-    }
-}
 
 static int is_close(double value, sum expected, double tolerance)
 {
@@ -128,7 +111,8 @@ static void test_case(const char *shape, const matrix *rows, kind type, int all_
     first = outputs_of(&P, 1);
     check_reference(&P, &first);
     same_by_slot(&P, &first);
-    hash_scores(&P, first.scores);
+    hash_scores(&P, &first);
+    hash_gradients(&P, &first);
     turn++;
     for (int level = 0; level < fastfm_n_levels(); level++) {
         for (int num_threads = 1; num_threads <= 3; num_threads++) {

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "hashes.h"
 #include "tests.h"
 
 #define MUTATIONS 10000
@@ -70,10 +71,11 @@ static void check_written(const fastfm_text *c)
         indptr[i + 1] = c->row_ends[i] - c->first_value;
     for (int64_t p = 0; p < nnz; p++)
         indices[p] = get_index(c->indices, c->index_type, p);
-    const fastfm_csr X = {n_rows, nnz, indptr, indices, c->data, FASTFM_I64, c->data_type};
+    const fastfm_csr X = {n_rows, nnz, indptr, indices, c->data, FASTFM_I64, c->data_type, NULL};
     char *out = (char *)exactly(32 * n_rows + 64 * nnz, 1);
     const int64_t n_bytes = fastfm_text_write(&X, 0, n_rows, c->y, NULL, 0, out);
     CHECK(n_bytes <= 32 * n_rows + 64 * nnz);
+    hash_text(out, n_bytes);
     char *tight = (char *)exactly(n_bytes, 1);
     memcpy(tight, out, (size_t)n_bytes);
     parsed again = parse(tight, n_bytes, 0, FASTFM_I64, c->data_type, 1);

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "learner.h"
+#include "hashes.h"
 #include "tests.h"
 
 #define ALL_ROWS INT64_MAX /* a batch size */
@@ -68,6 +68,7 @@ static void same_training(const problem *P, const training *t)
     learner first = learned_in_pieces(P, t);
     CHECK(first.status == FASTFM_OK);
     learner_is_finite(&first);
+    hash_learner(P, &first);
     turn++;
     for (int level = 0; level < fastfm_n_levels(); level++) {
         for (int num_threads = 1; num_threads <= 3; num_threads++) {
@@ -78,7 +79,7 @@ static void same_training(const problem *P, const training *t)
             other = learner_new(P, &t->options, t->with_scale);
             for (int pass = 0; pass < 2; pass++)
                 learner_pass(&other, P, t->rows, t->n_rows, num_threads);
-            if (!CHECK(other.status == FASTFM_OK) | !same_learners(&first, &other))
+            if (!(CHECK(other.status == FASTFM_OK) & same_learners(&first, &other)))
                 printf("    level %s, %d threads\n", fastfm_level_name(level), num_threads);
             learner_free(&other);
         }

@@ -15,7 +15,4 @@ void test_train_hostile(void);
 void test_text(void);
 void test_no_memory(void);
 
-/* Of all finite scores of test_models: equal on all platforms. */
-extern uint64_t scores_hash;
-
 #endif
