@@ -6,10 +6,13 @@ from itertools import chain
 
 import numpy as np
 
-__all__ = ["as_list", "canonical", "check_names", "columns_of", "number"]
+__all__ = ["SINGLES", "as_list", "canonical", "check_names", "columns_of", "number"]
 
 NONE = ("NoneType", "NAType", "NaTType")  # types of what is missing; pandas need not be installed
+# Types whose values `canonical` takes: where values are found by ==, Decimal(1) would be 1.
+SINGLES = frozenset([str, int, float, bool, type(None), np.float64, np.int64, np.str_])
 LISTS = (list, tuple, set, frozenset, np.ndarray)
+DATES = ": derive columns such as the weekday, or convert to str"
 
 
 def canonical(value, name):
@@ -30,6 +33,7 @@ def canonical(value, name):
         return None
     raise ValueError(
         f"column {name!r} holds {value!r}, a {kind.__name__}; expected str, bool, int, float or missing"
+        + DATES * (isinstance(value, np.datetime64) or hasattr(value, "year"))
     )
 
 
@@ -49,8 +53,10 @@ def number(value, name):
 
 def as_list(value, name):
     """The values of a list, whatever its type; a missing list is one missing value."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()  # no list if the array has no dimensions
     if isinstance(value, LISTS):
-        return value.tolist() if isinstance(value, np.ndarray) else value
+        return value
     if isinstance(value, (str, bytes)) or canonical(value, name) is not None:
         raise ValueError(f"column {name!r} holds {value!r}, expected lists of values")
     return (None,)
@@ -64,11 +70,13 @@ class Objects:
 
     def kind(self):
         """What it is taken for where nobody says: numeric, categorical or multi."""
+        if all(map(_is_missing, self.values)):
+            return "categorical"
         kinds = {kind for kind in set(map(type, self.values)) if kind.__name__ not in NONE}
         if any(issubclass(kind, LISTS) for kind in kinds):
             return "multi"
         numbers = (int, float, np.integer, np.floating)
-        if kinds and all(issubclass(kind, numbers) and kind is not bool for kind in kinds):
+        if all(issubclass(kind, numbers) and kind is not bool for kind in kinds):
             return "numeric"
         return "categorical"
 
@@ -80,6 +88,9 @@ class Objects:
             raise ValueError(
                 f"column {self.name!r} holds lists or others that cannot be compared; expected single values"
             ) from None
+        if not SINGLES.issuperset(map(type, self.values)):
+            for value in {type(value): value for value in reversed(self.values)}.values():
+                canonical(value, self.name)  # refuses some types
         codes = dict(zip(distinct, range(len(distinct)), strict=True))
         return np.fromiter(map(codes.__getitem__, self.values), np.intp, len(self.values)), distinct
 
@@ -100,7 +111,8 @@ class Numbers:
         self.name, self.values = name, values
 
     def kind(self):
-        return "categorical" if self.values.dtype.kind == "b" else "numeric"
+        no_number = self.values.dtype.kind == "b" or np.isnan(self.values).all()
+        return "categorical" if no_number else "numeric"
 
     def factorize(self):
         distinct, codes = np.unique(self.values, return_inverse=True)
@@ -118,17 +130,19 @@ class Series:
 
     def __init__(self, name, values, nw):
         self.name, self.values, self.nw = name, values, nw
-        self.holds_lists = values.dtype in (nw.List, nw.Array, nw.Struct)
 
     def kind(self):
-        if self.values.dtype.is_numeric():
-            return "numeric"
-        return "multi" if self.holds_lists else "categorical"
+        numeric = self.values.dtype.is_numeric() and not np.isnan(self._floats()).all()
+        return "numeric" if numeric else "categorical"
 
     def factorize(self):
+        try:
+            return self._factorize()
+        except Exception:  # the library's own: it cannot do this with the type of the column
+            return _python(self.name, self.values).factorize()
+
+    def _factorize(self):
         series = self.values
-        if self.holds_lists:
-            return Objects(self.name, series.to_list()).factorize()
         native = series.to_native()
         if hasattr(native, "factorize"):  # pandas and its like
             codes, distinct = native.factorize()
@@ -145,10 +159,23 @@ class Series:
     def numbers(self):
         if self.values.dtype.is_numeric():
             return _finite(self._floats(), self.name)
-        return Objects(self.name, self.values.to_list()).numbers()
+        return _python(self.name, self.values).numbers()
 
     def lists(self):
-        return Objects(self.name, self.values.to_list()).lists()
+        return _python(self.name, self.values).lists()
+
+
+def _python(name, series):
+    """A narwhals Series as Python values."""
+    try:
+        return Objects(name, series.to_list())
+    except Exception as error:  # the library's own
+        raise ValueError(f"column {name!r} holds {series.dtype}, no values of Python: {error}") from error
+
+
+def _is_missing(value):
+    number = isinstance(value, (float, np.floating))
+    return type(value).__name__ in NONE or (number and math.isnan(value))
 
 
 def _finite(values, name):
@@ -159,25 +186,27 @@ def _finite(values, name):
     return values
 
 
-def columns_of(X, names=None, *, only=False):
+def columns_of(X, names=None, *, only=False, fitted=False):
     """({name: column}, number of rows) of a DataFrame, rows as dicts, a structured or 2-d array.
 
-    With names, those columns in that order; X may have others, unless it is to have these only.
+    With names, those columns in that order; X may have others, unless it is to have these only. Once
+    fitted, a key that no row has is a missing value.
     """
     if isinstance(X, (list, tuple)) and (not X or isinstance(X[0], Mapping)):
         found, n_rows, column = _of_dicts(X)
-        absent = ()  # a key that a row does not have is a missing value
     else:
         array = isinstance(X, (list, tuple, np.ndarray))
         found, n_rows, column = (_of_array if array else _of_frame)(X)
-        absent = [name for name in names or () if name not in found]
+        fitted = False
     for name in found:
         if not isinstance(name, str):
-            raise ValueError(f"X has a column named {name!r}, expected a name that is a str")
+            hint = ": df.columns = df.columns.astype(str)" if hasattr(X, "columns") else ""
+            raise ValueError(f"X has a column named {name!r}, expected a name that is a str{hint}")
     if names is None:
         names = found
+    absent = [] if fitted else _others(names, found)
     if absent:
-        raise ValueError(f"X has no column {absent[0]!r}, expected the columns {list(names)}")
+        raise ValueError(f"X has no column {absent[0]!r}, expected the columns {_listed(names)}")
     if only:
         check_names(found, names)
     return {name: column(name) for name in names}, n_rows
@@ -185,9 +214,22 @@ def columns_of(X, names=None, *, only=False):
 
 def check_names(found, names):
     """Refuses names that are not expected."""
-    more = [name for name in found if name not in names]
+    more = _others(found, names)
     if more:
-        raise ValueError(f"X has a column {more[0]!r}, expected the columns {list(names)} only")
+        raise ValueError(
+            f"X has a column {more[0]!r}, expected the columns {_listed(names)} only; to encode some of "
+            "a table's columns, name the columns: FieldEncoder(columns=[...])"
+        )
+
+
+def _others(names, known):
+    known = set(known)
+    return [name for name in names if name not in known]
+
+
+def _listed(names):
+    names = list(names)
+    return str(names) if len(names) <= 5 else f"{names[:5]} and {len(names) - 5} more"
 
 
 def _of_dicts(rows):
@@ -213,9 +255,10 @@ def _array_column(name, values):
     if values.ndim != 1 or values.dtype.kind not in "biufUO":
         raise ValueError(
             f"column {name!r} is an array of shape {values.shape} and dtype {values.dtype}, "
-            "expected one number, bool, str or object for each row"
+            "expected one number, bool, str or object for each row" + DATES * (values.dtype.kind == "M")
         )
-    return Numbers(name, values) if values.dtype.kind in "biuf" else Objects(name, values.tolist())
+    numbers = values.dtype.kind in "biuf" and not isinstance(values, np.ma.MaskedArray)
+    return Numbers(name, values) if numbers else Objects(name, values.tolist())  # None where masked
 
 
 def _of_frame(X):
@@ -234,7 +277,7 @@ def _of_frame(X):
 
     def column(name):
         series = frame[name]
-        python = series.dtype in (nw.Object, nw.Unknown)
-        return Objects(name, series.to_list()) if python else Series(name, series, nw)
+        python = series.dtype in (nw.Object, nw.Unknown, nw.Decimal, nw.List, nw.Array, nw.Struct)
+        return _python(name, series) if python else Series(name, series, nw)
 
     return frame.columns, len(frame), column

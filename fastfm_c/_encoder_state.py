@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from ._fields import CategoricalField, MultiField, entry
-from ._specs import from_json, kind_of, resolve, to_json
+from ._specs import from_json, kind_of, plain, resolve, to_json
 from ._validation import as_fields
 from ._value_fields import HashedField, NumericField
 
@@ -23,8 +23,8 @@ def to_state(encoder):
         columns = [[name, to_json(spec)] for name, spec in pairs]
     meta = {
         "columns": columns,
-        "min_count": encoder.min_count,
-        "max_categories": encoder.max_categories,
+        "min_count": plain(encoder.min_count),
+        "max_categories": plain(encoder.max_categories),
         "missing": encoder.missing,
         "dtype": encoder._dtype.name,
         "only": encoder._only,

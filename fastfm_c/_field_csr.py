@@ -38,6 +38,8 @@ class FieldCSR(sp.csr_array):
 
     def __init__(self, *args: Any, fields: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        if self.ndim != 2:
+            raise ValueError(f"FieldCSR has the shape {self.shape}, expected 2 dimensions: rows and columns")
         self._fields = as_fields(fields, self.shape[1], None)
 
     @property

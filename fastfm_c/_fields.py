@@ -8,10 +8,11 @@ where values is None they are 1.
 
 import math
 import sys
+from collections import Counter
 
 import numpy as np
 
-from ._columns import as_list, canonical
+from ._columns import SINGLES, as_list, canonical
 
 __all__ = ["CategoricalField", "Field", "MultiField", "entry", "finite", "first_of"]
 
@@ -22,7 +23,7 @@ class Field:
     def __init__(self, name, spec):
         self.name, self.spec = name, spec
         self.own_missing = spec.missing == "own"
-        self.lookup = {}  # value to column; None is a missing value
+        self.lookup = self.lookup_row = {}  # value to column; None is a missing value
 
     def start(self, start):
         """Takes the first columns, and returns the next."""
@@ -41,7 +42,7 @@ class Field:
         """The column of each value of a table's column of single values."""
         codes, distinct = column.factorize()
         get, column_of = self.lookup.get, self.column_of
-        columns = [get(value) for value in distinct]
+        columns = [get(value) if type(value) in SINGLES else None for value in distinct]
         columns = [column_of(v) if c is None else c for v, c in zip(distinct, columns, strict=True)]
         columns.append(self.missing)  # code -1
         return np.array(columns, np.int32)[codes]
@@ -111,7 +112,13 @@ class CategoricalField(Field):
         return start
 
     def names(self):
-        return self.first_names() + [f"{self.name}={value}" for value in self.categories]
+        texts = Counter(["<unknown>", "<missing>", *map(str, self.categories)])
+
+        def text(value):
+            clashes = isinstance(value, str) and (texts[value] > 1 or value[:1] in ("'", '"'))
+            return repr(value) if clashes else str(value)
+
+        return self.first_names() + [f"{self.name}={text(value)}" for value in self.categories]
 
     def state(self):
         return {"categories": self.categories, "rare": list(self.rare.items())}
@@ -137,6 +144,10 @@ class CategoricalField(Field):
 
 class MultiField(CategoricalField):
     """Lists of categories: a column for each different one of a row, in ascending order."""
+
+    def __init__(self, name, spec):
+        super().__init__(name, spec)
+        self.lookup_row = {}  # a single value is refused, known or not
 
     def observe(self, column):
         return super().observe(column.lists()[1])

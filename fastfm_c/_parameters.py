@@ -29,7 +29,7 @@ class Parameters:
         return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters, for the next `fit`.
+        """Change parameters, for the next `fit`; `partial_fit` goes on with those of the last.
 
         Parameters
         ----------
@@ -55,7 +55,7 @@ class Parameters:
 
     def __repr__(self):
         defaults = self._defaults()
-        changed = [f"{k}={v!r}" for k, v in self.get_params().items() if v != defaults[k]]
+        changed = [f"{k}={v!r}" for k, v in self.get_params().items() if repr(v) != repr(defaults[k])]
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def __sklearn_tags__(self):

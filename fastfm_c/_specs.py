@@ -1,6 +1,7 @@
 """What a column of `FieldEncoder` can be."""
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeAlias
 
@@ -14,6 +15,8 @@ __all__ = [
     "Spec",
     "from_json",
     "kind_of",
+    "names_of",
+    "plain",
     "resolve",
     "to_json",
 ]
@@ -111,21 +114,37 @@ def resolve(spec: Any, name: str, encoder: Any) -> Spec:
     if isinstance(spec, str) and spec in SPECS:
         spec = SPECS[spec]()
     if type(spec) not in _KIND_OF:
+        is_class = isinstance(spec, type) and spec in _KIND_OF
         raise ValueError(
             f"columns[{name!r}] is {spec!r}, expected Categorical, MultiCategorical, Numeric, Hashed "
             f"or one of {', '.join(['auto', *SPECS])}"
+            + (f"; did you mean {spec.__name__}()?" if is_class else "")
         )
     inherited = [f.name for f in fields(spec) if hasattr(encoder, f.name) and getattr(spec, f.name) is None]
     spec = replace(spec, **{key: getattr(encoder, key) for key in inherited})
     for key, value in asdict(spec).items():
         argument = key if key in inherited else f"{key} of column {name!r}"
         if key in ("min_count", "n_bits") or (key in ("bins", "max_categories") and value is not None):
-            as_count(value, argument)
+            spec = replace(spec, **{key: as_count(value, argument)})
         elif key in _CHOICES and value not in _CHOICES[key]:
             raise ValueError(f"{argument} must be one of {_CHOICES[key]}, got {value!r}")
     if isinstance(spec, Hashed) and spec.n_bits > MOST_BITS:
         raise ValueError(f"n_bits of column {name!r} must be at most {MOST_BITS}, got {spec.n_bits}")
     return spec
+
+
+def names_of(columns: Any) -> list[str]:
+    """The names in the encoder's parameter `columns`, checked."""
+    try:
+        names = list(columns) if len(columns) and not isinstance(columns, (str, Set)) else []
+    except TypeError:
+        names = []
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError(
+            "columns must name one column at least, in a list of str without duplicates or a dict of str to "
+            f"column type, got {columns!r}"
+        )
+    return names
 
 
 def kind_of(spec: Spec) -> str:
@@ -135,7 +154,14 @@ def kind_of(spec: Spec) -> str:
 
 def to_json(spec: Spec | str) -> Any:
     """As JSON values."""
-    return spec if isinstance(spec, str) else {"kind": kind_of(spec), **asdict(spec)}
+    if isinstance(spec, str):
+        return spec
+    return {"kind": kind_of(spec)} | {key: plain(value) for key, value in asdict(spec).items()}
+
+
+def plain(value: Any) -> Any:
+    """A parameter as JSON has it: integers of NumPy, too, are int."""
+    return operator.index(value) if hasattr(value, "__index__") else value
 
 
 def from_json(stored: Any, name: str) -> Spec | str:

@@ -44,35 +44,43 @@ def bin_edges(values: np.ndarray, bins: int) -> list[float]:
         if last + 1 == len(distinct):
             break
         first, done = last + 1, int(ends[last])
-        edges.append(float(distinct[first]))
+        edges.append(float(distinct[first]) + 0.0)  # -0.0 is 0.0
     return edges
 
 
 class NumericField(Field):
-    """The standardised value, or the bin that it is in; both stay as they were first fitted."""
+    """The standardised value, or the bin that it is in, as learned from the first table with numbers."""
 
     def __init__(self, name, spec):
         super().__init__(name, spec)
         self.bins, self.first = spec.bins, None
-        self.mean, self.scale, self.edges = 0.0, 1.0, []
+        self.mean, self.scale, self.edges, self.learned = 0.0, 1.0, [], False
 
     def observe(self, column):
-        if self.first is not None:
-            return None
+        if self.learned:
+            return np.empty(0)
         numbers = column.numbers()
-        return numbers[~np.isnan(numbers)]
+        numbers = numbers[~np.isnan(numbers)]
+        if self.bins is not None and not len(numbers):
+            raise ValueError(f"column {self.name!r} holds no number to make bins of")
+        return numbers
 
     def grow(self, observed, start):
-        if observed is None:
+        if len(observed):
+            self._learn(observed)
+        if self.first is not None:
             return start
         self.first = start
-        if len(observed) and self.bins is not None:
+        return start + self._size()
+
+    def _learn(self, observed):
+        self.learned = True
+        if self.bins is not None:
             self.edges = bin_edges(observed, self.bins)
-        elif len(observed):
+        else:
             unit = float(np.abs(observed).max()) or 1.0  # squares of large numbers would overflow
             self.mean = float((observed / unit).mean()) * unit
             self.scale = float((observed / unit).std()) * unit or 1.0
-        return start + self._size()
 
     def _size(self):
         return 1 if self.bins is None else len(self.edges) + 1
@@ -114,12 +122,14 @@ class NumericField(Field):
         return self.first_names() + bins
 
     def state(self):
-        return {"mean": self.mean, "scale": self.scale, "edges": self.edges}
+        return {"mean": self.mean if self.learned else None, "scale": self.scale, "edges": self.edges}
 
     def restore(self, state, columns):
         edges = entry(state, "edges", list)
-        for name in ("mean", "scale"):
-            setattr(self, name, finite(entry(state, name, (int, float)), name))
+        mean = entry(state, "mean", (int, float, type(None)))  # None if there was no number yet
+        self.learned = mean is not None or self.bins is not None
+        self.mean = finite(mean or 0, "mean")
+        self.scale = finite(entry(state, "scale", (int, float)), "scale")
         self.edges = [finite(edge, "edges") for edge in edges]
         if self.scale <= 0 or any(high <= low for low, high in pairwise(self.edges)):
             raise ValueError("scale must be > 0 and edges must ascend")

@@ -1,16 +1,17 @@
 """`FieldEncoder`: tables to CSR matrices that know their fields."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ._columns import check_names, columns_of
+from ._columns import SINGLES, check_names, columns_of
 from ._encoder_state import KINDS, from_state, to_state
 from ._field_csr import FieldCSR, assemble
 from ._parameters import Parameters
-from ._specs import Categorical, Hashed, MultiCategorical, Numeric, Spec, kind_of, resolve
+from ._specs import Categorical, Hashed, MultiCategorical, Numeric, Spec, kind_of, names_of, resolve
 from ._validation import as_fields
 
 __all__ = ["Categorical", "FieldEncoder", "Hashed", "MultiCategorical", "Numeric"]
@@ -24,7 +25,8 @@ class FieldEncoder(Parameters):
     A table is a DataFrame (pandas, polars, pyarrow and others, by narwhals: extra ``[dataframe]``), a list
     of dicts, a structured array, or a two-dimensional array_like with columns named "x0", "x1", ...; the
     same values give the same matrix from each. Values are the same category if Python's ``==`` says so:
-    3, 3.0 and ``np.int64(3)`` are. None, NaN, NaT, ``pandas.NA``, nulls and absent keys are missing.
+    3, 3.0 and ``np.int64(3)`` are; a value is a str, bool, int or float, all others (Decimal, dates) are
+    refused. None, NaN, NaT, ``pandas.NA``, nulls, masked values and absent keys are missing.
 
     Each field begins with a feature for unknown values: those not seen by `fit`, those too rare there,
     and missing ones unless ``missing="own"``. Categories follow, numbers before strings, ascending.
@@ -33,16 +35,17 @@ class FieldEncoder(Parameters):
     ----------
     columns : mapping of str to column type, or sequence of str, optional
         The columns to encode, in this order; a table may have others. A type is `Categorical`,
-        `MultiCategorical`, `Numeric` or `Hashed`, or "categorical", "multi", "numeric" or "hashed" for
-        one with its defaults, or "auto": lists are multi, numbers (integers, too) numeric, all else is
-        categorical. Default: all columns, by "auto", and a table must have these and no others.
+        `MultiCategorical`, `Numeric` or `Hashed` of `fastfm_c.encoding`, or "categorical", "multi",
+        "numeric" or "hashed" for one with its defaults, or "auto": lists are multi, numbers (integers,
+        too) numeric, all else, such as a column whose values are all missing, is categorical. Default:
+        all columns, by "auto", and a table must have these and no others.
     min_count : int
         Of `Categorical` columns that do not say.
     max_categories : int, optional
-        Likewise.
+        Likewise. A column that has so many takes no more in `partial_fit`.
     missing : {"unknown", "own"}
         Of columns that do not say: whether missing values share the unknown feature of their field or
-        have one of their own, which then comes second.
+        have one of their own, which then comes second: the better choice with bins.
     dtype : {"float32", "float64"}
         Of the matrix.
 
@@ -56,6 +59,11 @@ class FieldEncoder(Parameters):
         How many columns that are.
     unknown_counts_ : dict of str to int
         For each column how many values of the last `transform` went to the unknown feature.
+
+    Notes
+    -----
+    `set_params` after `fit` acts on the next `fit`, not on `partial_fit`. There is no `set_output`, since
+    a sparse matrix comes out.
 
     Examples
     --------
@@ -74,6 +82,13 @@ class FieldEncoder(Parameters):
     {'colour': 1, 'size': 1}
     >>> encoder.encode_row({"colour": "red", "size": 3.0})
     (array([2, 4], dtype=int32), array([1., 1.], dtype=float32))
+
+    Types of columns that say more than a name:
+
+    >>> from fastfm_c.encoding import Numeric
+    >>> encoder = FieldEncoder({"size": Numeric(bins=10, missing="own")}).fit(rows)
+    >>> encoder.get_feature_names_out().tolist()
+    ['size=<unknown>', 'size=<missing>', 'size=[-inf, 3.0)', 'size=[3.0, inf)']
     """
 
     def __init__(
@@ -121,7 +136,8 @@ class FieldEncoder(Parameters):
         """Learn new categories: features are appended, those there stay what they are.
 
         Values seen before but too rare count on. Means, standard deviations, bins and the types of
-        columns stay as first fitted. A model follows with ``model.resize``. The first call is `fit`.
+        columns stay as first fitted; mean and standard deviation wait for the first number. A model
+        follows with ``model.resize``. The first call is `fit`.
 
         Parameters
         ----------
@@ -203,10 +219,10 @@ class FieldEncoder(Parameters):
         for field in self._fitted():
             value = row.get(field.name)
             try:
-                column = field.lookup.get(value)
+                column = field.lookup_row.get(value)
             except TypeError:  # a list
                 column = None
-            if column is not None:
+            if column is not None and type(value) in SINGLES:
                 indices.append(column)
                 values.append(1.0)
             else:
@@ -219,6 +235,9 @@ class FieldEncoder(Parameters):
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the features, such as ``colour=red``, ``colour=<unknown>``, ``size=[1.0, 2.0)``, ``ip#3``.
+
+        No two are equal: a str is in quotes where it would share the name of another feature, and so are
+        the columns where they would.
 
         Parameters
         ----------
@@ -233,6 +252,10 @@ class FieldEncoder(Parameters):
         names = np.empty(len(self.fields_), object)
         for f, field in enumerate(fields):
             names[self.fields_ == f] = field.names()
+        if len(set(names)) < len(names):  # "a=b=c" of "a" and of "a=b"
+            for j, f in enumerate(self.fields_):
+                column = fields[f].name
+                names[j] = repr(column) + names[j][len(column) :]
         return names
 
     def _fitted(self):
@@ -244,10 +267,8 @@ class FieldEncoder(Parameters):
     def _read(self, X, fields=None):
         """Columns by name, and the number of rows; for a fit or, with fields, as fitted."""
         if fields is not None:
-            return columns_of(X, [field.name for field in fields], only=self._only)
-        if self.columns is not None and (isinstance(self.columns, str) or not len(self.columns)):
-            raise ValueError(f"columns must name one column at least, got {self.columns!r}")
-        return columns_of(X, None if self.columns is None else list(self.columns))
+            return columns_of(X, [field.name for field in fields], only=self._only, fitted=True)
+        return columns_of(X, None if self.columns is None else names_of(self.columns))
 
     def _fit(self, columns, n_rows):
         dtype = np.dtype(self.dtype)
@@ -289,6 +310,9 @@ class FieldEncoder(Parameters):
             for field, part in zip(fields, parts, strict=True)
         }
         return assemble(parts, n_rows, self.fields_, self._dtype)
+
+    def __copy__(self):
+        return copy.deepcopy(self)  # partial_fit changes the fields in place
 
     def _to_state(self):
         return to_state(self)

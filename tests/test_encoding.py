@@ -101,7 +101,7 @@ def test_as_the_specification_says(train, rows, min_count, most, missing, scale,
         "x": Numeric(missing=missing),
         "q": Numeric(bins=bins, missing=missing),
     }
-    train = [{"x": 2.0, "q": 2}, *train]  # a mean needs a number
+    train = [{"c": None, "m": None, "x": 2.0, "q": 2}, *train]  # a mean needs a number, a fit all keys
     encoder = FieldEncoder(columns, dtype="float64").fit(train)
     for table in (train, rows):
         wanted, fields = encode(table, columns, train)
@@ -123,7 +123,7 @@ def test_columns_by_default():
     ]
     names = FieldEncoder().fit(rows).get_feature_names_out().tolist()
     assert [name for name in names if "<unknown>" not in name] == (
-        ["s=a", "s=b", "b=False", "b=True", "i", "f", "l=p", "l=q", "mix=1", "mix=1", "bn=True"]
+        ["s=a", "s=b", "b=False", "b=True", "i", "f", "l=p", "l=q", "mix=1", "mix='1'", "bn=True"]
     )
     rows = [{k: v for k, v in row.items() if k != "mix"} for row in rows]
     wanted = FieldEncoder().fit_transform(rows)

@@ -27,7 +27,7 @@ FRAME = pd.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0]})
         ({"columns": {"c": "categorical"}}, r"X has no column 'c', expected the columns \['c'\]"),
         ({"columns": ["a", "z"]}, "X has no column 'z'"),
         ({"columns": {}}, "columns must name one column at least"),
-        ({"columns": "a"}, "columns must name one column at least, got 'a'"),
+        ({"columns": "a"}, "columns must name one column at least, .* got 'a'"),
         ({"columns": {"a": "text"}}, r"columns\['a'\] is 'text', expected Categorical"),
         ({"columns": {"a": Numeric}}, r"columns\['a'\] is .* one of auto, categorical"),
         ({"columns": {"a": None}}, r"columns\['a'\] is None"),
@@ -82,7 +82,7 @@ def test_bad_parameters(options, message):
         ),
         (pa.table({"t": pa.array([5], pa.duration("s"))}), "column 't' holds datetime.timedelta"),
         (pa.table({"t": pa.array([b"x"])}), "column 't' holds b'x', a bytes"),
-        (pl.DataFrame({"t": [{"a": 1}]}), "column 't' holds {'a': 1}, a dict"),
+        (pl.DataFrame({"t": [{"a": 1}]}), "column 't' holds lists or others"),
         ([{"t": {"a": 1}}], "column 't' holds lists or others"),
         ([{"t": ("a", {"b"})}], "column 't' holds lists or others"),
         ([{"t": Decimal(3)}], "column 't' holds Decimal"),
@@ -201,7 +201,8 @@ except ImportError as error:
     assert message.endswith("DataFrames need narwhals: pip install 'fastfm-c[dataframe]'")
 
 
-ENCODER = FieldEncoder(TYPES | {"size": Numeric(bins=2), "hash": Hashed(2)}, min_count=2).fit(ROWS)
+ENCODER = FieldEncoder(TYPES | {"size": Numeric(bins=2), "hash": Hashed(2)}, min_count=2)
+ENCODER.fit([row | {"hash": None} for row in ROWS])
 
 
 def state():

@@ -89,6 +89,12 @@ def test_bad_fields(fields):
         matrix(fields=fields)
 
 
+@pytest.mark.skipif(sp.csr_array([1]).ndim == 2, reason="this SciPy makes one row of it")
+def test_one_dimension():
+    with pytest.raises(ValueError, match=r"FieldCSR has the shape \(3,\), expected 2 dimensions"):
+        FieldCSR([1, 2, 3], fields=[0, 0, 0])
+
+
 def test_a_model_reads_it():
     X = matrix()
     model = FFM.random(X.fields, 2, rng=0, dtype="float64")
