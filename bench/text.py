@@ -71,7 +71,7 @@ def _writing(split, path: str) -> list[dict]:
         dump_libsvm(X, split.y[: X.shape[0]], target)
         seconds = time.perf_counter() - start
         records.append({"values": what, "bytes_per_s": Path(target).stat().st_size / seconds})
-    dump_libffm(split.X, split.y, split.fields, path + ".ffm")
+    dump_libffm(split.X, split.y, path + ".ffm", fields=split.fields)
     Path(path + ".random").unlink()
     rows = [[r["values"], f"{r['bytes_per_s'] / 1e6:.0f}"] for r in records]
     print_table("dump_libsvm, one thread", ["values", "MB/s"], rows)

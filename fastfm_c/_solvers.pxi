@@ -257,7 +257,7 @@ cdef class _Solver:
     def _measure_scale(self, _TrainingRows data not None):
         """Learn in units of the largest |x| that each column has here, before the first step."""
         self.require_state()
-        if self.c.n_steps or not self.has_scale():
+        if data.rows is None or self.c.n_steps or not self.has_scale():
             return
         self.scale = column_scale(data.rows.indptr, data.rows.indices, data.rows.data,
                                   self.trained.c.n_features, self.trained.dtype, data.targets.weight)
@@ -291,6 +291,8 @@ cdef class _Solver:
         cdef int64_t batch_size = min(self.c.batch_size, max(n_rows, 1))
         step = (step + batch_size - 1) // batch_size * batch_size
         self.require_state()
+        if data.rows is None:
+            raise TypeError("data was made without its rows")
         self.fit_state()
         self.c.normalize = self.trained.how
         self.note_scale(data.largest)
@@ -352,13 +354,21 @@ cdef bint fit_each_other(_Model model, list states, scale) except -1:
             and all([np.shape(state[2]) == np.shape(model._V) for state in states]))
 
 
-def _restore_solver(create, model, loss, options, progress):
-    cdef _Solver solver = create(model, loss, **options)
+def _restore_solver(create, _Model model not None, loss, options, progress):
+    """A solver as it was. What lies in read-only memory, where joblib maps files, is copied: the solver
+    writes to it. The model stays the same object, which others may have too."""
+    kind, (w0, w, V, *fields), normalize = model.__reduce__()
+    # Made for no features, so that no fresh state is filled to be thrown away.
+    empty = [np.compress([], p, axis=w.ndim - 1) for p in (w, V)]
+    cdef _Solver solver = create(kind(w0, *empty, *[f[:0] for f in fields], normalize=normalize), loss, **options)
+    if not (w.flags.writeable and V.flags.writeable):
+        model.grow(model.c.n_features, model._fields, 0, None)
+    solver.trained = model
     solver.c.n_steps, solver.passes, solver.rng, states, scale = progress
     solver.states = []
     for arrays in states:
         own = [writable(as_parameter(a, model.dtype, np.shape(p), "state"))
-               for a, p in zip(arrays, solver.trained.parameters(), strict=True)]
+               for a, p in zip(arrays, model.parameters(), strict=True)]
         solver.states.append(tuple(own))
     if scale is not None:
         scale = writable(as_parameter(scale, model.dtype, (model.n_features,), "scale"))

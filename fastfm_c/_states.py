@@ -56,7 +56,10 @@ class Writer:
         if isinstance(obj, dict) and not path:
             return {"kind": "dict", "items": {name: self._item(name, item) for name, item in obj.items()}}
         if kind not in _HOMES or type(obj) is not _class_of(kind):
-            raise ValueError(f"obj is a {type(obj).__module__}.{kind}; can save {', '.join(_HOMES)}")
+            hint = ""
+            if kind == "Pipeline":
+                hint = "; save its steps: save({'encoder': pipe[0], 'model': pipe[-1]}, path)"
+            raise ValueError(f"obj is a {type(obj).__module__}.{kind}; can save {', '.join(_HOMES)}{hint}")
         if id(obj) in self._models:
             return {"same_as": self._models[id(obj)][0]}
         state: dict[str, Any] = {"kind": kind}

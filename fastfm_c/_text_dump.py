@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from fastfm_c._core import _text_of
@@ -27,7 +28,7 @@ def dump_libsvm(X: Any, y: ArrayLike, path: Any, *, zero_based: bool = False) ->
         Is overwritten. ``.gz``, ``.bz2``, ``.xz`` and ``.zst`` are compressed.
     zero_based : bool, default False
         Whether the first column gets index 0. LIBSVM's own files begin with 1; with 0, a file without values
-        in the first column needs ``load_libsvm(zero_based=True)``.
+        in the first column needs ``load_libsvm(zero_based=True)``: give it for test files.
 
     Returns
     -------
@@ -57,15 +58,16 @@ def dump_libsvm(X: Any, y: ArrayLike, path: Any, *, zero_based: bool = False) ->
     _dump(X, y, None, path, first_index)
 
 
-def dump_libffm(X: Any, y: ArrayLike, fields: ArrayLike, path: Any) -> None:
+def dump_libffm(X: Any, y: ArrayLike, path: Any, fields: ArrayLike | None = None) -> None:
     """Write rows and their fields as text that `load_libffm` reads back to the bit.
 
     Parameters
     ----------
     X, y, path
         As for `dump_libsvm`.
-    fields : array_like of shape (n_features,)
-        Of each column; those of columns without values are not written.
+    fields : array_like of shape (n_features,), optional
+        Of each column; those of columns without values are not written. Default: ``X.fields``, which
+        `FieldEncoder` and `load_libffm` give.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def dump_libffm(X: Any, y: ArrayLike, fields: ArrayLike, path: Any) -> None:
     Raises
     ------
     ValueError
-        As for `dump_libsvm`; for fields that do not fit X.
+        As for `dump_libsvm`; for fields that do not fit X, or are absent.
 
     Examples
     --------
@@ -85,10 +87,14 @@ def dump_libffm(X: Any, y: ArrayLike, fields: ArrayLike, path: Any) -> None:
     >>> from fastfm_c import dump_libffm
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "rows.txt")
-    ...     dump_libffm(csr_array(np.array([[0.5, 0, 2]])), [1], [0, 0, 1], path)
+    ...     dump_libffm(csr_array(np.array([[0.5, 0, 2]])), [1], path, fields=[0, 0, 1])
     ...     print(path.read_text(), end="")
     1 0:0:0.5 1:2:2
     """
+    if fields is None and sp.issparse(X):  # a DataFrame may have such a column
+        fields = getattr(X, "fields", None)
+    if fields is None:
+        raise ValueError("fields is None and X has none, expected the field of each column")
     _dump(X, y, fields, path, 0)
 
 

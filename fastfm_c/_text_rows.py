@@ -8,8 +8,9 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
 from fastfm_c._core import _TextRows
+from fastfm_c._field_csr import FieldCSR
 from fastfm_c._text_fields import Columns, FieldTable
-from fastfm_c._text_files import Place, open_text, whole_lines
+from fastfm_c._text_files import Place, can_be_read_again, is_file, open_text, whole_lines
 from fastfm_c._validation import as_count
 
 INDEX_LIMIT = 1 << 60
@@ -50,7 +51,7 @@ def parse(source: Any, rows: _TextRows, table: FieldTable | Columns | None = Non
         for buffer, n_bytes in whole_lines(file, place):
             parsed = rows.parse(buffer, n_bytes)
             if isinstance(parsed, tuple):
-                raise place.fault(*parsed)
+                raise place.fault(*parsed, table is not None)
             if table is not None:
                 table.add(rows, place)
             place.line += parsed
@@ -66,11 +67,18 @@ def shift_of(rows: _TextRows, first_index: int | None, n_features: int | None) -
     return int(rows.least > 0)
 
 
-def csr(indptr: NDArray, indices: NDArray, data: NDArray, n_features: int) -> csr_array:
-    """With int32 indices if they fit, else int64."""
+def csr(
+    indptr: NDArray,
+    indices: NDArray,
+    data: NDArray,
+    n_features: int,
+    fields: NDArray[np.int32] | None = None,
+) -> csr_array:
+    """With int32 indices if they fit, else int64; a FieldCSR if there are fields."""
     index = np.int32 if max(n_features, indptr[-1]) <= np.iinfo(np.int32).max else np.int64
     arrays = data, indices.astype(index, copy=False), indptr.astype(index)
-    return csr_array(arrays, shape=(len(indptr) - 1, n_features))
+    shape = len(indptr) - 1, n_features
+    return csr_array(arrays, shape=shape) if fields is None else FieldCSR(arrays, shape=shape, fields=fields)
 
 
 class TextBlocks:
@@ -93,6 +101,7 @@ class TextBlocks:
     def __init__(self, source: Any, rows: int, dtype: DTypeLike, num_threads: int | None):
         self._source, self._rows = source, as_count(rows, "rows")
         self._dtype, self._num_threads = dtype, num_threads
+        self._can_be_read_again = can_be_read_again(source)
         self._start: int | None = None
         self._is_read = False
         self._first_index = 0
@@ -100,13 +109,12 @@ class TextBlocks:
 
     def _parse(self, rows: _TextRows, table: FieldTable | Columns | None) -> Iterator[None]:
         """Append all rows; a file object is read from where it was at first."""
-        if hasattr(self._source, "readinto"):
-            if not self._is_read:
-                self._start = self._source.tell() if self._source.seekable() else None
-            elif self._start is None:
-                raise ValueError("the file is not seekable, and so cannot be read a second time")
-            else:
-                self._source.seek(self._start)
+        if self._is_read and not self._can_be_read_again:
+            raise ValueError("path is not seekable, and so cannot be read a second time")
+        if is_file(self._source) and self._can_be_read_again:
+            if self._start is None:
+                self._start = self._source.tell()
+            self._source.seek(self._start)
         self._is_read = True
         return parse(self._source, rows, table)
 
@@ -114,6 +122,9 @@ class TextBlocks:
         self, has_fields: bool, first_index: int | None, n_features: int | None
     ) -> tuple[_TextRows, FieldTable]:
         """Read all of the file and keep no rows."""
+        if not self._can_be_read_again:
+            wanted = "fields" if has_fields else "n_features and zero_based"
+            raise ValueError(f"path is not seekable, and so can be read only once: give {wanted}")
         rows = new_rows(has_fields, self._dtype, first_index, n_features, self._num_threads)
         table, n_rows = FieldTable(), 0
         for _ in self._parse(rows, table if has_fields else None):
@@ -138,7 +149,7 @@ class TextBlocks:
         if n_rows == 0:
             return
         indptr, indices, data, y = rows.take(n_rows)
-        X = csr(indptr, indices, data, self.n_features)
+        X = csr(indptr, indices, data, self.n_features, self.fields)
         if n_rows <= self._rows:
             yield X, y
             return

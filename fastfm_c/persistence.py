@@ -1,11 +1,11 @@
 """Models, solvers, estimators and encoders in files: safetensors with JSON, no pickle."""
 
 import contextlib
+import errno
 import json
 import os
 import secrets
 import stat
-from pathlib import Path
 from typing import Any
 
 from . import _safetensors
@@ -18,11 +18,11 @@ _FORMAT = "fastfm_c"
 _SCHEMA_VERSION = "1"  # a reader refuses all others, so it changes whenever a state has a new member
 
 
-def save(obj: Any, path: str | os.PathLike[str]) -> None:
+def save(obj: Any, path: str | bytes | os.PathLike[Any]) -> None:
     """Write a model, a solver, an estimator or an encoder to a file.
 
     The file is in the safetensors format, so other programs can read its arrays. It is written beside `path`,
-    as ``<name>.<random>.tmp``, and takes its place when all is on the disk: at any moment there is the old
+    as ``fastfm_c-<random>.tmp``, and takes its place when all is on the disk: at any moment there is the old
     file or the new one. If the process is killed, the temporary file may be left; it can be deleted.
 
     Parameters
@@ -31,7 +31,7 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
         A solver comes with its model, its loss and the state of its random numbers: it goes on to the same
         bits. An estimator comes with its parameters and what a fit left. The keys of a dict are strings that
         can name a variable; a model that occurs twice in it is one model after loading, too.
-    path : str or PathLike
+    path : str, bytes or PathLike
         A file there keeps its permissions, and a link its place.
 
     Raises
@@ -40,8 +40,8 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
         For an object of another type, and for an estimator with parameters that a file cannot hold, such as
         a function.
     OSError
-        When the file cannot be written; what was there before still is. On Windows that is so, too, while
-        the file is mapped by any process: see `load`.
+        When the file cannot be written, or is a folder, a pipe or a device; what was there before still is.
+        On Windows that is so, too, while the file is mapped by any process: see `load`.
 
     Examples
     --------
@@ -61,36 +61,51 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
         "library_version": __version__,
         "object": json.dumps(writer.state(obj), allow_nan=False),
     }
-    path = Path(os.path.realpath(path))
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
+    target, mode = _target(path)
+    folder = os.path.dirname(target)
+    temporary = os.path.join(folder, f"fastfm_c-{secrets.token_hex(8)}.tmp")  # short: long names work too
     try:
         with open(temporary, "xb") as file:
-            with contextlib.suppress(FileNotFoundError):
-                os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
+            if mode is not None:
+                os.chmod(temporary, mode)
             _safetensors.write(file, writer.tensors, metadata)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary)
         raise
     with contextlib.suppress(OSError):  # not every system opens folders
-        folder = os.open(path.parent, os.O_RDONLY)
+        opened = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            os.fsync(opened)
         finally:
-            os.close(folder)
+            os.close(opened)
 
 
-def load(path: str | os.PathLike[str], mmap: bool = True) -> Any:
+def _target(path: Any) -> tuple[str, int | None]:
+    """Where the file itself is or will be, links followed, and the permissions of the one that is there."""
+    path = os.fsdecode(path)
+    if os.path.basename(path) in ("", os.curdir, os.pardir):
+        raise IsADirectoryError(errno.EISDIR, "path names no file", path)
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return os.path.realpath(path), None
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "path is there and no regular file", path)
+    return os.path.realpath(path), stat.S_IMODE(mode)
+
+
+def load(path: str | bytes | os.PathLike[Any], mmap: bool = True) -> Any:
     """Read what `save` wrote.
 
     Nothing in a file chooses code to run: a file from anywhere gives an object of a known type, or an error.
 
     Parameters
     ----------
-    path : str or PathLike
+    path : str, bytes or PathLike
     mmap : bool, default True
         Models share their `w` and `V` with the file: loading takes the same short time for any size, and
         all processes that map a file share one copy of it in memory. Such a model, also that of an
@@ -124,7 +139,7 @@ def load(path: str | os.PathLike[str], mmap: bool = True) -> Any:
     AdaGrad(FM(n_features=4, n_factors=2, dtype=float32), LogisticLoss(), learning_rate=0.05, \
 l2_linear=0.0, l2_factors=0.0, batch_size=256, initial_accumulator=1.0)
     """
-    path, writer = os.fspath(path), ""
+    path, writer = os.fsdecode(path), ""
     try:
         tensors, metadata = _safetensors.read(path, mmap)
         if metadata.get("format") != _FORMAT:

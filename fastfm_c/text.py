@@ -33,17 +33,19 @@ def load_libsvm(
     """Read rows from a text file of lines ``label index:value index:value ...``.
 
     Blanks or tabs separate; ``#`` starts a comment; blank lines are skipped. Values keep the order of the
-    file, and an index that a line repeats stays repeated: the library sums it. ``qid:`` is refused.
+    file, and an index that a line repeats stays repeated: the library sums it. ``qid:`` is refused, and so is
+    a line of 1 GiB or more.
 
     Parameters
     ----------
     path : path or binary file
-        May be compressed by gzip, bzip2, xz or zstd (Python 3.14, or the zstandard package). A file object
-        is read as it is.
+        May be a pipe, and compressed by gzip, bzip2, xz or zstd (Python 3.14, or the zstandard package). A
+        file object is read as it is: open a compressed one with ``gzip.open`` or its like.
     n_features : int, optional
         Default: as many as the largest index needs. Test rows want the number of the training rows.
     zero_based : bool or "auto"
-        Whether the first column has index 0. "auto": if index 0 occurs.
+        Whether the first column has index 0. "auto": if index 0 occurs. Give it for test files, in which 0
+        may be absent by chance, so that their columns are those of the training rows.
     dtype : float32 or float64
         Of X. Numbers are rounded to the nearest float64, then to dtype.
     num_threads : int, optional
@@ -103,14 +105,16 @@ def load_libffm(
         As for `load_libsvm`.
     n_features : int, optional
         Default: as many as the largest index needs, at most 2^26; more only if asked for, since `fields`
-        and a model have an entry for each.
+        and a model have an entry for each. While the file is read, tables take up to 25 bytes for each
+        feature below the largest one.
     on_field_conflict : "error" or "split"
         What to do with a feature that occurs in two fields. "split" gives each pair of feature and field a
         column of its own, numbered in the order of the file: so read all rows from one file.
 
     Returns
     -------
-    X : csr_array of shape (n_rows, n_features)
+    X : FieldCSR of shape (n_rows, n_features)
+        A csr_array with `fields`, where `FFMClassifier` and `FFMRegressor` find them.
     y : float64 array of shape (n_rows,)
     fields : int32 array of shape (n_features,)
         Of each column of X; 0 where it does not occur.
@@ -144,7 +148,7 @@ def load_libffm(
         pass
     fields = table.fields(rows.largest + 1 if n_features is None else n_features)
     indptr, indices, data, y = rows.arrays()
-    return csr(indptr, indices, data, len(fields)), y, fields
+    return csr(indptr, indices, data, len(fields), fields), y, fields
 
 
 def iter_libsvm(
@@ -163,7 +167,8 @@ def iter_libsvm(
     Parameters
     ----------
     path, n_features, zero_based, dtype, num_threads
-        As for `load_libsvm`. A file object is read again from where it stands, and so must be seekable.
+        As for `load_libsvm`. A file object is read again from where it stands, and so must be seekable; a
+        pipe or the like is read once, and needs `n_features` and `zero_based`.
     rows : int
         Of each block; the last one may have fewer.
 
@@ -212,7 +217,7 @@ def iter_libffm(
     Parameters
     ----------
     path, rows, dtype, num_threads
-        As for `iter_libsvm`.
+        As for `iter_libsvm`. A pipe needs `fields`.
     fields : array_like of shape (n_features,), optional
         The field of each feature. Every value of the file must be in its feature's field.
     n_features : int, optional
@@ -221,7 +226,8 @@ def iter_libffm(
     Returns
     -------
     TextBlocks
-        Each iteration over it reads the file and yields ``(X, y)``; ``.fields`` has the fields.
+        Each iteration over it reads the file and yields ``(X, y)``, X a FieldCSR; ``.fields`` has the
+        fields.
 
     Raises
     ------

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from estimators import ALL, CLASSIFIERS, planted, scores_of
+from sklearn.pipeline import make_pipeline
 from subprocesses import run
 
-from fastfm_c import FM, _safetensors, load, save
+from fastfm_c import FM, FieldEncoder, _safetensors, load, save
 from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegressor
 
 LABELS = {
@@ -251,3 +252,11 @@ def test_a_mapped_estimator_goes_on_learning(path, mmap):
         again = load(path, mmap)
         again.set_params(solver="sgd", max_iter=1).fit(X, y)
         assert path.read_bytes() == data
+
+
+def test_a_pipeline_is_saved_in_steps(path):
+    pipe = make_pipeline(FieldEncoder().fit([{"a": 1}]), FMRegressor())
+    with pytest.raises(ValueError, match=r"save\(\{'encoder': pipe\[0\], 'model': pipe\[-1\]\}, path\)$"):
+        save(pipe, path)
+    save({"encoder": pipe[0], "model": pipe[-1]}, path)
+    assert [*load(path)] == ["encoder", "model"]

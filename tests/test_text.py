@@ -184,7 +184,7 @@ def test_round_trip_to_the_bit(tmp_path_factory, X, labels, chunk):
         X = csr_array((X.data, X.indices, X.indptr), shape=(X.shape[0], n_features))
         dump_libsvm(X, y, path)
         A, a = load_libsvm(path, n_features=n_features, dtype=X.dtype, zero_based=False)
-        dump_libffm(X, y, fields, path)
+        dump_libffm(X, y, path, fields=fields)
         B, b, its = load_libffm(path, n_features=n_features, dtype=X.dtype)
     for Z, z in ((A, a), (B, b)):
         assert same_array(Z.data, X.data)

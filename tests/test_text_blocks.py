@@ -1,4 +1,4 @@
-"""Files of text: compressed ones, streams, blocks of rows for ``partial_fit``."""
+"""Files of text: compressed ones, blocks of rows for ``partial_fit``."""
 
 import bz2
 import gzip
@@ -15,12 +15,15 @@ from fastfm_c import (
     AdaGrad,
     LogisticLoss,
     _text_files,
+    dump_libffm,
     dump_libsvm,
     iter_libffm,
     iter_libsvm,
     load_libffm,
     load_libsvm,
 )
+from fastfm_c._field_csr import FieldCSR
+from fastfm_c.sklearn import FFMClassifier
 
 
 @pytest.mark.parametrize(("suffix", "module"), [("gz", gzip), ("bz2", bz2), ("xz", lzma), ("zst", None)])
@@ -73,14 +76,17 @@ def test_blocks_train_like_all_rows(tmp_path):
     assert same_array(models[0].V, models[1].V)
 
 
-def test_a_stream_is_read_once():
-    class Stream(io.BytesIO):
-        def seekable(self):
-            return False
-
-    blocks = iter_libffm(Stream(b"1 0:0:1\n"), fields=[0])
-    assert [y.tolist() for _, y in blocks] == [[1]]
-    with pytest.raises(ValueError, match="not seekable"):
-        list(blocks)
-    X, _ = load_libsvm(Stream(b"1 1:1\n"))
-    assert X.shape == (1, 1)
+def test_rows_know_their_fields(tmp_path):
+    path, text = tmp_path / "rows", b"1 2:0:1 0:3:1\n0 1:2:.5\n1 2:0:1\n"
+    path.write_bytes(text)
+    X, y, fields = load_libffm(path)
+    assert isinstance(X, FieldCSR)
+    assert X.fields.tolist() == fields.tolist() == [2, 0, 1, 0]
+    assert load_libffm(path, on_field_conflict="split")[0].fields.tolist() == [2, 0, 1]
+    for rows in (1, 2, 9):
+        assert all(block.fields.tolist() == fields.tolist() for block, _ in iter_libffm(path, rows=rows))
+    dump_libffm(X, y, tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == text.replace(b".5", b"0.5")
+    dump_libffm(X, y, tmp_path / "others", fields=[4, 4, 4, 4])
+    assert load_libffm(tmp_path / "others")[2].tolist() == [4, 0, 4, 4]
+    assert FFMClassifier(max_iter=1).fit(X, y).model_.fields.tolist() == fields.tolist()

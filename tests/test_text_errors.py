@@ -36,11 +36,20 @@ LIBSVM = {
     "huge index": (b"1 1" + b"0" * 18 + b":1", r":1:3: found '10+:1', expected index:value with an index of"),
     "NUL": (b"1 1:1\n\0", r":2:1: found '\\x00', expected a finite number as label"),
     "not ASCII": ("1 1:\u0661".encode(), r":1:5: found '\\xd9\\xa1'"),
-    "byte order mark": (b"\xef\xbb\xbf1 1:1", r":1:1: found '\\xef\\xbb\\xbf1'"),
+    "UTF-16": ("1 1:1".encode("utf-16"), ":1:1: found text in UTF-16, expected ASCII or UTF-8"),
+    "UTF-16, big": (b"\xfe\xff\x001", ":1:1: found text in UTF-16"),
+    "UTF-32": ("1 1:1".encode("utf-32"), ":1:1: found text in UTF-32"),
+    "after a byte order mark": (b"\xef\xbb\xbf1 1:x", ":1:8: found 'x'"),
+    "a mark elsewhere": (b"1\n\xef\xbb\xbf1 1:1", r":2:1: found '\\xef\\xbb\\xbf1'"),
+    "libffm": (b"1 0:1:1", r":1:5: found '1:1', .* value \(load_libffm reads field:index:value\)$"),
+    "libffm, long": (b"1 1:1 2:123456:" + b"1" * 50, r".*\(load_libffm reads field:index:value\)$"),
+    "two colons elsewhere": (b"1 1:1 2: 3:3:3", ":1:9: found the end of the line, expected .* value$"),
+    "a third colon": (b"1 0:1:1:1", ".* as value$"),
     "many digits": (b"1 1:" + b"1" * 1_000_000, ":1:5: found '1{30}', expected a finite number as value"),
 }  # fmt: skip
 LIBFFM = {
-    "no index": (b"1 0:1", ":1:5: found '1', expected index:value"),
+    "libsvm": (b"1 10:1.5", r":1:6: found '1.5', .* digits \(load_libsvm reads index:value\)$"),
+    "no value": (b"1 0:1:", ":1:7: found the end of the line, expected a finite number as value$"),
     "field": (b"1 0:1:1 -1:1:1", ":1:9: found '-1:1:1', expected field:index:value with a field below"),
     "huge field": (b"1 2147483647:1:1", ":1:3: found '2147483647:1:1'"),
     "huge index": (b"1 0:1000000000000:1", ":1:5: .*an index within n_features = 67108864"),
@@ -135,7 +144,7 @@ def test_arguments(message):
 def test_what_is_not_written(tmp_path, message, data, indices, indptr, y):
     X = csr_array((1, 2))
     X.data, X.indices, X.indptr = np.array(data, float), np.array(indices), np.array(indptr)
-    for dump in (dump_libsvm, lambda X, y, path: dump_libffm(X, y, [0, 1], path)):
+    for dump in (dump_libsvm, lambda X, y, path: dump_libffm(X, y, path, fields=[0, 1])):
         with pytest.raises(ValueError, match=message):
             dump(X, y, tmp_path / "rows")
     assert not (tmp_path / "rows").exists()
@@ -143,7 +152,9 @@ def test_what_is_not_written(tmp_path, message, data, indices, indptr, y):
 
 def test_fields_that_do_not_fit(tmp_path):
     with pytest.raises(ValueError, match="fields has shape"):
-        dump_libffm(csr_array((1, 2)), [1], [0], tmp_path / "rows")
+        dump_libffm(csr_array((1, 2)), [1], tmp_path / "rows", fields=[0])
+    with pytest.raises(ValueError, match="fields is None and X has none, expected the field of each column"):
+        dump_libffm(csr_array((1, 2)), [1], tmp_path / "rows")
     with pytest.raises(ValueError, match="zero_based is 'auto'"):
         dump_libsvm(csr_array((1, 2)), [1], tmp_path / "rows", zero_based="auto")
 
