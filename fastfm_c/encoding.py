@@ -5,18 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from ._columns import SINGLES, check_names, columns_of
 from ._encoder_state import KINDS, from_state, to_state
 from ._field_csr import FieldCSR, assemble
+from ._field_features import grow, names_of_features
 from ._parameters import Parameters
 from ._specs import Categorical, Hashed, MultiCategorical, Numeric, Spec, kind_of, names_of, resolve
-from ._validation import as_fields
 
 __all__ = ["Categorical", "FieldEncoder", "Hashed", "MultiCategorical", "Numeric"]
-
-_LIMIT = np.iinfo(np.int32).max  # of a CSR matrix with narrow indices
 
 
 class FieldEncoder(Parameters):
@@ -53,10 +51,8 @@ class FieldEncoder(Parameters):
     ----------
     fields_ : ndarray of shape (n_features,), int32
         The field of each feature: the place of its column.
-    feature_names_in_ : ndarray of shape (n_fields,), object
-        The columns' names.
-    n_features_in_ : int
-        How many columns that are.
+    feature_names_in_, n_features_in_ : ndarray of shape (n_fields,), object; int
+        The columns' names, and how many there are.
     unknown_counts_ : dict of str to int
         For each column how many values of the last `transform` went to the unknown feature.
 
@@ -90,6 +86,8 @@ class FieldEncoder(Parameters):
     >>> encoder.get_feature_names_out().tolist()
     ['size=<unknown>', 'size=<missing>', 'size=[-inf, 3.0)', 'size=[3.0, inf)']
     """
+
+    fields_: NDArray[np.int32]
 
     def __init__(
         self,
@@ -153,7 +151,7 @@ class FieldEncoder(Parameters):
         """
         if not hasattr(self, "_fields"):
             return self.fit(X)
-        self._grow(self._fields, self._read(X, self._fields)[0], self.fields_)
+        self.fields_ = grow(self._fields, self._read(X, self._fields)[0], self.fields_)
         return self
 
     def transform(self, X: Any) -> FieldCSR:
@@ -248,15 +246,7 @@ class FieldEncoder(Parameters):
         -------
         ndarray of shape (n_features,), object
         """
-        fields = self._fitted()
-        names = np.empty(len(self.fields_), object)
-        for f, field in enumerate(fields):
-            names[self.fields_ == f] = field.names()
-        if len(set(names)) < len(names):  # "a=b=c" of "a" and of "a=b"
-            for j, f in enumerate(self.fields_):
-                column = fields[f].name
-                names[j] = repr(column) + names[j][len(column) :]
-        return names
+        return names_of_features(self._fitted(), self.fields_)
 
     def _fitted(self):
         try:
@@ -281,7 +271,7 @@ class FieldEncoder(Parameters):
             spec = self.columns[name] if isinstance(self.columns, Mapping) else "auto"
             spec = resolve(column.kind() if spec == "auto" else spec, name, self)
             fields.append(KINDS[kind_of(spec)](name, spec))
-        self._grow(fields, columns, np.empty(0, np.int32))
+        self.fields_ = grow(fields, columns, np.empty(0, np.int32))
         self._become(fields, dtype, only=self.columns is None)
 
     def _become(self, fields, dtype, only):
@@ -290,17 +280,6 @@ class FieldEncoder(Parameters):
         self.feature_names_in_ = np.array([field.name for field in fields], object)
         self.n_features_in_ = len(fields)
         self.unknown_counts_ = dict.fromkeys(self.feature_names_in_, 0)
-
-    def _grow(self, fields, columns, before):
-        """Appends the features of what is new in columns. All of them are read before any field changes."""
-        observed = [field.observe(columns[field.name]) for field in fields]
-        ends = [len(before)]
-        for field, seen in zip(fields, observed, strict=True):
-            ends.append(field.append(seen, ends[-1]))
-        if ends[-1] > _LIMIT:
-            raise ValueError(f"X has {ends[-1]} features, expected at most {_LIMIT}")
-        new = np.repeat(np.arange(len(fields), dtype=np.int32), np.diff(ends))
-        self.fields_ = as_fields(np.concatenate([before, new]), ends[-1], len(fields))
 
     def _transform(self, columns, n_rows):
         fields = self._fields
@@ -314,9 +293,5 @@ class FieldEncoder(Parameters):
     def __copy__(self):
         return copy.deepcopy(self)  # partial_fit changes the fields in place
 
-    def _to_state(self):
-        return to_state(self)
-
-    @classmethod
-    def _from_state(cls, meta, tensors):
-        return from_state(cls, meta, tensors)
+    _to_state = to_state
+    _from_state = classmethod(from_state)

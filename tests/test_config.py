@@ -96,6 +96,7 @@ def test_import_is_light_and_silent():
         "._columns",
         "._encoder_state",
         "._field_csr",
+        "._field_features",
         "._fields",
         "._parameters",
         "._specs",

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 
 
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -36,6 +37,15 @@ def test_training():
     names = run(EXAMPLES[3:])
     assert names["accuracy"] == names["best"] == 1
     assert names["loss"] < 0.01
+
+
+def test_the_page_about_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run(re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL))
+    assert names["unknown"] == {"user": 0, "tags": 0, "price": 0, "ip": 0, "hour": 0}
+    assert names["solver"].model.n_features == len(names["encoder"].fields_) > len(names["names"])
+    X = names["encoder"].transform([names["row"]])
+    assert names["score"] == names["solver"].model.predict(X)[0]
 
 
 def test_there_are_two_commands():
