@@ -371,9 +371,9 @@ def everything(table: Table, work: Path, quick: bool, tests: list[str], wheel: P
     if newest is None:
         return
     place = f"{here} CPython {version(newest.python)}"
-    table.step(place, "import beyond numpy, scipy.sparse", lambda: import_cost(newest))
-    if quick:
+    if quick:  # nothing that depends on what else the machine does
         return
+    table.step(place, "import beyond numpy, scipy.sparse", lambda: import_cost(newest))
     table.step(place, "torch, sklearn, fastfm_c in one process", lambda: neighbours(newest))
     if sdist:
         oldest = pythons()[0]
