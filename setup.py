@@ -38,6 +38,7 @@ FLAGS = {
     "unix": ["-std=c11", "-O3", "-g0", "-fvisibility=hidden", "-fno-math-errno", "-ffp-contract=off"],
     "msvc": ["/std:c11", "/O2", "/fp:precise"],
 }
+FLAGS_OF_GLUE = {"unix": ["-O2"], "msvc": []}  # what Cython writes is large, and no faster with more
 MACROS = [
     ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
     ("NPY_TARGET_VERSION", "NPY_1_25_API_VERSION"),  # runs with NumPy 1.26
@@ -80,14 +81,16 @@ def openmp_flags(compiler):
     return [], []
 
 
-def in_parallel(compile):
+def in_parallel(compile, flags_of_glue):
     """`compile` with its sources shared out among threads."""
 
-    def compile_all(sources, *args, **kwargs):
+    def compile_all(sources, *args, extra_postargs, **kwargs):
+        def compile_one(source):
+            more = [] if source.startswith("csrc") else flags_of_glue
+            return compile([source], *args, extra_postargs=extra_postargs + more, **kwargs)
+
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return [
-                o for objects in pool.map(lambda s: compile([s], *args, **kwargs), sources) for o in objects
-            ]
+            return [o for objects in pool.map(compile_one, sources) for o in objects]
 
     return compile_all
 
@@ -110,7 +113,7 @@ class BuildExt(build_ext):
             extension.extra_link_args = link_flags + extra
         if kind == "msvc" and not self.compiler.initialized:
             self.compiler.initialize()  # by one thread
-        self.compiler.compile = in_parallel(self.compiler.compile)
+        self.compiler.compile = in_parallel(self.compiler.compile, FLAGS_OF_GLUE[kind])
         super().build_extensions()
 
 

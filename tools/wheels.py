@@ -122,7 +122,7 @@ def check_sdist(sdist: Path) -> str:
     missing = sorted(set(tracked) - names)
     if missing:
         raise Failure(f"not in the sdist: {missing}")
-    built = sorted(name for name in names if name.endswith((".so", ".pyd", "_core.c")))
+    built = sorted(name for name in names if name.endswith((".so", ".pyd", "/_core.c")))
     if built:
         raise Failure(f"built files in the sdist: {built}")
     return f"{sdist.stat().st_size / 1000:.0f} kB"
