@@ -257,7 +257,7 @@ cdef class _Solver:
     def _measure_scale(self, _TrainingRows data not None):
         """Learn in units of the largest |x| that each column has here, before the first step."""
         self.require_state()
-        if data.rows is None or self.c.n_steps or not self.has_scale():
+        if self.c.n_steps or not self.has_scale():
             return
         self.scale = column_scale(data.rows.indptr, data.rows.indices, data.rows.data,
                                   self.trained.c.n_features, self.trained.dtype, data.targets.weight)
@@ -291,8 +291,6 @@ cdef class _Solver:
         cdef int64_t batch_size = min(self.c.batch_size, max(n_rows, 1))
         step = (step + batch_size - 1) // batch_size * batch_size
         self.require_state()
-        if data.rows is None:
-            raise TypeError("data was made without its rows")
         self.fit_state()
         self.c.normalize = self.trained.how
         self.note_scale(data.largest)
