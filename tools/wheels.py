@@ -114,12 +114,21 @@ def build_sdist(out: Path) -> Path:
     return next(out.glob("*.tar.gz"))
 
 
+def sources() -> set[str]:
+    """What an sdist must hold: of a clone, what git knows; else all that is there and was not built."""
+    folders = ("csrc", "fastfm_c", "tests")
+    if (ROOT / ".git").exists():
+        return set(run("git", "ls-files", "setup.py", *folders, cwd=ROOT).split())
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    built = (".so", ".pyc", ".pyd")
+    return {str(path.relative_to(ROOT)) for path in paths if path.suffix not in built} | {"setup.py"}
+
+
 def check_sdist(sdist: Path) -> str:
     tool("twine", "check", "--strict", sdist)
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    tracked = run("git", "ls-files", "setup.py", "csrc", "fastfm_c", "tests", cwd=ROOT).split()
-    missing = sorted(set(tracked) - names)
+    missing = sorted(sources() - names)
     if missing:
         raise Failure(f"not in the sdist: {missing}")
     built = sorted(name for name in names if name.endswith((".so", ".pyd", "/_core.c")))
