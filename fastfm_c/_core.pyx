@@ -7,7 +7,8 @@ from scipy.sparse import csr_array, csr_matrix
 
 from fastfm_c._threads import default_limit
 from fastfm_c._validation import (
-    aligned_zeros, as_count, as_csr, as_fields, as_not_negative, as_parameter, as_row, as_targets, as_weights,
+    aligned_zeros, as_count, as_csr, as_fields, as_not_negative, as_parameter, as_real_dtype, as_row,
+    as_targets, as_weights,
 )
 from fastfm_c._version import __version__
 
@@ -1298,8 +1299,7 @@ cdef object put_first(larger, array):
 
 def _random_parameters(w_shape, V_shape, n_outputs, init_stdev, dtype, rng):
     require_stdev(init_stdev)
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
+    dtype = as_real_dtype(dtype)
     outputs = (n_outputs,) if as_count(n_outputs, "n_outputs") > 1 else ()
     w = aligned_zeros((*w_shape, *outputs), dtype)
     V = aligned_zeros((*w_shape, *outputs, *V_shape[1:]), dtype)

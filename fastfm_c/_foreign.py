@@ -6,12 +6,12 @@ from itertools import islice
 from typing import Any, TextIO
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from fastfm_c._core import FFM
 from fastfm_c._validation import aligned_zeros
 
-__all__ = ["Lines", "PathLike", "as_real_dtype", "open_text", "require_model", "write_table"]
+__all__ = ["Lines", "PathLike", "open_text", "require_model", "write_table"]
 
 PathLike = str | os.PathLike[str]
 
@@ -106,13 +106,6 @@ def write_table(file: TextIO, names: Iterable[str], table: NDArray[Any]) -> None
 
 def open_text(path: PathLike) -> TextIO:
     return open(path, encoding="utf-8", errors="replace")  # what isn't text becomes a number's error
-
-
-def as_real_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    dtype = np.dtype(dtype)
-    if dtype not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64, got {dtype}")
-    return dtype
 
 
 def require_model(model, kind, normalizations, program):

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastfm_c._core import FM
-from fastfm_c._foreign import Lines, PathLike, as_real_dtype, open_text, require_model, write_table
+from fastfm_c._foreign import Lines, PathLike, open_text, require_model, write_table
+from fastfm_c._validation import as_real_dtype
 
 __all__ = ["dump_libfm_model", "load_libfm_model"]
 

@@ -11,7 +11,7 @@ from fastfm_c._core import _TextRows
 from fastfm_c._field_csr import FieldCSR
 from fastfm_c._text_fields import Columns, FieldTable
 from fastfm_c._text_files import Place, can_be_read_again, is_file, open_text, whole_lines
-from fastfm_c._validation import as_count
+from fastfm_c._validation import as_count, as_real_dtype
 
 INDEX_LIMIT = 1 << 60
 
@@ -33,8 +33,7 @@ def new_rows(
     num_threads: int | None,
 ) -> _TextRows:
     """No rows yet; first_index None takes one index more than n_features."""
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
+    dtype = as_real_dtype(dtype)
     limit = INDEX_LIMIT if n_features is None else n_features
     return _TextRows(has_fields, dtype, first_index or 0, limit + (first_index is None), num_threads)
 

@@ -1,9 +1,11 @@
 """Turns what users pass into what the kernels read, or says what was wrong with it."""
 
 import operator
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import DTypeLike
 
 __all__ = [
     "aligned_zeros",
@@ -14,6 +16,7 @@ __all__ = [
     "as_not_negative",
     "as_parameter",
     "as_positive",
+    "as_real_dtype",
     "as_row",
     "as_targets",
     "as_weights",
@@ -132,6 +135,15 @@ def as_parameter(value, dtype, shape, name, features_first=False):
     own = aligned_zeros(value.shape, dtype)
     own[...] = value
     return own
+
+
+def as_real_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """float32 or float64, from what a user says."""
+    real = np.dtype(dtype)
+    if real not in (np.float32, np.float64):
+        said = repr(dtype) if isinstance(dtype, str) else real
+        raise ValueError(f"dtype must be float32 or float64, got {said}")
+    return real
 
 
 def as_fields(fields, n_features, n_fields):

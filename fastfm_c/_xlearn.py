@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastfm_c._core import FFM, FM
-from fastfm_c._foreign import Lines, PathLike, as_real_dtype, open_text, require_model, write_table
+from fastfm_c._foreign import Lines, PathLike, open_text, require_model, write_table
+from fastfm_c._validation import as_real_dtype
 
 __all__ = ["dump_xlearn_model", "load_xlearn_model"]
 

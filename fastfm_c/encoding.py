@@ -13,6 +13,7 @@ from ._field_csr import FieldCSR, assemble
 from ._field_features import grow, names_of_features
 from ._parameters import Parameters
 from ._specs import Categorical, Hashed, MultiCategorical, Numeric, Spec, kind_of, names_of, resolve
+from ._validation import as_real_dtype
 
 __all__ = ["Categorical", "FieldEncoder", "Hashed", "MultiCategorical", "Numeric"]
 
@@ -261,9 +262,7 @@ class FieldEncoder(Parameters):
         return columns_of(X, None if self.columns is None else names_of(self.columns))
 
     def _fit(self, columns, n_rows):
-        dtype = np.dtype(self.dtype)
-        if dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64, got {self.dtype!r}")
+        dtype = as_real_dtype(self.dtype)
         if not n_rows or not columns:
             raise ValueError(f"X has {n_rows} rows and {len(columns)} columns, expected at least one of each")
         fields = []

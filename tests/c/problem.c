@@ -63,6 +63,16 @@ static void set_slots(problem *P, const matrix *rows)
     free(free_slots);
 }
 
+kind kind_of(int64_t i, int64_t k)
+{
+    return (kind){i & 1 ? FASTFM_F64 : FASTFM_F32,
+                  i & 2 ? FASTFM_F64 : FASTFM_F32,
+                  i & 4 ? FASTFM_I64 : FASTFM_I32,
+                  k,
+                  i & 8 ? 3 : 1,
+                  i & 16 ? 7 : 0};
+}
+
 problem problem_new(const matrix *rows, kind type)
 {
     problem P;

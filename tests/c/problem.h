@@ -9,6 +9,9 @@ typedef struct {
     int64_t k, n_outputs, n_fields; /* n_fields is 0 for FM */
 } kind;
 
+/* Every combination of types, of one output and three, of FM and FFM: by the bits of i in 0..31. */
+kind kind_of(int64_t i, int64_t k);
+
 typedef struct {
     fastfm_csr X;
     model m;

@@ -200,16 +200,10 @@ void test_models(void)
     random_state = 1;
     m = matrix_mixed_rows(80);
     for (int64_t i = 0; i < COUNT(factors) * 32; i++) {
-        const int bits = (int)(i % 32), is_ffm = bits >> 4;
-        const kind type = {bits & 1 ? FASTFM_F64 : FASTFM_F32,
-                           bits & 2 ? FASTFM_F64 : FASTFM_F32,
-                           bits & 4 ? FASTFM_I64 : FASTFM_I32,
-                           factors[i / 32],
-                           bits & 8 ? 3 : 1,
-                           is_ffm ? 7 : 0};
+        const kind type = kind_of(i % 32, factors[i / 32]);
         test_case("mixed", &m, type, 0);
         if (type.k == 4 || type.k == 17 || type.k == 70)
-            test_shapes(type, is_ffm);
+            test_shapes(type, type.n_fields > 0);
         if (type.n_outputs == 1 ? type.k == 1 || type.k == 33 : type.k == 70)
             test_threads(type);
     }

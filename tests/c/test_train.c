@@ -165,13 +165,7 @@ void test_train(void)
     large = matrix_large_values(40);
     many = matrix_equal_rows(250, 12, 60);
     for (int64_t i = 0; i < COUNT(factors) * 32; i++) {
-        const int bits = (int)(i % 32), is_ffm = bits >> 4;
-        const kind type = {bits & 1 ? FASTFM_F64 : FASTFM_F32,
-                           bits & 2 ? FASTFM_F64 : FASTFM_F32,
-                           bits & 4 ? FASTFM_I64 : FASTFM_I32,
-                           factors[i / 32],
-                           bits & 8 ? 3 : 1,
-                           is_ffm ? 7 : 0};
+        const kind type = kind_of(i % 32, factors[i / 32]);
         for (int64_t rule = 0; rule < 4; rule++)
             test_training(random_below(2) ? &large : &mixed, type, (fastfm_rule)rule,
                           batch_sizes[(i + i / 32 + rule) % 3], 0);

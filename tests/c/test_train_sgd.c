@@ -159,15 +159,9 @@ void test_train_sgd(void)
     mixed = matrix_mixed_rows(80);
     large = matrix_large_values(40);
     for (int64_t i = 0; i < COUNT(factors) * 32; i++) {
-        const int bits = (int)(i % 32), is_ffm = bits >> 4;
-        const kind type = {bits & 1 ? FASTFM_F64 : FASTFM_F32,
-                           bits & 2 ? FASTFM_F64 : FASTFM_F32,
-                           bits & 4 ? FASTFM_I64 : FASTFM_I32,
-                           factors[i / 32],
-                           bits & 8 ? 3 : 1,
-                           is_ffm ? 7 : 0};
+        const kind type = kind_of(i % 32, factors[i / 32]);
         fastfm_use_level((int)(i % fastfm_n_levels()));
-        CASE("SGD: fields %d, types %d, k %d", (int)type.n_fields, bits, (int)type.k);
+        CASE("SGD: fields %d, types %d, k %d", (int)type.n_fields, (int)(i % 32), (int)type.k);
         test_sgd(&mixed, type, 0);
         test_sgd(&large, type, 1);
     }
