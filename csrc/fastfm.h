@@ -66,12 +66,13 @@ typedef struct {
 /* Where gradients are added. slots is NULL (row j of w and V belongs to feature j, n_slots is
  * n_features) or has one entry per stored value of X, of its index_type, in [0, n_slots): the row
  * of w and V that takes that value's gradient. The slots of equal columns must be equal. w0 is
- * always double: (n_outputs,). */
+ * always double: (n_outputs,). is_fresh: w and V are zeros that the system has not made yet. */
 typedef struct {
     int64_t n_slots;
     const void *slots;
     double *w0;
     void *w, *V;
+    int is_fresh;
 } fastfm_gradient;
 
 const char *fastfm_status_message(fastfm_status status);
@@ -144,11 +145,6 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
  * grad[i] += scale * values[i]. */
 fastfm_status fastfm_l2(const void *values, fastfm_type real, int64_t n, double scale, void *grad,
                         int num_threads, double *sum_of_squares);
-
-/* Writes to every page of fresh zeros. The gradient adds, and so would read each page first: the
- * system then maps a shared page of zeros, and must interrupt all processors to replace it at the
- * write that follows. */
-void fastfm_touch_zeros(void *zeros, int64_t bytes, int num_threads);
 
 /* Per row loss and d loss / d score; either output may be NULL. scores, losses (n_rows,) and
  * gradients are of type real; scores and gradients are (n_rows, n_outputs), with n_outputs = 1 but

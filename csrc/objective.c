@@ -4,9 +4,9 @@
  * scored, and its loss gradient is kept (for FM also s_f). Then the threads share the features:
  * each walks all rows of the chunk and adds what belongs to its own features. So every sum is made
  * in the order of rows, whatever the number of threads and the size of chunks. Chunks stay in the
- * caches: one thread's in its own, those of several in theirs together (kept results of
- * 64 kB / 256 kB / 1 MB / 32 MB, two threads: 32 / 23 / 20 / 23 ms for 100k rows of 39 values,
- * k = 16). */
+ * caches: one thread's in its own, those of several in theirs together.
+ *
+ * Fresh pages of the gradient are written to while the first chunk is scored: docs/design.md. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,11 +14,12 @@
 #include "parallel.h"
 #include "workspace.h"
 
-#define CACHE_BYTES 262144 /* of V, that the rows of one thread's chunk touch */
-#define KEPT_BYTES 1048576 /* by the rows of several threads' chunk */
-#define BLOCK_VALUES 16384 /* as in score.c */
-#define SLOT_SAMPLE 4096   /* columns, to cut the features into shares */
-#define COLD_COST 4        /* of a column that the sample holds once */
+#define CACHE_BYTES 262144              /* of V, that the rows of one thread's chunk touch */
+#define KEPT_BYTES 4194304              /* by the rows of several threads' chunk */
+#define FRESH_BYTES (INT64_C(64) << 20) /* a thread writes to at a time */
+#define BLOCK_VALUES 16384              /* as in score.c */
+#define SLOT_SAMPLE 4096                /* columns, to cut the features into shares */
+#define COLD_COST 4                     /* of a column that the sample holds once */
 
 typedef struct {
     const fastfm_csr *X;
@@ -28,15 +29,16 @@ typedef struct {
     const fastfm_gradient *gradient; /* or NULL */
     double weight_sum;
     const workspace *work;
+    int64_t w_bytes, V_bytes;           /* of a feature */
+    int64_t n_fresh;                    /* blocks of fresh pages, before those of rows */
     int64_t chunk, chunk_end, n_blocks; /* the rows of the present chunk, shared out in blocks */
     int n_threads;
     int64_t max_chunk, sums_stride;
     /* For the rows of a chunk: of the model's type, then in double. */
     char *scores, *dscores, *sums;
     double *losses, *row_gradients;
-    double *block_totals,
-        *totals;     /* loss, then w0's gradient: of the running block of rows, and so far */
-    int64_t *sample; /* of slots, sorted */
+    double *block_totals, *totals; /* loss, w0's gradient: of the running block, and so far */
+    int64_t *sample;               /* of slots, sorted */
     int64_t n_sample;
     enum { BEFORE_CHUNK, SCORING, ADDING } phase;
     fastfm_status status;
@@ -75,6 +77,18 @@ static void score_block(void *context, int64_t block, int thread)
     find_losses(job, thread, begin, end);
 }
 
+static void touch_or_score_block(void *context, int64_t block, int thread)
+{
+    const objective_job *job = (const objective_job *)context;
+    const fastfm_gradient *gradient = job->gradient;
+    if (block < job->n_fresh) {
+        touch_pages((char *)gradient->w, gradient->n_slots * job->w_bytes, block, job->n_fresh);
+        touch_pages((char *)gradient->V, gradient->n_slots * job->V_bytes, block, job->n_fresh);
+    } else {
+        score_block(context, block - job->n_fresh, thread);
+    }
+}
+
 static void add_block(const objective_job *job)
 {
     for (int64_t c = 0; c <= job->model->n_outputs; c++) {
@@ -108,7 +122,7 @@ static int64_t sample_cost(const objective_job *job, int64_t s)
     return seen ? 1 : COLD_COST;
 }
 
-/* The first slot of a thread's share, from the sample: any split gives the same bits. */
+/* Where a thread's share begins, by the sample: any split gives the same bits. */
 static int64_t slot_edge(const objective_job *job, int64_t part)
 {
     int64_t total = 0, reached = 0;
@@ -147,8 +161,8 @@ static int start_chunk(objective_job *job, parallel_block *body, int64_t *n_bloc
              index_at(X->indptr, X->index_type, job->chunk) + job->chunk_end - job->chunk) /
                 BLOCK_VALUES;
     job->phase = SCORING;
-    *body = score_block;
-    *n_blocks = job->n_blocks;
+    *body = touch_or_score_block;
+    *n_blocks = job->n_fresh + job->n_blocks;
     return 1;
 }
 
@@ -170,6 +184,7 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
     if (job->phase == ADDING) {
         add_rows(job, job->chunk, job->chunk_end);
         job->chunk = job->chunk_end;
+        job->n_fresh = 0;
     }
     return start_chunk(job, body, n_blocks);
 }
@@ -202,15 +217,13 @@ static void *allocate_chunk(objective_job *job)
     const fastfm_csr *X = job->X;
     const fastfm_model *model = job->model;
     const int64_t C = model->n_outputs, real = (int64_t)real_size(model->real);
-    const int64_t feature_bytes =
-        C * model->n_factors * (model->fields ? model->n_fields : 1) * real;
     const int64_t row_values = X->nnz / max_i64(X->n_rows, 1) + 1; /* on average */
     int64_t rows, row_bytes;
     char *at, *memory;
     job->sums_stride = job->gradient && !model->fields ? C * model->n_factors : 0;
     row_bytes = 8 * (1 + 3 * C) + job->sums_stride * real;
     /* Divided twice: the product of values and bytes could overflow, to 0. */
-    rows = job->n_threads == 1 ? CACHE_BYTES / feature_bytes / row_values : KEPT_BYTES / row_bytes;
+    rows = job->n_threads == 1 ? CACHE_BYTES / job->V_bytes / row_values : KEPT_BYTES / row_bytes;
     job->max_chunk = rows = max_i64(1, min_i64(rows, X->n_rows));
     memory = at = (char *)malloc((size_t)(rows * row_bytes + 8 * (2 * (1 + C) + SLOT_SAMPLE)));
     if (!memory)
@@ -244,6 +257,8 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
     fastfm_status status;
     if (X->n_rows == 0)
         return FASTFM_OK;
+    job.w_bytes = model->n_outputs * (int64_t)real_size(model->real);
+    job.V_bytes = job.w_bytes * model->n_factors * (model->fields ? model->n_fields : 1);
     job.n_threads = parallel_threads(num_threads, score_work(X, model));
     status = workspace_open(&work, X, model, job.n_threads, bad_row);
     if (status != FASTFM_OK)
@@ -255,6 +270,8 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
     }
     job.totals[0] = *total;
     if (gradient) {
+        if (gradient->is_fresh)
+            job.n_fresh = 1 + gradient->n_slots * (job.w_bytes + job.V_bytes) / FRESH_BYTES;
         memcpy(job.totals + 1, gradient->w0, sizeof(double) * (size_t)model->n_outputs);
         if (job.n_threads > 1)
             sample_slots(&job);
@@ -270,8 +287,7 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
     }
     free(memory);
     workspace_close(&work);
-    /* Whatever the number of threads: a fault of the matrix is told first, a repeat (which can be
-     * mended) last. */
+    /* Always a fault of the matrix first, and a repeat (which can be mended) last. */
     if (status == FASTFM_REPEATED_COLUMN || status == FASTFM_BAD_LABEL) {
         int64_t row;
         const fastfm_status fault = fastfm_check(X, model->n_features, &row);

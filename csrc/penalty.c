@@ -5,7 +5,6 @@
 
 /* Values that a thread takes at a time; fixed, so that the order of sums is fixed. */
 #define PART 65536
-#define PAGE_BYTES 4096
 
 typedef struct {
     const void *values;
@@ -59,26 +58,4 @@ fastfm_status fastfm_l2(const void *values, fastfm_type real, int64_t n, double 
         *sum_of_squares += parts[part];
     free(parts);
     return FASTFM_OK;
-}
-
-typedef struct {
-    char *memory;
-    int64_t n_pages, n_parts;
-} touch_job;
-
-static void touch_part(void *context, int64_t part, int thread)
-{
-    const touch_job *job = (const touch_job *)context;
-    const int64_t end = job->n_pages * (part + 1) / job->n_parts;
-    (void)thread;
-    for (int64_t page = job->n_pages * part / job->n_parts; page < end; page++)
-        ((volatile char *)job->memory)[page * PAGE_BYTES] = 0;
-}
-
-void fastfm_touch_zeros(void *zeros, int64_t bytes, int num_threads)
-{
-    touch_job job = {(char *)zeros, bytes / PAGE_BYTES, 1};
-    const int n_threads = parallel_threads(num_threads, (double)bytes / 16);
-    job.n_parts = 8 * (int64_t)n_threads;
-    parallel_for(job.n_parts, touch_part, &job, n_threads);
 }

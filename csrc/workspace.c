@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PAGE_BYTES 4096
+
 typedef struct {
     fastfm_status status;
     int64_t row;
@@ -109,4 +111,11 @@ fastfm_status workspace_fault(const workspace *work, int n_threads, int64_t *bad
     }
     *bad_row = first.row;
     return first.status;
+}
+
+void touch_pages(char *memory, int64_t bytes, int64_t part, int64_t n_parts)
+{
+    const int64_t n_pages = bytes / PAGE_BYTES, end = n_pages * (part + 1) / n_parts;
+    for (int64_t page = n_pages * part / n_parts; page < end; page++)
+        ((volatile char *)memory)[page * PAGE_BYTES] = 0;
 }

@@ -29,6 +29,9 @@ fastfm_status workspace_check(const workspace *work, int thread, const fastfm_cs
                               int64_t n_features, int64_t begin, int64_t end);
 void workspace_report(const workspace *work, int thread, fastfm_status status, int64_t row);
 
+/* Writes zeros to one of n_parts parts of fresh memory, once a page. */
+void touch_pages(char *memory, int64_t bytes, int64_t part, int64_t n_parts);
+
 /* Multiply-adds, roughly, to score all rows. */
 double score_work(const fastfm_csr *X, const fastfm_model *model);
 

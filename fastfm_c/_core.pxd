@@ -42,6 +42,7 @@ cdef extern from "fastfm.h" nogil:
         double *w0
         void *w
         void *V
+        int is_fresh
 
     ctypedef enum fastfm_rule:
         FASTFM_SGD, FASTFM_ADAGRAD, FASTFM_ADAM, FASTFM_FTRL
@@ -97,7 +98,6 @@ cdef extern from "fastfm.h" nogil:
                                      void *data) noexcept
     fastfm_status fastfm_l2(const void *values, fastfm_type real, int64_t n, double scale,
                             void *grad, int num_threads, double *sum_of_squares) noexcept
-    void fastfm_touch_zeros(void *zeros, int64_t bytes, int num_threads) noexcept
     fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_type y_type,
                                    const void *scores, fastfm_type real, int64_t n_rows,
                                    int64_t n_outputs, void *losses, void *gradients,

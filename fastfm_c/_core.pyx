@@ -1037,15 +1037,12 @@ cdef class _Model:
         gradient._w, gradient._V = self.as_seen(grad_w), self.as_seen(grad_V)
         arrays.w0 = <double *>cnp.PyArray_DATA(grad_w0)
         arrays.w, arrays.V = cnp.PyArray_DATA(grad_w), cnp.PyArray_DATA(grad_V)
-        cdef int64_t w_bytes = grad_w.nbytes, V_bytes = grad_V.nbytes
-        with nogil:
-            fastfm_touch_zeros(arrays.w, w_bytes, n_threads)
-            fastfm_touch_zeros(arrays.V, V_bytes, n_threads)
+        arrays.is_fresh = True
         self.data_loss(rows, targets, loss, &arrays, n_threads, value)
         gradient._w0 = grad_w0.astype(self.dtype) if self.is_multiple else float(grad_w0[0])
         return 0
 
-    cdef int data_loss(self, _Rows rows, _Targets targets, _Loss loss, const fastfm_gradient *gradient,
+    cdef int data_loss(self, _Rows rows, _Targets targets, _Loss loss, fastfm_gradient *gradient,
                        int n_threads, double *value) except -1:
         cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
         cdef fastfm_csr piece
@@ -1062,6 +1059,8 @@ cdef class _Model:
             if status != FASTFM_OK:
                 rows.refuse(status, begin + bad_row)
             begin = end
+            if gradient != NULL:
+                gradient.is_fresh = False
             if begin < rows.csr.n_rows:
                 PyErr_CheckSignals()
         return 0

@@ -50,11 +50,11 @@ static evaluation evaluate(const problem *P, int by_slot, int num_threads, fastf
     const int64_t n_slots = by_slot ? P->n_slots : m->n_features, C = m->n_outputs;
     const int64_t w_bytes = n_slots * C * type_size(m->real), V_bytes = w_bytes * model_block(m);
     evaluation E = {0, (double *)exactly(C, 8), exactly(w_bytes, 1), exactly(V_bytes, 1)};
-    const fastfm_gradient gradient = {n_slots, by_slot ? P->slots : NULL, E.w0, E.w, E.V};
+    const fastfm_gradient gradient = {n_slots,        by_slot ? P->slots : NULL, E.w0, E.w, E.V,
+                                      num_threads > 1};
     memset(E.w0, 0, (size_t)C * 8);
     memset(E.w, 0, (size_t)w_bytes);
     memset(E.V, 0, (size_t)V_bytes);
-    fastfm_touch_zeros(E.V, V_bytes, num_threads);
     *status = fastfm_objective(&P->X, m, &P->loss, &P->targets, P->weight_sum, &E.total, &gradient,
                                num_threads, bad_row);
     return E;

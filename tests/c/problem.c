@@ -140,9 +140,9 @@ outputs outputs_of(const problem *P, int num_threads)
     out.slot_V = start_gradient(P, P->n_slots, model_block(m), 1);
     CHECK(fastfm_score(&P->X, m, out.scores, num_threads, &bad_row) == FASTFM_OK);
     objective(P, NULL, num_threads, &out.total_alone);
-    objective(P, &(fastfm_gradient){m->n_features, NULL, out.w0, out.w, out.V}, num_threads,
+    objective(P, &(fastfm_gradient){m->n_features, NULL, out.w0, out.w, out.V, 0}, num_threads,
               &out.total);
-    objective(P, &(fastfm_gradient){P->n_slots, P->slots, out.slot_w0, out.slot_w, out.slot_V},
+    objective(P, &(fastfm_gradient){P->n_slots, P->slots, out.slot_w0, out.slot_w, out.slot_V, 0},
               num_threads, &out.slot_total);
     return out;
 }

@@ -62,7 +62,7 @@ static void test_pieces(const matrix *rows, kind type, int num_threads)
     parts.total = START_TOTAL;
     for (int64_t e = 0; e + 1 < COUNT(edges); e++) {
         const fastfm_csr part = rows_of(&P.X, edges[e], edges[e + 1]);
-        const fastfm_gradient gradient = {n, NULL, parts.w0, parts.w, parts.V};
+        const fastfm_gradient gradient = {n, NULL, parts.w0, parts.w, parts.V, 0};
         const fastfm_targets targets = {(const char *)P.targets.y +
                                             edges[e] * type_size(P.targets.y_type),
                                         P.targets.y_type, weight ? weight + edges[e] : NULL};
@@ -75,6 +75,30 @@ static void test_pieces(const matrix *rows, kind type, int num_threads)
     CHECK(same_bytes(whole.V, parts.V, C * n * block * bytes));
     outputs_free(&whole);
     outputs_free(&parts);
+    problem_free(&P);
+}
+
+/* A gradient of more slots than a thread writes to at a time: fresh pages change nothing. */
+static void test_fresh(const matrix *rows, kind type, int num_threads)
+{
+    problem P = problem_new(rows, type);
+    const int64_t block = model_block(&P.m.c), bytes = type.n_outputs * type_size(type.real);
+    const int64_t n_slots = P.n_slots + (INT64_C(70) << 20) / (block * bytes);
+    char *w[2], *V[2];
+    for (int is_fresh = 0; is_fresh < 2; is_fresh++) {
+        double w0[8] = {0}, total = 0;
+        int64_t bad_row;
+        w[is_fresh] = (char *)calloc((size_t)n_slots, (size_t)bytes);
+        V[is_fresh] = (char *)calloc((size_t)n_slots, (size_t)(block * bytes));
+        CHECK(fastfm_objective(
+                  &P.X, &P.m.c, &P.loss, &P.targets, P.weight_sum, &total,
+                  &(fastfm_gradient){n_slots, P.slots, w0, w[is_fresh], V[is_fresh], is_fresh},
+                  num_threads, &bad_row) == FASTFM_OK);
+    }
+    CHECK(same_bytes(w[0], w[1], n_slots * bytes));
+    CHECK(same_bytes(V[0], V[1], n_slots * block * bytes));
+    for (int is_fresh = 0; is_fresh < 2; is_fresh++)
+        free(w[is_fresh]), free(V[is_fresh]);
     problem_free(&P);
 }
 
@@ -195,6 +219,8 @@ void test_bits(void)
             test_absent(type);
         }
         test_pieces(&many, type, 1 + bits % 3);
+        if (bits % 7 == 0)
+            test_fresh(&many, type, 1 + bits % 3);
         test_callers(&many, type);
     }
     matrix_free(&mixed);

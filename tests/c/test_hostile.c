@@ -35,7 +35,7 @@ static void check_model(const expectation *expected, int64_t n_features, kind ty
     double *w0 = (double *)exactly(C, 8), total = 0;
     const fastfm_loss loss = {C > 1 ? FASTFM_SOFTMAX : FASTFM_LOGISTIC, 0};
     const fastfm_targets targets = {y, FASTFM_U8, NULL};
-    const fastfm_gradient gradient = {n_slots, n_slots == n_features ? NULL : slots, w0, w, V};
+    const fastfm_gradient gradient = {n_slots, n_slots == n_features ? NULL : slots, w0, w, V, 1};
     int64_t bad_row = -1;
     memset(y, 0, (size_t)X->n_rows);
     memset(w0, 0, (size_t)(C * 8));

@@ -49,7 +49,7 @@ static sums sums_new(const fastfm_model *m)
 
 static fastfm_status evaluate(const problem *P, sums *S, int num_threads)
 {
-    const fastfm_gradient gradient = {P->m.c.n_features, NULL, S->w0, S->w, S->V};
+    const fastfm_gradient gradient = {P->m.c.n_features, NULL, S->w0, S->w, S->V, 0};
     int64_t bad_row;
     return fastfm_objective(&P->X, &P->m.c, &P->loss, &P->targets, P->weight_sum, &S->total,
                             &gradient, num_threads, &bad_row);

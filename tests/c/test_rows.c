@@ -179,23 +179,6 @@ static void test_weighted_sum(void)
     }
 }
 
-static void test_touch_zeros(void)
-{
-    static const int64_t sizes[] = {0, 1, 4095, 4096, 4097, 10000003};
-    for (int64_t test = 0; test < 3 * COUNT(sizes); test++) {
-        const int64_t bytes = sizes[test / 3];
-        char *zeros = (char *)exactly(bytes, 1);
-        int all = 0;
-        memset(zeros, 0, (size_t)bytes);
-        fastfm_touch_zeros(zeros, bytes, 1 + (int)(test % 3));
-        for (int64_t i = 0; i < bytes; i++)
-            all |= zeros[i];
-        CASE("%d zeros touched", (int)bytes);
-        CHECK(all == 0);
-        free(zeros);
-    }
-}
-
 static void test_names(void)
 {
     CASE("names");
@@ -216,6 +199,5 @@ void test_rows(void)
     test_softmax();
     test_l2();
     test_weighted_sum();
-    test_touch_zeros();
     test_names();
 }
