@@ -6,19 +6,19 @@ FORCE_INLINE void NAME(ffm_add)(REAL *RESTRICT sums, const REAL *RESTRICT values
         sums[i] += values[i];
 }
 
-static const char *NAME(ffm_zero_sums)(const learn_scratch *scratch, int64_t slot, int64_t n)
+static char *NAME(ffm_zero_sums)(const learn_scratch *scratch, int64_t slot, int64_t n)
 {
     REAL *sums = (REAL *)scratch->grad_V + slot * n;
     for (int64_t i = 0; i < n; i++)
         sums[i] = 0;
-    return (const char *)sums;
+    return (char *)sums;
 }
 
 /* Where the gradient of an entry's value lies. */
-FORCE_INLINE const REAL *NAME(ffm_blocks_of)(const batch_data *B, const batch_entry *entry)
+FORCE_INLINE REAL *NAME(ffm_blocks_of)(const batch_data *B, const batch_entry *entry)
 {
     const int64_t place = (int64_t)entry->position - ((const INDEX *)B->X.indptr)[entry->row];
-    return (const REAL *)B->gradients + B->gradient_begin[entry->row] +
+    return (REAL *)B->gradients + B->gradient_begin[entry->row] +
            place * B->model->n_outputs * B->n_groups[entry->row] * B->model->n_factors;
 }
 
@@ -41,7 +41,7 @@ static void NAME(ffm_sum_gradients)(const batch_data *B, int64_t part, int64_t n
             const int64_t row = entry->row, slot = *slot_of++, groups = B->n_groups[row];
             const int32_t *fields = B->groups + indptr[row], *runs = B->runs + indptr[row];
             const REAL x = (REAL)data[entry->position];
-            const REAL *blocks = NAME(ffm_blocks_of)(B, entry);
+            REAL *blocks = NAME(ffm_blocks_of)(B, entry);
             const batch_entry *next = entry + (e + 2 < begin[1] ? 2 : 0);
             const int64_t bytes = C * B->n_groups[next->row] * k * (int64_t)sizeof(REAL);
             prefetch_row(NAME(ffm_blocks_of)(B, next), 0, 0, bytes, 0);
@@ -53,14 +53,14 @@ static void NAME(ffm_sum_gradients)(const batch_data *B, int64_t part, int64_t n
             for (int64_t c = 0; c < C; c++)
                 ((REAL *)scratch->grad_w)[slot * C + c] +=
                     ((const REAL *)B->dscores)[row * C + c] * x;
-            if (scratch->counts[slot] == 1 && runs[0] == F) {
-                scratch->gradient_of[slot] = (const char *)blocks;
+            if (!scratch->gradient_of[slot] && runs[0] == F) {
+                scratch->gradient_of[slot] = (char *)blocks;
                 continue;
             }
             if (!scratch->gradient_of[slot])
                 scratch->gradient_of[slot] = NAME(ffm_zero_sums)(scratch, slot, C * F * k);
             for (int64_t c = 0; c < C; c++, blocks += groups * k) {
-                REAL *sums = (REAL *)scratch->grad_V + (slot * C + c) * F * k;
+                REAL *sums = (REAL *)scratch->gradient_of[slot] + c * F * k;
                 for (int64_t h = 0; h < groups; h += runs[h])
                     NAME(ffm_add)(sums + fields[h] * k, blocks + h * k, runs[h] * k);
             }

@@ -58,14 +58,14 @@ typedef struct {
 
 /* What a thread needs to learn one part. Room for `room` entries. FFM: field_counts, of which the
  * sums up to b tell how often V[j, b] is touched, (n_fields + 1) for each slot; gradient_of: where
- * the slot's gradient of V lies, in grad_V or, of a feature that occurs once, where its row
- * left it. */
+ * the slot's gradient of V lies: where the feature's first row left it, if that has all fields in
+ * order, or in grad_V. */
 typedef struct {
     int64_t room, table_size;
     int32_t *table, *slot_of, *counts, *field_counts;
     int64_t *features;
     char *largest, *grad_w, *grad_V;
-    const char **gradient_of;
+    char **gradient_of;
 } learn_scratch;
 
 /* Sorts the entries of one block of rows by part. */
