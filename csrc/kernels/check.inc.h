@@ -4,23 +4,25 @@
 static int NAME(check_repeats)(const INDEX *row, int64_t z, int64_t *table)
 {
     int64_t p = 1;
-    if (z <= CHECK_BY_BITS) {
-        /* Without a branch on the columns: mostly no two of them fall on the same of 64 bits. */
-        uint64_t seen = 0, twice = 0;
-        for (int64_t a = 0; a < z; a++) {
-            const uint64_t bit = UINT64_C(1) << ((uint32_t)row[a] * UINT32_C(0x9E3779B1) >> 26);
-            twice |= seen & bit;
-            seen |= bit;
+    int repeats = 0;
+    if (z <= 1)
+        return 0;
+    if (z <= CHECK_SHORT) { /* without a branch on their lengths, which are hard to foretell */
+        INDEX column[CHECK_SHORT]; /* -1, -2, ... where the row has none */
+        for (int a = 0; a < CHECK_SHORT; a++) {
+            const INDEX is_none = -(INDEX)(a >= z);
+            column[a] = (row[min_i64(a, z - 1)] & ~is_none) | (is_none & (INDEX)(-1 - a));
         }
-        if (!twice)
-            return 0;
+        for (int b = 1; b < CHECK_SHORT; b++)
+            for (int a = 0; a < b; a++)
+                repeats |= column[a] == column[b];
+        return repeats;
     }
     while (p < z && row[p] > row[p - 1])
         p++;
     if (p >= z)
         return 0;
     if (z <= CHECK_BY_PAIRS) {
-        int repeats = 0;
         for (int64_t a = 1; a < z; a++)
             for (int64_t b = 0; b < a; b++)
                 repeats |= row[a] == row[b];

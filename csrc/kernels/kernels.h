@@ -208,9 +208,9 @@ FORCE_INLINE int32_t *ffm_scratch_group_of(void *scratch, int64_t max_row)
     return (int32_t *)((int64_t *)scratch + 8 * max_row + 1);
 }
 
-/* Repeats are looked for by the bits of a word in rows up to the first length, where columns do not
- * ascend pair by pair in rows up to the second, and by hashing in longer ones. */
-#define CHECK_BY_BITS 8
+/* Repeats are looked for pair by pair in rows up to the first length, and up to the second where
+ * columns do not ascend; by hashing in longer ones. */
+#define CHECK_SHORT 5
 #define CHECK_BY_PAIRS 32
 
 /* The part of a feature, by the first bits of a multiplicative hash. */
