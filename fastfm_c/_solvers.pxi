@@ -301,7 +301,7 @@ cdef class _Solver:
             raise ValueError("the model was resized while a solver started to learn")
         while begin < n_rows:
             end = min(begin + step, n_rows)
-            piece = np.arange(begin, end) if order is None else order[begin:end]
+            piece = np.arange(begin, end, dtype=np.int64) if order is None else order[begin:end]
             order_at = <const int64_t *>cnp.PyArray_DATA(piece)
             with nogil:
                 status = fastfm_train(&data.rows.csr, order_at, end - begin, &model.c,
