@@ -4,11 +4,14 @@ import math
 from collections import Counter
 
 import numpy as np
-import pandas as pd
-import polars as pl
-import pyarrow as pa
+import pytest
 
 from fastfm_c.encoding import Categorical, Hashed, MultiCategorical, Numeric
+
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
+pa = pytest.importorskip("pyarrow")
+pytest.importorskip("narwhals")
 
 
 def is_missing(value):

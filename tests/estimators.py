@@ -1,7 +1,10 @@
 """The four estimators, and data that they can learn."""
 
 import numpy as np
+import pytest
 import scipy.sparse as sp
+
+pytest.importorskip("sklearn")
 
 from fastfm_c import FM
 from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegressor

@@ -1,9 +1,6 @@
 """FieldEncoder: examples by hand, tables of every kind, against the slow specification."""
 
 import numpy as np
-import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
 from encoders import ROWS, TYPES, dense, encode, tables
 from hypothesis import given
@@ -11,6 +8,10 @@ from hypothesis import strategies as st
 
 from fastfm_c import FFM, FieldCSR, FieldEncoder
 from fastfm_c.encoding import Categorical, Hashed, MultiCategorical, Numeric
+
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
+pa = pytest.importorskip("pyarrow")
 
 
 def same(A, B):

@@ -3,13 +3,15 @@
 import datetime
 
 import numpy as np
-import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
 
 from fastfm_c import FieldEncoder
 from fastfm_c.encoding import Categorical, Hashed, MultiCategorical, Numeric
+
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
+pa = pytest.importorskip("pyarrow")
+pytest.importorskip("narwhals")
 
 
 @pytest.mark.parametrize(

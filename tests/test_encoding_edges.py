@@ -6,15 +6,17 @@ from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
-import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fastfm_c import FieldEncoder, load, save
 from fastfm_c.encoding import Categorical, Hashed, MultiCategorical, Numeric
+
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
+pa = pytest.importorskip("pyarrow")
+pytest.importorskip("narwhals")
 
 
 def names(encoder):

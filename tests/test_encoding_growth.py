@@ -5,7 +5,6 @@ import json
 import pickle
 
 import numpy as np
-import pandas as pd
 import pytest
 from encoders import ROWS, TYPES
 from hypothesis import given
@@ -15,6 +14,8 @@ from subprocesses import output_of
 from fastfm_c import FieldEncoder
 from fastfm_c._value_fields import hash_bucket
 from fastfm_c.encoding import Categorical, Hashed, MultiCategorical, Numeric
+
+pd = pytest.importorskip("pandas")
 
 WORD = (1 << 64) - 1
 IV = [  # RFC 7693, section 2.6

@@ -5,9 +5,6 @@ import json
 from decimal import Decimal
 
 import numpy as np
-import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 from encoders import ROWS, TYPES
@@ -17,6 +14,10 @@ from subprocesses import output_of
 
 from fastfm_c import FieldEncoder
 from fastfm_c.encoding import Categorical, Hashed, MultiCategorical, Numeric
+
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
+pa = pytest.importorskip("pyarrow")
 
 FRAME = pd.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0]})
 

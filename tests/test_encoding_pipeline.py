@@ -6,8 +6,10 @@ import lzma
 from importlib import resources
 
 import numpy as np
-import pandas as pd
 import pytest
+
+pytest.importorskip("sklearn")
+
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -18,6 +20,9 @@ from fastfm_c import FieldCSR, FieldEncoder
 from fastfm_c.datasets import load_adult
 from fastfm_c.encoding import Categorical, Hashed, Numeric
 from fastfm_c.sklearn import FFMClassifier
+
+pd = pytest.importorskip("pandas")
+pytest.importorskip("narwhals")
 
 NAMES = load_adult().field_names
 NUMERIC = ("age", "fnlwgt", "education-num", "capital-gain", "capital-loss", "hours-per-week")

@@ -3,14 +3,18 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
+from subprocesses import run
+
+pytest.importorskip("sklearn")
+
 from estimators import ALL, CLASSIFIERS, planted, scores_of
 from sklearn.pipeline import make_pipeline
-from subprocesses import run
 
 from fastfm_c import FM, FieldEncoder, _safetensors, load, save
 from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegressor
+
+pd = pytest.importorskip("pandas")
 
 LABELS = {
     "int": np.array([7, -3]),

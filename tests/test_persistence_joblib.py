@@ -7,6 +7,8 @@ import pytest
 import scipy.sparse as sp
 from solvers import RULES, bits, make_problem
 
+pytest.importorskip("sklearn")
+
 from fastfm_c import FFM, FM, SGD, AdaGrad, LogisticLoss, SquaredLoss
 from fastfm_c.sklearn import FFMClassifier, FMRegressor
 

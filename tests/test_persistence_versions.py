@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+
+pytest.importorskip("sklearn")
+
 from version_files import DATA, OBJECTS, ROWS, X, Y
 
 from fastfm_c import FFM, FM, FieldEncoder, load

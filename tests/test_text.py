@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
-from sklearn.datasets import dump_svmlight_file, load_svmlight_file
 from strategies import csr
 
 from fastfm_c import (
@@ -157,14 +156,15 @@ def test_float32_is_the_rounded_float64(numbers):
 
 
 def test_scikit_learn_reads_and_writes_the_same(tmp_path):
+    datasets = pytest.importorskip("sklearn.datasets")
     rng = np.random.default_rng(0)
     X = csr_array(rng.standard_normal((50, 20)) * (rng.random((50, 20)) < 0.3))
     y = rng.standard_normal(50)
-    dump_svmlight_file(X, y, str(tmp_path / "theirs"), zero_based=False)
+    datasets.dump_svmlight_file(X, y, str(tmp_path / "theirs"), zero_based=False)
     dump_libsvm(X, y, tmp_path / "ours")
     for name in ("theirs", "ours"):
         A, a = load_libsvm(tmp_path / name, n_features=20, dtype="float64")
-        B, b = load_svmlight_file(str(tmp_path / name), n_features=20, zero_based=False)
+        B, b = datasets.load_svmlight_file(str(tmp_path / name), n_features=20, zero_based=False)
         assert same_array(A.data, B.data)
         assert A.indices.tolist() == B.indices.tolist()
         assert same_array(a, b)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from test_text import PLAIN, load, same_array, same_rows
 
+import fastfm_c
 from fastfm_c import (
     FFM,
     AdaGrad,
@@ -23,7 +24,6 @@ from fastfm_c import (
     load_libsvm,
 )
 from fastfm_c._field_csr import FieldCSR
-from fastfm_c.sklearn import FFMClassifier
 
 
 @pytest.mark.parametrize(("suffix", "module"), [("gz", gzip), ("bz2", bz2), ("xz", lzma), ("zst", None)])
@@ -89,4 +89,5 @@ def test_rows_know_their_fields(tmp_path):
     assert (tmp_path / "again").read_bytes() == text.replace(b".5", b"0.5")
     dump_libffm(X, y, tmp_path / "others", fields=[4, 4, 4, 4])
     assert load_libffm(tmp_path / "others")[2].tolist() == [4, 0, 4, 4]
-    assert FFMClassifier(max_iter=1).fit(X, y).model_.fields.tolist() == fields.tolist()
+    pytest.importorskip("sklearn")
+    assert fastfm_c.sklearn.FFMClassifier(max_iter=1).fit(X, y).model_.fields.tolist() == fields.tolist()
