@@ -39,6 +39,7 @@ FAILING = ["-Dmalloc=test_malloc", "-Dcalloc=test_calloc"]  # of csrc: those of 
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 CLANGS = ["clang", *(f"clang-{version}" for version in range(30, 13, -1))]
 THREADED = ["bits", "train", "text"]  # groups of tests that share work among threads
+HEAD = [("platform", "built with, how it is run", "result", "seconds"), ("---",) * 4]
 WINES = ["wine", "wine64", "/usr/lib/wine/wine64"]
 
 
@@ -50,10 +51,11 @@ class Lacking(Exception):
     """This machine cannot make the check."""
 
 
-def run(command: list, **environment: str) -> str:
+def run(command: list, cwd: Path | None = None, **environment: str) -> str:
     """Output of a command, which must succeed."""
     done = subprocess.run(
         [str(word) for word in command],
+        cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -240,9 +242,8 @@ GROUPS = {
 }
 
 
-def make(name: str) -> tuple[str, ...]:
+def make(name: str, what: str, check: Callable[[Path], str]) -> tuple[str, ...]:
     """One check; its row of the table."""
-    what, check = CHECKS[name]
     start, details = time.perf_counter(), ""
     with tempfile.TemporaryDirectory(prefix=f"{name}-", ignore_cleanup_errors=True) as folder:
         try:
@@ -270,9 +271,9 @@ def main() -> int:
     parser.add_argument("--strict", action="store_true", help="what is skipped counts as failed")
     arguments = parser.parse_args()
     names = [name for check in arguments.checks for name in GROUPS.get(check, [check])]
-    rows = [make(name) for name in dict.fromkeys(names)]
+    rows = [make(name, *CHECKS[name]) for name in dict.fromkeys(names)]
     print()
-    print_table([("platform", "built with, how it is run", "result", "seconds"), ("---",) * 4, *rows])
+    print_table([*HEAD, *rows])
     results = [result for _, _, result, _ in rows]
     return any(r == "FAILED" or (arguments.strict and r.startswith("skipped")) for r in results)
 

@@ -137,13 +137,14 @@ def check_sdist(sdist: Path) -> str:
     return f"{sdist.stat().st_size / 1000:.0f} kB"
 
 
-def build_wheel(sdist: Path, out: Path, abi3: bool = True) -> Path:
+def build_wheel(sdist: Path, out: Path, abi3: bool = True, **environment: str) -> Path:
     """With the oldest Python: an abi3 extension is compiled with the headers of its floor."""
     python = pythons()[0]
     run(
         *(python, "-m", "pip", "wheel", "-q", "--no-deps", "-w", out, sdist),
         FASTFM_C_ABI3=str(int(abi3)),
         FASTFM_C_OPENMP="on",
+        **environment,
     )
     return next(out.glob("*.whl"))
 
