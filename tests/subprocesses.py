@@ -45,6 +45,11 @@ def output_of(program, *args, **changes):
     return done.stdout
 
 
+def predict_and_count(model, X):
+    """What workers do: where they are not forked, they import it."""
+    return model.predict(X), fastfm_c.get_num_threads()
+
+
 # A start of programs: work that is shared out among threads.
 SETUP = """
 import os, sys

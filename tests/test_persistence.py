@@ -1,6 +1,7 @@
 """save and load: every kind of object comes back as it was."""
 
 import json
+import os
 import sys
 import types
 
@@ -58,7 +59,8 @@ def test_a_model_by_hand(path):
 def test_models_come_back(tmp_path_factory, model, mmap):
     path = tmp_path_factory.getbasetemp() / "model"
     other = again(model, path, mmap)
-    path.unlink()
+    if os.name != "nt":  # which keeps files that are mapped
+        path.unlink()
     assert type(other) is type(model)
     assert other == model
     assert bits(other) == bits(model)
@@ -84,7 +86,7 @@ def test_awkward_arrays(path):
     rng = np.random.default_rng(0)
     V = rng.standard_normal((2, 5)).astype(">f8")
     model = FM(np.float16(0.5), rng.standard_normal(10)[::2], V.T)
-    other = again(model, path)
+    other = again(model, path.with_name("other"))  # Windows replaces no file that is mapped
     assert other == model
     assert other.dtype == np.float64
     assert again(FM([0.5], [[1.0]], np.ones((1, 1, 1))), path) == FM([0.5], [[1.0]], np.ones((1, 1, 1)))
@@ -221,7 +223,8 @@ def encoder(monkeypatch):
 
 @MMAP
 def test_encoders(path, encoder, mmap):
-    for other in (again(encoder, path, mmap), again({"e": encoder, "m": FM.random(2, 1)}, path, mmap)["e"]):
+    both = again({"e": encoder, "m": FM.random(2, 1)}, path.with_name("both"), mmap)
+    for other in (again(encoder, path, mmap), both["e"]):
         assert other.words == encoder.words
         assert other.counts.tolist() == [0, 1, 2]
         assert other.counts.flags.writeable == (not mmap)

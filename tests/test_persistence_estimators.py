@@ -193,7 +193,7 @@ BROKEN = [
     ({"history_": None}, {}, "history_ is None, expected dict"),
     ({"history_": {"rows": "x"}}, {}, "rows is 'x', expected int"),
     ({"history_": {"rows": 1, "more": 2}}, {}, r"history_ has unknown members \['more'\]"),
-    ({}, {"history_.loss": np.ones(1, int)}, "tensor 'history_.loss' is of dtype int64"),
+    ({}, {"history_.loss": np.ones(1, np.int64)}, "tensor 'history_.loss' is of dtype int64"),
 ]
 
 

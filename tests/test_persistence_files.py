@@ -204,7 +204,7 @@ def test_what_is_no_regular_file_stays(path, kind):
     else:
         (path.with_name("real") if kind == "link" else path).mkdir()
         if kind == "link":
-            path.symlink_to(path.with_name("real"))
+            path.symlink_to(path.with_name("real"), target_is_directory=True)
     before = os.lstat(path)
     with pytest.raises(OSError, match="path is there and no regular file"):
         save(FM.random(2, 1), path)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -47,7 +48,8 @@ def test_arrays_come_back(tmp_path_factory, arrays, metadata, mmap):
     with open(path, "wb") as file:
         _safetensors.write(file, arrays, metadata)
     found, found_metadata = read(path, mmap)
-    path.unlink()
+    if os.name != "nt":  # which keeps files that are mapped
+        path.unlink()
     assert found_metadata == metadata
     assert found.keys() == arrays.keys()
     for name, array in arrays.items():
@@ -183,6 +185,8 @@ def test_a_header_that_would_be_too_long(path, monkeypatch):
 
 @pytest.mark.parametrize("dtype", ["U3", "c8", "O", "datetime64[s]", np.longdouble])
 def test_dtypes_that_the_format_lacks(dtype):
+    if np.dtype(dtype) == np.float64:
+        pytest.skip("long double is double here")
     with pytest.raises(ValueError, match="which the format does not know"):
         _safetensors.write(io.BytesIO(), {"a": np.zeros(2, dtype)}, {})
 

@@ -99,7 +99,7 @@ BROKEN = [
     ("fm", at("same_as", value=""), "there is no model ''"),
     ("fm", no_tensor("V"), "tensor 'V' is absent"),
     ("fm", tensor("more", [1]), r"tensors \['more'\] belong to nothing"),
-    ("fm", tensor("V", np.ones((3, 2), int)), "tensor 'V' is of dtype int64"),
+    ("fm", tensor("V", np.ones((3, 2), np.int64)), "tensor 'V' is of dtype int64"),
     ("fm", tensor("V", np.ones((3, 2), np.float16)), "V has dtype float16|have dtypes float16"),
     ("fm", tensor("w", np.ones(3)), "V, w and w0 have dtypes float32, float64 and float32, expected one"),
     ("fm", tensor("w", np.ones(2, F)), r"w has shape \(2,\), expected \(3,\)"),

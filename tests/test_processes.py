@@ -20,12 +20,10 @@ JOBLIB = (
     SETUP
     + """
 from joblib import Parallel, delayed
-import fastfm_c
-def work(model, X):
-    return model.predict(X), fastfm_c.get_num_threads()
+from subprocesses import predict_and_count
 if __name__ == "__main__":
     expected = model.predict(X, num_threads=2)
-    results = Parallel(n_jobs=2, backend=sys.argv[1])(delayed(work)(model, X) for _ in range(4))
+    results = Parallel(n_jobs=2, backend=sys.argv[1])(delayed(predict_and_count)(model, X) for _ in range(4))
     assert all((scores == expected).all() for scores, _ in results)
     print(*(n for _, n in results))
 """

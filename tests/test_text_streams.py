@@ -65,7 +65,7 @@ def test_short_pipes(tmp_path, text):
                 load_libsvm(path)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/stdin"), reason="no /dev/stdin here")
+@pytest.mark.skipif(os.name == "nt" or not os.path.exists("/dev/stdin"), reason="no /dev/stdin here")
 def test_standard_input(tmp_path):
     program = """
 import subprocess, sys
