@@ -54,8 +54,13 @@ PROCESS_PRNG = """
 #include <ntsecapi.h>
 __declspec(dllexport) BOOL ProcessPrng(BYTE *data, SIZE_T size) { return RtlGenRandom(data, size); }
 """
-# Tests that fail for what wine is, or this Python.
-DESELECTED: dict[str, str] = {}
+# Tests that fail for what wine is.
+DESELECTED = {
+    # Workers wait for ever, for any function: joblib's own Parallel(n_jobs=2)(delayed(abs)(i) ...) does.
+    "tests/test_processes.py::test_joblib[loky]",
+    # Symbolic links are made without an error, but are not there.
+    "tests/test_persistence_files.py::test_what_is_no_regular_file_stays[link]",
+}
 
 
 def pip_install(target: Path, *what: str) -> None:
