@@ -50,12 +50,14 @@ def test_pages_with_model_files(page, model, in_folder_of, tmp_path):
 
 
 def test_from_fastfm():
+    pytest.importorskip("sklearn")
     names = run("from-fastfm.md")
     np.testing.assert_allclose(names["scores"], [0.5 + 1 - 2 + 0.5, 0.5 - 4 + 2 * 0.5 * 2])
     assert names["r2"] > 0.99
 
 
 def test_from_lightfm():
+    pytest.importorskip("sklearn")
     names = run("from-lightfm.md")
     liked = names["likes"][7, names["genre"]]
     assert 10 <= liked.sum() < 60
@@ -63,6 +65,7 @@ def test_from_lightfm():
 
 
 def test_from_modern_fm():
+    pytest.importorskip("sklearn")
     names = run("from-modern-fm.md")
     np.testing.assert_allclose(names["scores"], [0.5 + 1 - 2 + 0.5])
     assert names["ffm"].n_factors == 4

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -18,6 +20,8 @@ def run(examples):
 
 
 def test_from_a_table_to_a_served_model(tmp_path, monkeypatch):
+    pytest.importorskip("pandas")
+    pytest.importorskip("narwhals")
     monkeypatch.chdir(tmp_path)
     names = run(EXAMPLES[:2])
     assert max(names["history"].validation) > 0.99
@@ -34,6 +38,7 @@ def test_prediction():
 
 
 def test_training():
+    pytest.importorskip("sklearn")
     names = run(EXAMPLES[3:])
     assert names["accuracy"] == names["best"] == 1
     assert names["loss"] < 0.01
