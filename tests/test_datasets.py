@@ -92,9 +92,9 @@ def test_the_test_rows_do_not_change_the_encoding(monkeypatch):
 
 def test_damaged_files_are_noticed(monkeypatch):
     monkeypatch.setattr(module, "_N_TEST", 16_280)
-    with pytest.raises(ValueError, match=r"adult\.test\.csv\.xz is damaged"):
+    with pytest.raises(ValueError, match=r"adult\.test\.csv\.bz2 is damaged"):
         load_adult()
     monkeypatch.undo()
     monkeypatch.setattr(module, "_N_TRAIN_POSITIVE", 1)
-    with pytest.raises(ValueError, match=r"adult\.data\.xz is damaged"):
+    with pytest.raises(ValueError, match=r"adult\.data\.bz2 is damaged"):
         load_adult()

@@ -1,8 +1,8 @@
 """FieldEncoder among scikit-learn's tools, and on real data."""
 
+import bz2
 import csv
 import io
-import lzma
 from importlib import resources
 
 import numpy as np
@@ -33,9 +33,9 @@ COLUMNS = {name: Numeric(bins=16) if name in NUMERIC else "categorical" for name
 def adult():
     """(training table, test table) as they are in the files, with "?" for what is missing."""
     tables = []
-    for file in ("adult.data.xz", "adult.test.csv.xz"):
+    for file in ("adult.data.bz2", "adult.test.csv.bz2"):
         raw = resources.files("fastfm_c.datasets").joinpath(file).read_bytes()
-        text = io.StringIO(lzma.decompress(raw).decode())
+        text = io.StringIO(bz2.decompress(raw).decode())
         rows = [row for row in csv.reader(text, skipinitialspace=True) if row[0].isdigit()]
         table = pd.DataFrame([row[:-1] for row in rows], columns=list(NAMES))
         tables.append(table.astype(dict.fromkeys(NUMERIC, "int64")))

@@ -156,7 +156,7 @@ def build_wheel(
 
 
 def repair(wheel: Path, out: Path) -> Path:
-    tool("auditwheel", "repair", "--strip", "-w", out, wheel, PATH=with_own_tools())
+    tool("auditwheel", "repair", "--strip", "-z", "9", "-w", out, wheel, PATH=with_own_tools())
     return next(out.glob("*.whl"))
 
 

@@ -4,9 +4,9 @@
 test rows. Source, licence and citation are in ``adult.md`` beside this file.
 """
 
+import bz2
 import csv
 import io
-import lzma
 from dataclasses import dataclass
 from importlib import resources
 
@@ -101,8 +101,8 @@ def load_adult(*, n_bins: int = 16) -> Adult:
     """
     if n_bins < 1:
         raise ValueError(f"n_bins is {n_bins}, it must be at least 1")
-    train, y_train = _read("adult.data.xz", _N_TRAIN, _N_TRAIN_POSITIVE)
-    test, y_test = _read("adult.test.csv.xz", _N_TEST, _N_TEST_POSITIVE, header=True)
+    train, y_train = _read("adult.data.bz2", _N_TRAIN, _N_TRAIN_POSITIVE)
+    test, y_test = _read("adult.test.csv.bz2", _N_TEST, _N_TEST_POSITIVE, header=True)
 
     train_codes, test_codes, field_sizes = [], [], []
     feature_names: list[str] = []
@@ -128,7 +128,7 @@ def load_adult(*, n_bins: int = 16) -> Adult:
 def _read(file_name, n_rows, n_positive, *, header=False):
     """The 14 columns, each a tuple of str, and the labels of one file, checked by its counts."""
     raw = resources.files(__package__).joinpath(file_name).read_bytes()
-    text = io.StringIO(lzma.decompress(raw).decode("ascii"), newline="")
+    text = io.StringIO(bz2.decompress(raw).decode("ascii"), newline="")
     rows = list(csv.reader(text, skipinitialspace=True))[int(header) :]
     if len(rows) != n_rows or any(len(row) != len(_COLUMNS) + 1 for row in rows):
         raise ValueError(f"{file_name} is damaged: expected {n_rows} rows of 15 columns")
