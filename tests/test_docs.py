@@ -7,6 +7,7 @@ import importlib.resources
 import inspect
 import re
 
+import numpy as np
 import pytest
 import scipy.sparse
 
@@ -111,7 +112,10 @@ def test_examples_run(name):
     thing = OBJECTS[name]
     module = inspect.getmodule(thing)
     names = dict(vars(module)) if module is not None else {}
-    test = doctest.DocTestParser().get_doctest(inspect.getdoc(thing), names, name, None, 0)
+    text = inspect.getdoc(thing)
+    if np.dtype(int) == np.int32:  # Windows before NumPy 2: not worth a word in a repr
+        text = text.replace(", dtype=int32", "")
+    test = doctest.DocTestParser().get_doctest(text, names, name, None, 0)
     assert test.examples
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     report = []

@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from encoders import ROWS, TYPES
+from encoders import ROWS, TYPES, pa, pd, pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from subprocesses import output_of
@@ -15,9 +15,6 @@ from subprocesses import output_of
 from fastfm_c import FieldEncoder
 from fastfm_c.encoding import Categorical, Hashed, MultiCategorical, Numeric
 
-pd = pytest.importorskip("pandas")
-pl = pytest.importorskip("polars")
-pa = pytest.importorskip("pyarrow")
 
 FRAME = pd.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0]})
 
