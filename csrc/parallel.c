@@ -112,6 +112,28 @@ static void work_on(phase_board *board, parallel_step step, void *context, int t
 }
 #endif
 
+#ifdef _OPENMP
+/* MinGW's exp and log1p compute in the x87 unit, and its threads start with another precision there than
+ * Python's: the bits of a loss would depend on the thread. */
+static unsigned short x87_control(void)
+{
+    unsigned short control = 0;
+#if defined(__MINGW32__) && defined(__x86_64__)
+    __asm__ volatile("fnstcw %0" : "=m"(control));
+#endif
+    return control;
+}
+
+static void set_x87_control(unsigned short control)
+{
+#if defined(__MINGW32__) && defined(__x86_64__)
+    __asm__ volatile("fldcw %0" : : "m"(control));
+#else
+    (void)control;
+#endif
+}
+#endif
+
 void parallel_phases(parallel_step step, void *context, int n_threads)
 {
     if (n_threads <= 1) { /* never enters the runtime */
@@ -126,8 +148,12 @@ void parallel_phases(parallel_step step, void *context, int n_threads)
     phase_board board;
     memset(&board, 0, sizeof board);
     next_phase(&board, step, context, 0);
+    const unsigned short precision = x87_control();
 #pragma omp parallel num_threads(n_threads)
-    work_on(&board, step, context, omp_get_thread_num());
+    {
+        set_x87_control(precision);
+        work_on(&board, step, context, omp_get_thread_num());
+    }
 #endif
 }
 
