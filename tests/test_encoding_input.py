@@ -15,7 +15,6 @@ from subprocesses import output_of
 from fastfm_c import FieldEncoder
 from fastfm_c.encoding import Categorical, Hashed, MultiCategorical, Numeric
 
-
 FRAME = pd.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0]})
 
 

