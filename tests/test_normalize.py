@@ -123,7 +123,7 @@ def test_the_bits_do_not_depend_on_threads(normalize):
 
 def test_many_values_are_scored_in_pieces():
     rng = np.random.default_rng(0)
-    X = sp.random_array((3000, 800), density=0.5, format="csr", rng=rng, dtype=np.float32)
+    X = sp.csr_array(sp.random(3000, 800, 0.5, "csr", np.float32, rng))
     model = FM.random(800, 4, rng=rng)
     model.normalize = "instance"
     np.testing.assert_array_equal(model.predict(X)[-7:], model.predict(X[-7:]))

@@ -31,7 +31,7 @@ def test_other_fields_are_refused():
 
 
 def test_many_columns_without_fields_are_refused():
-    wide = sp.random_array((20, 2001), density=0.01, format="csr", rng=RNG)
+    wide = sp.csr_array(sp.random(20, 2001, 0.01, "csr", random_state=RNG))
     with pytest.raises(ValueError, match="2001 columns and no fields"):
         FFMRegressor().fit(wide, np.arange(20.0))
     fields = np.zeros(2001, int)
