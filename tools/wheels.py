@@ -38,10 +38,11 @@ MAX_BYTES = 1_500_000
 MAX_IMPORT_MS = 30
 MAX_CALL_US = 0.7  # what the limited API may cost
 LEVELS = ["baseline", "avx2", "avx512"]
+OLD_ENOUGH = ["pyarrow<20"]  # the newest refuses NumPy 1
 # The first releases with wheels for a Python, from 1.26 and 1.11 on.
 OLDEST = {
-    "3.11": ["numpy==1.26.0", "scipy==1.11.0"],
-    "3.12": ["numpy==1.26.0", "scipy==1.11.2"],
+    "3.11": ["numpy==1.26.0", "scipy==1.11.0", *OLD_ENOUGH],
+    "3.12": ["numpy==1.26.0", "scipy==1.11.2", *OLD_ENOUGH],
     "3.13": ["numpy==2.1.0", "scipy==1.14.1"],
     "3.14": ["numpy==2.3.2", "scipy==1.16.1"],
     "3.13t": ["numpy==2.1.0", "scipy==1.15.0"],
@@ -145,9 +146,12 @@ def build_wheel(
     sdist: Path, out: Path, abi3: bool = True, python: Path | None = None, **environment: str
 ) -> Path:
     """With the oldest Python: an abi3 extension is compiled with the headers of its floor."""
-    python = python or pythons()[0]
+    builder = out.with_name(f"{out.name}-builder")  # not every Python has pip
+    run(python or pythons()[0], "-m", "venv", builder)
+    # No NumPy that is built from source because there is no wheel of the newest.
+    only = ("--only-binary", "numpy,Cython")
     run(
-        *(python, "-m", "pip", "wheel", "-q", "--no-deps", "--only-binary", "numpy,Cython", "-w", out, sdist),
+        *(builder / "bin" / "python", "-m", "pip", "wheel", "-q", "--no-deps", *only, "-w", out, sdist),
         FASTFM_C_ABI3=str(int(abi3)),
         FASTFM_C_OPENMP="on",
         **environment,
