@@ -4,12 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-import scipy
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-OLD_SCIPY = tuple(map(int, scipy.__version__.split(".")[:2])) < (1, 15)
-
 
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
@@ -32,7 +29,6 @@ def test_from_a_table_to_a_served_model(tmp_path, monkeypatch):
     assert names["shop"]["model"].predict_row(*names["shop"]["encoder"].encode_row(row)) < 0
 
 
-@pytest.mark.skipif(OLD_SCIPY, reason="random_array takes no rng before SciPy 1.15")
 def test_prediction():
     names = run(EXAMPLES[2:3])
     assert names["scores"].shape == (1000,)
