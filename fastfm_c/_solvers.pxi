@@ -1,5 +1,7 @@
 # Solvers: the part of _core.pyx that trains. Included there, because it works on the same structs.
 
+from threading import RLock
+
 from fastfm_c._errors import DivergenceError
 from fastfm_c._validation import as_fraction, as_positive, column_scale
 
@@ -36,6 +38,10 @@ cdef class _Solver:
     cdef list initial  # the value with which each of them starts
     cdef cnp.ndarray scale
     cdef int64_t passes
+    cdef object growing  # a lock: state is made by one thread at a time
+
+    def __cinit__(self):
+        self.growing = RLock()
 
     def __init__(self, model, loss, *, learning_rate, l2_linear=0.0, l2_factors=0.0, batch_size,
                  shuffle=False, hogwild=False, clip_value=None, normalize=None, num_threads=None,
@@ -92,17 +98,18 @@ cdef class _Solver:
 
     cdef int fit_state(self) except -1:
         """Makes the state as large as the parameters."""
-        for s, arrays in enumerate(self.states):
-            if arrays is None or np.shape(arrays[2]) != np.shape(self.trained._V):
-                fresh = self.fresh_state(s)
-                for new, old in zip(fresh, arrays or ()):
-                    put_first(new, old)
-                self.states[s] = tuple(fresh)
-        if self.scale is not None and len(self.scale) != self.trained.c.n_features:
-            scale = aligned_zeros((self.trained.c.n_features,), self.scale.dtype)
-            scale[...] = 1
-            self.scale = put_first(scale, self.scale)
-        self.point()
+        with self.growing:
+            for s, arrays in enumerate(self.states):
+                if arrays is None or np.shape(arrays[2]) != np.shape(self.trained._V):
+                    fresh = self.fresh_state(s)
+                    for new, old in zip(fresh, arrays or ()):
+                        put_first(new, old)
+                    self.states[s] = tuple(fresh)
+            if self.scale is not None and len(self.scale) != self.trained.c.n_features:
+                scale = aligned_zeros((self.trained.c.n_features,), self.scale.dtype)
+                scale[...] = 1
+                self.scale = put_first(scale, self.scale)
+            self.point()
         return 0
 
     cdef int point(self) except -1:
@@ -259,9 +266,10 @@ cdef class _Solver:
         self.require_state()
         if self.c.n_steps or not self.has_scale():
             return
-        self.scale = column_scale(data.rows.indptr, data.rows.indices, data.rows.data,
-                                  self.trained.c.n_features, self.trained.dtype, data.targets.weight)
-        self.point()
+        with self.growing:
+            self.scale = column_scale(data.rows.indptr, data.rows.indices, data.rows.data,
+                                      self.trained.c.n_features, self.trained.dtype, data.targets.weight)
+            self.point()
 
     cdef bint has_scale(self):
         return self.c.rule != FASTFM_FTRL and self.trained.how == FASTFM_AS_IS
@@ -291,12 +299,13 @@ cdef class _Solver:
         cdef int64_t batch_size = min(self.c.batch_size, max(n_rows, 1))
         step = (step + batch_size - 1) // batch_size * batch_size
         self.require_state()
-        self.fit_state()
-        self.c.normalize = self.trained.how
-        self.note_scale(data.largest)
-        # A resize by another thread now makes other arrays; these live on.
-        self.point()
-        model, solver, states, scale = self.trained.frozen(), self.c, list(self.states), self.scale
+        with self.growing:
+            self.fit_state()
+            self.c.normalize = self.trained.how
+            self.note_scale(data.largest)
+            # A resize by another thread now makes other arrays; these live on.
+            self.point()
+            model, solver, states, scale = self.trained.frozen(), self.c, list(self.states), self.scale
         if not fit_each_other(model, states, scale):
             raise ValueError("the model was resized while a solver started to learn")
         while begin < n_rows:
