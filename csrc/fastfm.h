@@ -66,7 +66,8 @@ typedef struct {
 /* Where gradients are added. slots is NULL (row j of w and V belongs to feature j, n_slots is
  * n_features) or has one entry per stored value of X, of its index_type, in [0, n_slots): the row
  * of w and V that takes that value's gradient. The slots of equal columns must be equal. w0 is
- * always double: (n_outputs,). is_fresh: w and V are zeros that the system has not made yet. */
+ * always double: (n_outputs,). is_fresh: w and V are zeros whose pages nobody has touched; they are
+ * then made by the threads. */
 typedef struct {
     int64_t n_slots;
     const void *slots;

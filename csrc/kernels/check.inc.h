@@ -1,6 +1,6 @@
 /* check: all indices in [0, n_features) and no column twice in a row. */
 
-/* Whether a row has a repeated column: ascending order says no at once. */
+/* Whether a row has a repeated column. In all but short rows ascending order says no at once. */
 static int NAME(check_repeats)(const INDEX *row, int64_t z, int64_t *table)
 {
     int64_t p = 1;
