@@ -251,6 +251,7 @@ static void lay_out_scratch(const training_batch *batch, learn_scratch *scratch,
     scratch->grad_w = (char *)take(memory, slots * C * real);
     scratch->grad_V = (char *)take(memory, slots * C * block * real);
     if (model->fields) {
+        scratch->times = (char *)take(memory, slots * C * real);
         scratch->gradient_of = (char **)take(memory, slots * (int64_t)sizeof(char *));
         scratch->field_counts = (int32_t *)take(memory, slots * (model->n_fields + 1) * 4);
     }

@@ -15,7 +15,6 @@
 
 #define LEARN_WORK 8.0 /* multiply-adds for one of scoring an FM */
 #define FFM_LEARN_WORK 2.0
-#define CACHE_BYTES 262144 /* of V, that rows touch which are scored before their gradients */
 
 static void find_losses(const training_batch *batch, int thread, int64_t begin, int64_t end)
 {
@@ -37,16 +36,6 @@ static void find_losses(const training_batch *batch, int thread, int64_t begin, 
     }
 }
 
-/* Rows that are scored before their FFM gradients are made, while what they touch is in the
- * cache. */
-static int64_t rows_at_once(const training_batch *batch)
-{
-    const fastfm_model *model = batch->b.model;
-    const int64_t values = batch->b.X.nnz / max_i64(batch->n_rows, 1) + 1;
-    const int64_t block = model->n_outputs * model->n_fields * model->n_factors;
-    return max_i64(1, CACHE_BYTES / block / (int64_t)real_size(model->real) / values);
-}
-
 static void score_block(void *context, int64_t block, int thread)
 {
     const training_batch *batch = (const training_batch *)context;
@@ -55,8 +44,6 @@ static void score_block(void *context, int64_t block, int thread)
     const fastfm_csr *X = &rows;
     const int64_t begin = batch->block_begin[block], end = batch->block_begin[block + 1];
     const int64_t real = (int64_t)real_size(model->real), C = model->n_outputs;
-    const int64_t step = model->fields ? rows_at_once(batch) : max_i64(1, end - begin);
-    const score_kernel score = score_kernel_of(model, X);
     void *scratch = workspace_scratch(&batch->work, thread);
     /* Kernels look ahead: not into the next block, which another thread may be copying. */
     rows.nnz = index_at(rows.indptr, rows.index_type, end);
@@ -64,15 +51,13 @@ static void score_block(void *context, int64_t block, int thread)
     if (workspace_check(&batch->work, thread, X, model->n_features, begin, end) != FASTFM_OK)
         return;
     KERNEL_OF(kernels()->partition, model, X)(&batch->b, block, begin, end);
-    for (int64_t i = begin; i < end; i += step) {
-        const int64_t last = min_i64(i + step, end);
-        score(X, model, i, last, batch->b.scores + i * C * real,
-              model->fields ? NULL : batch->b.sums + i * C * model->n_factors * real,
-              batch->b.max_row, scratch);
-        find_losses(batch, thread, i, last);
-        if (model->fields)
-            KERNEL_OF(kernels()->ffm_blocks, model, X)(&batch->b, i, last, scratch);
-    }
+    if (model->fields)
+        KERNEL_OF(kernels()->ffm_blocks, model, X)(&batch->b, begin, end, scratch);
+    else
+        KERNEL_OF(kernels()->fm_score, model, X)(
+            X, model, begin, end, batch->b.scores + begin * C * real,
+            batch->b.sums + begin * C * model->n_factors * real, batch->b.max_row, scratch);
+    find_losses(batch, thread, begin, end);
 }
 
 static void learn_part(void *context, int64_t part, int thread)
@@ -90,7 +75,7 @@ static void learn_bias(const training_batch *batch)
     const fastfm_model *model = batch->b.model;
     const fastfm_solver *solver = batch->b.solver;
     const int64_t C = model->n_outputs, real = (int64_t)real_size(model->real);
-    const update_terms terms = {0, 0, 1};
+    const update_terms terms = {0, 0, 1, 1};
     for (int64_t c = 0; c < C && batch->n_weighted > 0; c++) {
         char *state0 = (char *)solver->state[0].w0, *state1 = (char *)solver->state[1].w0;
         double sum = 0, gradient;

@@ -2,9 +2,12 @@
 #define LANES_TYPE VEC(LANES, )
 #define OP(op) VEC(LANES, op)
 
-/* sum_{i<j} <V[i, field of j], V[j, field of i]> x_i x_j over these factors. */
-static REAL NAME(CONCAT(ffm_by_pairs_, LANES))(const NAME(ffm_row) * row, const REAL *V,
-                                               const NAME(ffm_prefetch) * next)
+/* sum_{i<j} <V[i, field of j], V[j, field of i]> x_i x_j over these factors. With kept not NULL
+ * also V[j, field of i] x_j, for all j, k apart, at kept + (place of i in the row) * stride; the row
+ * then has one value in each of its fields. */
+FORCE_INLINE REAL NAME(CONCAT(ffm_pairs_of_, LANES))(const NAME(ffm_row) * row, const REAL *V,
+                                                     const NAME(ffm_prefetch) * next, REAL *kept,
+                                                     int64_t stride, int64_t k)
 {
     const int64_t z = row->n_values;
     const int64_t *block = row->block, *field_of = row->field_offset;
@@ -15,24 +18,33 @@ static REAL NAME(CONCAT(ffm_by_pairs_, LANES))(const NAME(ffm_row) * row, const 
         LANES_TYPE run = OP(_zero)();
         for (; a < run_end; a++) {
             const REAL *v_a = V + block[a], *v_field = V + field_of[a];
+            REAL *kept_a = kept ? kept + (row->position[a] - row->first) * stride : NULL;
             LANES_TYPE with_a = OP(_zero)();
             NAME(ffm_prefetch_value)(next, a);
+#define OTHER(b) OP(_mul)(OP(_load)(v_field + block[b]), OP(_broadcast)(x[b]))
+            for (int64_t b = 0; kept && b < a; b++)
+                OP(_store)(kept_a + b * k, OTHER(b));
+            if (kept)
+                OP(_store)(kept_a + a * k, OP(_zero)());
             for (int64_t b = a + 1; b < z;) {
                 const int64_t end = min_i64(b + RUN, z);
                 /* Two chains, so that one addition need not wait for the last. */
-                LANES_TYPE even = OP(_zero)(), odd = OP(_zero)();
-#define PAIR(b)                                                                     \
-    OP(_mul)(OP(_mul)(OP(_load)(v_a + field_of[b]), OP(_load)(v_field + block[b])), \
-             OP(_broadcast)(x[b]))
+                LANES_TYPE even = OP(_zero)(), odd = OP(_zero)(), other;
+#define PAIR(sum, b)                         \
+    other = OTHER(b);                        \
+    if (kept)                                \
+        OP(_store)(kept_a + (b) * k, other); \
+    sum = OP(_add)(sum, OP(_mul)(OP(_load)(v_a + field_of[b]), other));
                 for (; b + 1 < end; b += 2) {
-                    even = OP(_add)(even, PAIR(b));
-                    odd = OP(_add)(odd, PAIR(b + 1));
+                    PAIR(even, b)
+                    PAIR(odd, b + 1)
                 }
                 if (b < end) {
-                    even = OP(_add)(even, PAIR(b));
+                    PAIR(even, b)
                     b++;
                 }
 #undef PAIR
+#undef OTHER
                 with_a = OP(_add)(with_a, OP(_add)(even, odd));
             }
             run = OP(_add)(run, OP(_mul)(with_a, OP(_broadcast)(x[a])));
@@ -40,6 +52,19 @@ static REAL NAME(CONCAT(ffm_by_pairs_, LANES))(const NAME(ffm_row) * row, const 
         total = OP(_add)(total, run);
     }
     return OP(_sum)(total);
+}
+
+static REAL NAME(CONCAT(ffm_by_pairs_, LANES))(const NAME(ffm_row) * row, const REAL *V,
+                                               const NAME(ffm_prefetch) * next)
+{
+    return NAME(CONCAT(ffm_pairs_of_, LANES))(row, V, next, NULL, 0, 0);
+}
+
+static REAL NAME(CONCAT(ffm_keep_pairs_, LANES))(const NAME(ffm_row) * row, const REAL *V,
+                                                 const NAME(ffm_prefetch) * next, REAL *kept,
+                                                 int64_t stride, int64_t k)
+{
+    return NAME(CONCAT(ffm_pairs_of_, LANES))(row, V, next, kept, stride, k);
 }
 
 /* sum_{i in g} V[i] x_i, with V at the factors for some field. */
@@ -120,32 +145,18 @@ static void NAME(CONCAT(ffm_gradient_value_, LANES))(const NAME(ffm_row) * row, 
     }
 }
 
-/* out[h] = gx ( S[h, g] - [g = h] V[i, g] x )
+/* out[h] = S[h, g] - [g = h] V[i, g] x
  * for value a of the row, of group g, and all groups h. */
-static void NAME(CONCAT(ffm_block_value_, LANES))(const NAME(ffm_row) * row, int64_t a, int64_t g,
-                                                  const REAL *V, int64_t k, const REAL *S, REAL gx,
-                                                  REAL *out)
+static void NAME(CONCAT(ffm_keep_value_, LANES))(const NAME(ffm_row) * row, int64_t a, int64_t g,
+                                                 const REAL *V, int64_t k, const REAL *S, REAL *out)
 {
-    const LANES_TYPE scale = OP(_broadcast)(gx);
     for (int64_t h = 0; h < row->n_groups; h++) {
         LANES_TYPE rest = OP(_load)(S + h * k);
         if (h == g)
             rest = OP(_sub)(rest, OP(_mul)(OP(_load)(V + row->block[a] + row->field[g]),
                                            OP(_broadcast)(row->x[a])));
-        OP(_store)(out + h * k, OP(_mul)(scale, rest));
+        OP(_store)(out + h * k, rest);
     }
-}
-
-/* The same where each group has one value, which is S. */
-static void NAME(CONCAT(ffm_block_single_, LANES))(const NAME(ffm_row) * row, int64_t a,
-                                                   const REAL *V, int64_t k, REAL gx, REAL *out)
-{
-    const LANES_TYPE scale = OP(_broadcast)(gx);
-    const REAL *v_field = V + row->field_offset[a], *x = row->x;
-    for (int64_t h = 0; h < row->n_groups; h++)
-        OP(_store)(out + h * k, OP(_mul)(scale, OP(_mul)(OP(_load)(v_field + row->block[h]),
-                                                         OP(_broadcast)(x[h]))));
-    OP(_store)(out + a * k, OP(_zero)());
 }
 #undef OP
 #undef LANES_TYPE

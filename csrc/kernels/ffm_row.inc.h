@@ -2,7 +2,7 @@
  * field in row order; explicit zeros left out). The arrays lie in the scratch of ffm_scratch_bytes,
  * whose group_of part the driver has filled with -1; ffm_row_load leaves it so. */
 typedef struct {
-    int64_t n_values, n_groups;
+    int64_t first, n_values, n_groups; /* first: its place in indices and data */
     /* per value: j, offset of V[j] in V, offset of its field in any V[i], place in indices and
      * data, x */
     int64_t *column, *block, *field_offset, *position;
@@ -50,6 +50,7 @@ static void NAME(ffm_row_load)(NAME(ffm_row) * row, const fastfm_csr *X, const f
         count[group]++;
         n_values++;
     }
+    row->first = first;
     row->n_values = n_values;
     row->n_groups = n_groups;
     row->group_begin[0] = 0;

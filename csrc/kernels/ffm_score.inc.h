@@ -78,11 +78,14 @@ static REAL NAME(ffm_pairs_by_sums)(const NAME(ffm_row) * row, const REAL *V, in
     return pairs;
 }
 
-static REAL NAME(ffm_pairs)(const NAME(ffm_row) * row, const REAL *V, int64_t k,
+/* The pair term. */
+static REAL NAME(ffm_pairs)(const NAME(ffm_row) * row, const REAL *V, int64_t k, int64_t block,
                             NAME(ffm_prefetch) * next)
 {
     REAL pairs = 0;
     int64_t f = 0;
+    if (ffm_takes_sums(row->n_values, row->n_groups))
+        return NAME(ffm_pairs_by_sums)(row, V, k, block, next);
 #define BY_PAIRS(lanes) pairs += NAME(CONCAT(ffm_by_pairs_, lanes))(row, V + f, next), next->n = 0
     FOR_FACTORS(k, f, BY_PAIRS)
 #undef BY_PAIRS
@@ -104,10 +107,7 @@ static void NAME(ffm_score)(const fastfm_csr *X, const fastfm_model *ffm, int64_
             const REAL *w = (const REAL *)ffm->w + c, *V = (const REAL *)ffm->V + c * block;
             NAME(ffm_prefetch) next = NAME(ffm_prefetch_after)(&row, X, ffm, i, c);
             const REAL linear = ((const REAL *)ffm->w0)[c] + NAME(ffm_linear)(&row, w, C);
-            const REAL pairs = ffm_takes_sums(row.n_values, row.n_groups)
-                                   ? NAME(ffm_pairs_by_sums)(&row, V, k, block, &next)
-                                   : NAME(ffm_pairs)(&row, V, k, &next);
-            scores[(i - begin) * C + c] = linear + pairs;
+            scores[(i - begin) * C + c] = linear + NAME(ffm_pairs)(&row, V, k, block, &next);
         }
     }
 }

@@ -46,7 +46,7 @@ typedef struct {
     int part_bits;
     batch_entry *entries;
     int64_t *part_begin;
-    /* FFM: the gradient of value p of row i for output c starts at
+    /* FFM: what is kept of value p of row i for output c, its gradient but for g x, starts at
      *     gradients + gradient_begin[i]
      *         + ((p - first of row) * n_outputs + c) * n_groups[i] * n_factors,
      * for the fields groups[first of row + g]; runs: of how many fields that follow each other
@@ -59,28 +59,29 @@ typedef struct {
 /* What a thread needs to learn one part. Room for `room` entries. FFM: field_counts, of which the
  * sums up to b tell how often V[j, b] is touched, (n_fields + 1) for each slot; gradient_of: where
  * the slot's gradient of V lies: where the feature's first row left it, if that has all fields in
- * order, or in grad_V. */
+ * order, or in grad_V; times: what it is still to be multiplied by, (slots, n_outputs). */
 typedef struct {
     int64_t room, table_size;
     int32_t *table, *slot_of, *counts, *field_counts;
     int64_t *features;
-    char *largest, *grad_w, *grad_V;
+    char *largest, *grad_w, *grad_V, *times;
     char **gradient_of;
 } learn_scratch;
 
 /* Sorts the entries of one block of rows by part. */
 typedef void (*partition_kernel)(const batch_data *B, int64_t block, int64_t begin, int64_t end);
 
-/* FFM: gradients of rows [begin, end), from dscores. scratch: ffm_scratch_bytes. */
+/* FFM: scores of rows [begin, end), and what is kept for their gradients. scratch:
+ * ffm_scratch_bytes. */
 typedef void (*blocks_kernel)(const batch_data *B, int64_t begin, int64_t end, void *scratch);
 
 /* Sums the gradients of a part's features and updates them. Whether all stayed finite. */
 typedef int (*learn_kernel)(const batch_data *B, int64_t part, const learn_scratch *scratch);
 
-/* One update of n parameters that share l1, l2 and scale, by their gradients (which it changes).
+/* One update of n parameters that share l1, l2 and scale, by their gradients times `times`.
  * state: of these parameters. Whether all stayed finite; one that would not keeps its value. */
 typedef struct {
-    double l1, l2, inverse; /* 1 / scale */
+    double l1, l2, inverse /* 1 / scale */, times;
 } update_terms;
 typedef int (*update_kernel)(const fastfm_solver *solver, const update_terms *terms, int64_t n,
                              void *parameters, void *state0, void *state1, const void *gradients);

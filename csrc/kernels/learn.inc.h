@@ -21,8 +21,8 @@ static int NAME(learn)(const batch_data *B, int64_t part, const learn_scratch *s
             solver->scale
                 ? NAME(inverse_scale)(B, feature, ((const REAL *)scratch->largest)[slot], block)
                 : 1;
-        const update_terms linear = {solver->l1_linear, solver->l2_linear * rows, inverse};
-        const update_terms factors = {solver->l1_factors, solver->l2_factors * rows, inverse};
+        const update_terms linear = {solver->l1_linear, solver->l2_linear * rows, inverse, 1};
+        const update_terms factors = {solver->l1_factors, solver->l2_factors * rows, inverse, 1};
         NAME(prefetch_state)(B, scratch, slot + distance, n_slots, block);
         finite &= NAME(update_at)(B, &linear, 0, feature * C, C,
                                   (const REAL *)scratch->grad_w + slot * C);

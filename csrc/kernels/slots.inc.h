@@ -97,6 +97,8 @@ FORCE_INLINE void NAME(prefetch_state)(const batch_data *B, const learn_scratch 
     const int64_t row_bytes = block * (int64_t)sizeof(REAL), w_bytes = C * (int64_t)sizeof(REAL);
     if (slot >= n_slots)
         return;
+    if (solver->scale)
+        prefetch_row(solver->scale, scratch->features[slot], sizeof(REAL), sizeof(REAL), 0);
     for (int s = 0; s < 2 && solver->state[s].V; s++) {
         prefetch_row(solver->state[s].V, scratch->features[slot], row_bytes, row_bytes, 1);
         prefetch_row(solver->state[s].w, scratch->features[slot], w_bytes, w_bytes, C > 1);

@@ -27,10 +27,11 @@ static int NAME(update_sgd)(const fastfm_solver *solver, const update_terms *ter
                             REAL *RESTRICT p, const REAL *RESTRICT gradients)
 {
     const REAL l2 = (REAL)terms->l2, inverse = (REAL)terms->inverse;
-    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip;
+    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip,
+               times = (REAL)terms->times;
     int bad = 0;
     for (int64_t f = 0; f < n; f++) {
-        const REAL g = NAME(scaled_gradient)(gradients[f] + l2 * p[f], inverse, clip);
+        const REAL g = NAME(scaled_gradient)(times * gradients[f] + l2 * p[f], inverse, clip);
         const REAL next = p[f] - rate * g;
         const int ok = IS_FINITE(next);
         p[f] = ACCEPT(ok, p[f], next);
@@ -44,10 +45,11 @@ static int NAME(update_adagrad)(const fastfm_solver *solver, const update_terms 
                                 const REAL *RESTRICT gradients)
 {
     const REAL l2 = (REAL)terms->l2, inverse = (REAL)terms->inverse;
-    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip;
+    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip,
+               times = (REAL)terms->times;
     int bad = 0;
     for (int64_t f = 0; f < n; f++) {
-        const REAL g = NAME(scaled_gradient)(gradients[f] + l2 * p[f], inverse, clip);
+        const REAL g = NAME(scaled_gradient)(times * gradients[f] + l2 * p[f], inverse, clip);
         const REAL sum = squares[f] + g * g;
         const REAL next = p[f] - rate * (g / SQRT(sum));
         const int ok = IS_FINITE(next) & IS_FINITE(sum);
@@ -63,12 +65,13 @@ static int NAME(update_adam)(const fastfm_solver *solver, const update_terms *te
                              const REAL *RESTRICT gradients)
 {
     const REAL l2 = (REAL)terms->l2, inverse = (REAL)terms->inverse;
-    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip;
+    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip,
+               times = (REAL)terms->times;
     const REAL new1 = (REAL)(1 - solver->beta1), new2 = (REAL)(1 - solver->beta2);
     const REAL epsilon = (REAL)solver->epsilon;
     int bad = 0;
     for (int64_t f = 0; f < n; f++) {
-        const REAL g = NAME(scaled_gradient)(gradients[f] + l2 * p[f], inverse, clip);
+        const REAL g = NAME(scaled_gradient)(times * gradients[f] + l2 * p[f], inverse, clip);
         const REAL mean = means[f] + new1 * (g - means[f]);
         const REAL square = squares[f] + new2 * (g * g - squares[f]);
         const REAL next = p[f] - rate * (mean / (SQRT(square) + epsilon));
@@ -86,11 +89,12 @@ static int NAME(update_ftrl)(const fastfm_solver *solver, const update_terms *te
                              const REAL *RESTRICT gradients)
 {
     const REAL l1 = (REAL)terms->l1, l2 = (REAL)terms->l2;
-    const REAL rate = (REAL)solver->learning_rate, clip = (REAL)solver->clip;
+    const REAL rate = (REAL)solver->learning_rate, clip = (REAL)solver->clip,
+               times = (REAL)terms->times;
     const REAL beta = (REAL)solver->beta1;
     int bad = 0;
     for (int64_t f = 0; f < n; f++) {
-        const REAL g = NAME(scaled_gradient)(gradients[f], 1, clip);
+        const REAL g = NAME(scaled_gradient)(times * gradients[f], 1, clip);
         const REAL sum = squares[f] + g * g;
         const REAL root = SQRT(sum);
         const REAL z = zs[f] + g - (root - SQRT(squares[f])) / rate * p[f];
