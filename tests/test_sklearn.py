@@ -89,7 +89,7 @@ def test_docstrings(estimator):
         method = getattr(estimator(), name)
         for parameter in inspect.signature(method).parameters:
             assert re.search(rf"^ *{parameter} : ", inspect.getdoc(method), re.MULTILINE), (name, parameter)
-    runner, report = doctest.DocTestRunner(), []
+    runner, report = doctest.DocTestRunner(verbose=False), []
     test = doctest.DocTestParser().get_doctest(text, {}, estimator.__name__, None, 0)
     runner.run(test, out=report.append)
     assert runner.summarize(verbose=False).attempted > 3
