@@ -45,8 +45,10 @@ OLDEST = {
     "3.12": ["numpy==1.26.0", "scipy==1.11.2", *OLD_ENOUGH],
     "3.13": ["numpy==2.1.0", "scipy==1.14.1"],
     "3.14": ["numpy==2.3.2", "scipy==1.16.1"],
+    "3.15": ["numpy==2.5.2", "scipy==1.18.1"],
     "3.13t": ["numpy==2.1.0", "scipy==1.15.0"],
     "3.14t": ["numpy==2.3.2", "scipy==1.16.1"],
+    "3.15t": ["numpy==2.5.2", "scipy==1.18.1"],
 }
 QUICK_TESTS = ["test_config", "test_wheel", "test_predict_row", "test_fm_score", "test_text_errors"]
 # What is copied next to the tests; an own folder, so that the source tree is not imported.
