@@ -91,7 +91,7 @@ def test_clip_value_bounds_the_step():
 def test_rows_can_be_normalised(n_fields):
     X, y, _, model, loss, _ = make_problem(5, n_fields=n_fields)
     other, scale = model.copy(), np.sqrt(X.multiply(X).sum(axis=1))
-    scaled = sp.csr_array(sp.diags_array(1 / np.where(scale > 0, scale, 1)) @ X)
+    scaled = sp.csr_array(sp.diags(1 / np.where(scale > 0, scale, 1)) @ X)
     SGD(model, loss, normalize="instance").partial_fit(X, y)
     SGD(other, loss).partial_fit(scaled, y)
     np.testing.assert_allclose(model.V, other.V, rtol=1e-9)
