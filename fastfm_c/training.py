@@ -122,9 +122,9 @@ def train(
     (30, 'max_iter')
     """
     stopping = early_stopping not in (None, False)
-    metric_name, metric = metric_of(early_stopping, loss)
     lbfgs = isinstance(solver, str) and solver == "lbfgs"
     learner = (_Minimiser if lbfgs else _Epochs)(solver, model, loss, num_threads, solver_options)
+    metric_name, metric = metric_of(early_stopping, loss)
     if max_iter is None:
         max_iter = 100 if lbfgs or stopping else 10
     if n_iter_no_change is None:
@@ -210,9 +210,10 @@ class _Minimiser:
     def __init__(self, solver, model, loss, num_threads, options):
         _require_known(options, ["l2_linear", "l2_factors"], solver)
         self.model, self.loss, self.options = model, loss, options | {"num_threads": num_threads}
+        self.checks = _core.SGD(model, loss, **self.options)
 
     def prepare(self, X, y, sample_weight):
-        _core.SGD(self.model, self.loss, **self.options)._prepare(X, y, sample_weight)
+        self.checks._prepare(X, y, sample_weight)
         self.X, self.y, self.weight = X, y, as_weights(sample_weight, X.shape[0])
 
     def learn(self, monitor, rows, max_iter, rng):

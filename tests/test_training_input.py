@@ -103,3 +103,10 @@ def test_other_matrices(kind):
         train(models[-1], matrix, Y.tolist(), LogisticLoss(), **options)
     # A column order of its own sums in another order.
     np.testing.assert_allclose(models[0].V, models[1].V, rtol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["adagrad", "lbfgs"])
+@pytest.mark.parametrize("wrong", [None, 3, LogisticLoss])
+def test_a_loss_is_a_loss(solver, wrong):
+    with pytest.raises(ValueError, match="loss must be"):
+        train(new_model(), X, Y, wrong, solver=solver)
