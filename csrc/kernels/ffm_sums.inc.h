@@ -25,7 +25,7 @@ static char *NAME(ffm_zero_sums)(const learn_scratch *scratch, int64_t slot, int
     return (char *)sums;
 }
 
-/* Where ffm_blocks kept what is of an entry's value. */
+/* Where ffm_blocks kept an entry's terms. */
 FORCE_INLINE REAL *NAME(ffm_blocks_of)(const batch_data *B, const batch_entry *entry)
 {
     const int64_t place = (int64_t)entry->position - ((const INDEX *)B->X.indptr)[entry->row];
@@ -64,16 +64,16 @@ static void NAME(ffm_sum_gradients)(const batch_data *B, int64_t part, int64_t n
             for (int64_t c = 0; c < C; c++)
                 ((REAL *)scratch->grad_w)[slot * C + c] +=
                     ((const REAL *)B->dscores)[row * C + c] * x;
-            const int is_first = !scratch->gradient_of[slot], is_sum = is_first && runs[0] == F;
+            const int is_first = !scratch->gradient_of[slot], in_place = is_first && runs[0] == F;
             if (is_first)
                 scratch->gradient_of[slot] =
-                    is_sum ? (char *)blocks : NAME(ffm_zero_sums)(scratch, slot, C * F * k);
+                    in_place ? (char *)blocks : NAME(ffm_zero_sums)(scratch, slot, C * F * k);
             for (int64_t c = 0; c < C; c++, blocks += groups * k) {
                 const REAL gx = ((const REAL *)B->dscores)[row * C + c] * x;
                 REAL *sums = (REAL *)scratch->gradient_of[slot] + c * F * k;
                 if (is_first)
-                    ((REAL *)scratch->times)[slot * C + c] = is_sum ? gx : 1;
-                if (is_sum)
+                    ((REAL *)scratch->times)[slot * C + c] = in_place ? gx : 1;
+                if (in_place)
                     continue;
                 NAME(ffm_scale_first)(scratch, slot * C + c, sums, F * k);
                 for (int64_t h = 0; h < groups; h += runs[h])

@@ -81,7 +81,9 @@ typedef int (*learn_kernel)(const batch_data *B, int64_t part, const learn_scrat
 /* One update of n parameters that share l1, l2 and scale, by their gradients times `times`.
  * state: of these parameters. Whether all stayed finite; one that would not keeps its value. */
 typedef struct {
-    double l1, l2, inverse /* 1 / scale */, times;
+    double l1, l2;
+    double inverse; /* 1 / scale */
+    double times;
 } update_terms;
 typedef int (*update_kernel)(const fastfm_solver *solver, const update_terms *terms, int64_t n,
                              void *parameters, void *state0, void *state1, const void *gradients);

@@ -27,8 +27,8 @@ static int NAME(update_sgd)(const fastfm_solver *solver, const update_terms *ter
                             REAL *RESTRICT p, const REAL *RESTRICT gradients)
 {
     const REAL l2 = (REAL)terms->l2, inverse = (REAL)terms->inverse;
-    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip,
-               times = (REAL)terms->times;
+    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip;
+    const REAL times = (REAL)terms->times;
     int bad = 0;
     for (int64_t f = 0; f < n; f++) {
         const REAL g = NAME(scaled_gradient)(times * gradients[f] + l2 * p[f], inverse, clip);
@@ -45,8 +45,8 @@ static int NAME(update_adagrad)(const fastfm_solver *solver, const update_terms 
                                 const REAL *RESTRICT gradients)
 {
     const REAL l2 = (REAL)terms->l2, inverse = (REAL)terms->inverse;
-    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip,
-               times = (REAL)terms->times;
+    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip;
+    const REAL times = (REAL)terms->times;
     int bad = 0;
     for (int64_t f = 0; f < n; f++) {
         const REAL g = NAME(scaled_gradient)(times * gradients[f] + l2 * p[f], inverse, clip);
@@ -65,8 +65,8 @@ static int NAME(update_adam)(const fastfm_solver *solver, const update_terms *te
                              const REAL *RESTRICT gradients)
 {
     const REAL l2 = (REAL)terms->l2, inverse = (REAL)terms->inverse;
-    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip,
-               times = (REAL)terms->times;
+    const REAL rate = (REAL)(solver->learning_rate * terms->inverse), clip = (REAL)solver->clip;
+    const REAL times = (REAL)terms->times;
     const REAL new1 = (REAL)(1 - solver->beta1), new2 = (REAL)(1 - solver->beta2);
     const REAL epsilon = (REAL)solver->epsilon;
     int bad = 0;
@@ -89,8 +89,8 @@ static int NAME(update_ftrl)(const fastfm_solver *solver, const update_terms *te
                              const REAL *RESTRICT gradients)
 {
     const REAL l1 = (REAL)terms->l1, l2 = (REAL)terms->l2;
-    const REAL rate = (REAL)solver->learning_rate, clip = (REAL)solver->clip,
-               times = (REAL)terms->times;
+    const REAL rate = (REAL)solver->learning_rate, clip = (REAL)solver->clip;
+    const REAL times = (REAL)terms->times;
     const REAL beta = (REAL)solver->beta1;
     int bad = 0;
     for (int64_t f = 0; f < n; f++) {
