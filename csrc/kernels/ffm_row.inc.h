@@ -1,6 +1,6 @@
 /* One row of an FFM, its values grouped by field (fields in order of first appearance, values of a
  * field in row order; explicit zeros left out). The arrays lie in the scratch of ffm_scratch_bytes,
- * whose group_of part the driver has filled with -1; ffm_row_load leaves it so. */
+ * whose group_of part the driver has filled with -1; ffm_load leaves it so. */
 typedef struct {
     int64_t first, n_values, n_groups; /* first: its place in indices and data */
     /* per value: j, offset of V[j] in V, offset of its field in any V[i], place in indices and
@@ -29,57 +29,12 @@ static void NAME(ffm_row_place)(NAME(ffm_row) * row, void *scratch, int64_t max_
     row->sums = (REAL *)next;
 }
 
-static void NAME(ffm_row_load)(NAME(ffm_row) * row, const fastfm_csr *X, const fastfm_model *ffm,
-                               int64_t i)
-{
-    const int64_t first = ((const INDEX *)X->indptr)[i], last = ((const INDEX *)X->indptr)[i + 1];
-    const INDEX *indices = (const INDEX *)X->indices;
-    const DATA *data = (const DATA *)X->data;
-    const int64_t k = ffm->n_factors, stride = ffm->n_outputs * ffm->n_fields * k;
-    int64_t n_values = 0, n_groups = 0, *count = row->group_begin + 1;
-    for (int64_t p = first; p < last; p++) {
-        if ((REAL)data[p] == 0)
-            continue;
-        const int32_t field = ffm->fields[indices[p]];
-        int32_t group = row->group_of[field];
-        if (group < 0) {
-            row->group_of[field] = group = (int32_t)n_groups++;
-            row->field[group] = field * k;
-            count[group] = 0;
-        }
-        count[group]++;
-        n_values++;
-    }
-    row->first = first;
-    row->n_values = n_values;
-    row->n_groups = n_groups;
-    row->group_begin[0] = 0;
-    for (int64_t g = n_groups - 1, end = n_values; g >= 0; g--) {
-        end -= count[g];
-        count[g] =
-            end; /* where the next value of the group goes; at last, where the next group begins */
-    }
-    for (int64_t p = first; p < last; p++) {
-        const REAL x = (REAL)data[p];
-        if (x == 0)
-            continue;
-        const int32_t group = row->group_of[ffm->fields[indices[p]]];
-        const int64_t a = count[group]++;
-        row->column[a] = indices[p];
-        row->block[a] = row->column[a] * stride;
-        row->field_offset[a] = row->field[group];
-        row->position[a] = p;
-        row->x[a] = x;
-    }
-    for (int64_t g = 0; g < n_groups; g++)
-        row->group_of[ffm->fields[row->column[row->group_begin[g]]]] = -1;
-}
-
 /* The blocks of the row to come, prefetched one for each value of the present row. */
 typedef struct {
-    const INDEX *indices;
-    int64_t n, block_bytes, n_outputs;
+    const void *indices;
+    fastfm_type index_type;
     int straddles;
+    int64_t first, n, block_bytes, n_outputs;
     const int32_t *fields;
     const REAL *w, *V;
 } NAME(ffm_prefetch);
@@ -88,7 +43,7 @@ FORCE_INLINE void NAME(ffm_prefetch_value)(const NAME(ffm_prefetch) * next, int6
 {
     if (a >= next->n)
         return;
-    const int64_t j = next->indices[a];
+    const int64_t j = index_at(next->indices, next->index_type, next->first + a);
     prefetch_row(next->V, j, next->n_outputs * next->block_bytes, next->block_bytes,
                  next->straddles);
     prefetch_row(next->w, j, next->n_outputs * (int64_t)sizeof(REAL), sizeof(REAL), 0);
@@ -100,10 +55,12 @@ FORCE_INLINE NAME(ffm_prefetch)
     NAME(ffm_prefetch_after)(const NAME(ffm_row) * row, const fastfm_csr *X,
                              const fastfm_model *ffm, int64_t i, int64_t c)
 {
-    const int64_t end = ((const INDEX *)X->indptr)[i + 1];
+    const int64_t end = index_at(X->indptr, X->index_type, i + 1);
     const int64_t block = ffm->n_fields * ffm->n_factors;
     NAME(ffm_prefetch) next;
-    next.indices = (const INDEX *)X->indices + end;
+    next.indices = X->indices;
+    next.index_type = X->index_type;
+    next.first = end;
     next.block_bytes = block * (int64_t)sizeof(REAL);
     next.n = min_i64(min_i64(row->n_values, X->nnz - end), FFM_PREFETCH_BYTES / next.block_bytes);
     if (4 * row->n_groups < ffm->n_fields)

@@ -1,9 +1,6 @@
 /* fm_sum_gradients: for the features of one part, over the rows of a batch in row order
  *
  *     dw_j = sum g x_j,     dv_jf = sum g x_j (s_f - v_jf x_j) */
-#define PANEL_FILE "fm_sums_panel.inc.h"
-#include "panels.inc.h"
-
 static void NAME(fm_sum_gradients)(const batch_data *B, int64_t part, int64_t n_slots,
                                    const learn_scratch *scratch)
 {
@@ -28,7 +25,7 @@ static void NAME(fm_sum_gradients)(const batch_data *B, int64_t part, int64_t n_
                 REAL *grad_v = (REAL *)scratch->grad_V + (slot * C + c) * k;
                 int64_t f = 0;
                 ((REAL *)scratch->grad_w)[slot * C + c] += g * linear_scale * x;
-#define PANEL(panel, width) NAME(panel)(x, g * x, s + f, v + f, grad_v + f), f += width
+#define PANEL(panel, width) OF_REAL(panel)(x, g * x, s + f, v + f, grad_v + f), f += width
                 FM_PANELS(k, f, fm_sums_panel)
 #undef PANEL
             }

@@ -17,11 +17,10 @@
 
 #define REAL float
 #define SQRT(x) sqrtf(x)
-#define UPDATE VARIANT_OF(update, f32_)
+#define OF_REAL(name) VARIANT_OF(name, f32_)
 #define VEC(width, op) CONCAT(CONCAT(f32x, width), op)
 #define VARIANT f32_
-#include "update.inc.h"
-#undef VARIANT
+#include "real.inc.h"
 #define DATA float
 #define INDEX int32_t
 #define VARIANT f32_f32_i32_
@@ -38,18 +37,17 @@
 #define VARIANT f32_f64_i64_
 #include "variant.inc.h"
 #undef DATA
-#undef UPDATE
+#undef OF_REAL
 #undef SQRT
 #undef VEC
 #undef REAL
 
 #define REAL double
 #define SQRT(x) sqrt(x)
-#define UPDATE VARIANT_OF(update, f64_)
+#define OF_REAL(name) VARIANT_OF(name, f64_)
 #define VEC(width, op) CONCAT(CONCAT(f64x, width), op)
 #define VARIANT f64_
-#include "update.inc.h"
-#undef VARIANT
+#include "real.inc.h"
 #define DATA float
 #define INDEX int32_t
 #define VARIANT f64_f32_i32_
@@ -66,7 +64,7 @@
 #define VARIANT f64_f64_i64_
 #include "variant.inc.h"
 #undef DATA
-#undef UPDATE
+#undef OF_REAL
 #undef SQRT
 #undef VEC
 #undef REAL

@@ -19,18 +19,18 @@ static int NAME(learn)(const batch_data *B, int64_t part, const learn_scratch *s
         const double rows = penalised_rows(solver, scratch->counts[slot]);
         const double inverse =
             solver->scale
-                ? NAME(inverse_scale)(B, feature, ((const REAL *)scratch->largest)[slot], block)
+                ? OF_REAL(inverse_scale)(B, feature, ((const REAL *)scratch->largest)[slot], block)
                 : 1;
         const update_terms linear = {solver->l1_linear, solver->l2_linear * rows, inverse, 1};
         const update_terms factors = {solver->l1_factors, solver->l2_factors * rows, inverse, 1};
-        NAME(prefetch_state)(B, scratch, slot + distance, n_slots, block);
-        finite &= NAME(update_at)(B, &linear, 0, feature * C, C,
-                                  (const REAL *)scratch->grad_w + slot * C);
+        OF_REAL(prefetch_state)(B, scratch, slot + distance, n_slots, block);
+        finite &= OF_REAL(update_at)(B, &linear, 0, feature * C, C,
+                                     (const REAL *)scratch->grad_w + slot * C);
         if (!model->fields)
-            finite &= NAME(update_at)(B, &factors, 1, feature * block, block,
-                                      (const REAL *)scratch->grad_V + slot * block);
+            finite &= OF_REAL(update_at)(B, &factors, 1, feature * block, block,
+                                         (const REAL *)scratch->grad_V + slot * block);
         for (int64_t c = 0; model->fields && c < C; c++)
-            finite &= NAME(ffm_update)(B, scratch, slot, c, inverse);
+            finite &= OF_REAL(ffm_update)(B, scratch, slot, c, inverse);
     }
     return finite;
 }

@@ -1,7 +1,7 @@
 /* Every kernel for one combination of REAL, DATA and INDEX. */
 #include "fm_score.inc.h"
 #include "fm_gradient.inc.h"
-#include "ffm_row.inc.h"
+#include "ffm_load.inc.h"
 #include "ffm_score.inc.h"
 #include "ffm_gradient.inc.h"
 #include "partition.inc.h"
