@@ -16,6 +16,7 @@ from pathlib import Path
 import wheels
 from platforms import HEAD, ROOT, Failed, Lacking, make, print_table, run
 
+TIME_LIMIT = 1200  # seconds, for each process that a test starts
 PIP = [sys.executable, "-m", "pip", "--no-input", "-q"]
 
 
@@ -61,6 +62,7 @@ def test(
         + [f"--deselect={name}" for name in deselected]
         + arguments,
         cwd=folder,
+        FASTFM_C_TIME_LIMIT=str(TIME_LIMIT),
         **environment,
     )
     print(output)
