@@ -19,7 +19,7 @@ static void prefetch_bytes(const void *array, int64_t first, int64_t n, int64_t 
 {
     const uintptr_t start = (uintptr_t)array + (uintptr_t)first * (uintptr_t)size;
     for (int64_t b = 0; b < min_i64(n * size, 1024); b += CACHE_LINE)
-        PREFETCH(start + (uintptr_t)b);
+        PREFETCH_L1(start + (uintptr_t)b);
 }
 
 static int64_t row_length(const fastfm_csr *X, int64_t i)

@@ -23,17 +23,20 @@
 #define FASTFM_AARCH64 1
 #endif
 
-/* A hint: any address is allowed, mapped or not. Addresses are made from integers because a pointer
- * beyond its array may not even be computed. */
+/* Hints, into the L1 cache or only into L2: any address is allowed, mapped or not. Addresses are made
+ * from integers because a pointer beyond its array may not even be computed. */
 #if defined(_MSC_VER) && !defined(__clang__)
 #ifdef FASTFM_X86_64
 #include <xmmintrin.h>
-#define PREFETCH(address) _mm_prefetch((const char *)(address), _MM_HINT_T0)
+#define PREFETCH_L1(address) _mm_prefetch((const char *)(address), _MM_HINT_T0)
+#define PREFETCH_L2(address) _mm_prefetch((const char *)(address), _MM_HINT_T1)
 #else
-#define PREFETCH(address) ((void)(address))
+#define PREFETCH_L1(address) ((void)(address))
+#define PREFETCH_L2(address) ((void)(address))
 #endif
 #else
-#define PREFETCH(address) __builtin_prefetch((const void *)(address))
+#define PREFETCH_L1(address) __builtin_prefetch((const void *)(address), 0, 3)
+#define PREFETCH_L2(address) __builtin_prefetch((const void *)(address), 0, 2)
 #endif
 #define CACHE_LINE 64
 

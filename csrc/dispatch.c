@@ -6,15 +6,17 @@
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <immintrin.h>
 #include <intrin.h>
-static void cpuid(int leaf, unsigned registers[4]) { __cpuidex((int *)registers, leaf, 0); }
+static void cpuid(unsigned leaf, unsigned registers[4])
+{
+    __cpuidex((int *)registers, (int)leaf, 0);
+}
 static uint64_t saved_registers(void) { return _xgetbv(0); }
 #else
 #include <cpuid.h>
-static void cpuid(int leaf, unsigned registers[4])
+static void cpuid(unsigned leaf, unsigned registers[4])
 {
     registers[0] = registers[1] = registers[2] = registers[3] = 0;
-    __get_cpuid_count((unsigned)leaf, 0, &registers[0], &registers[1], &registers[2],
-                      &registers[3]);
+    __get_cpuid_count(leaf, 0, &registers[0], &registers[1], &registers[2], &registers[3]);
 }
 static uint64_t saved_registers(void)
 {
@@ -39,17 +41,34 @@ static int processor_level(void)
     return (saved & 0xe6) == 0xe6 && (leaf7[1] & (1u << 16)) ? 2 : 1;
 }
 
+/* An L1 data cache of 32 kB, as in Zen to Zen 4. Others than AMD tell its size elsewhere. */
+static int is_amd_with_small_l1(void)
+{
+    unsigned leaf[4];
+    cpuid(0x80000000, leaf);
+    if (leaf[0] < 0x80000005)
+        return 0;
+    cpuid(0x80000005, leaf);
+    return leaf[2] >> 24 == 32;
+}
+
 static const kernel_table *const tables[] = {&kernels_baseline, &kernels_avx2, &kernels_avx512};
 #else
 static int processor_level(void) { return 0; }
+static int is_amd_with_small_l1(void) { return 0; }
 static const kernel_table *const tables[] = {&kernels_baseline};
 #endif
 
 static int active_level = 0;
+int ffm_prefetches_into_L2 = 0;
 
 int fastfm_n_levels(void) { return processor_level() + 1; }
 const char *fastfm_level_name(int level) { return tables[level]->name; }
-void fastfm_use_level(int level) { active_level = level; }
+void fastfm_use_level(int level)
+{
+    active_level = level;
+    ffm_prefetches_into_L2 = is_amd_with_small_l1();
+}
 int fastfm_active_level(void) { return active_level; }
 const kernel_table *kernels(void) { return tables[active_level]; }
 

@@ -44,10 +44,11 @@ FORCE_INLINE void NAME(ffm_prefetch_value)(const NAME(ffm_prefetch) * next, int6
     if (a >= next->n)
         return;
     const int64_t j = index_at(next->indices, next->index_type, next->first + a);
+    const int into_L2 = ffm_prefetches_into_L2;
     prefetch_row(next->V, j, next->n_outputs * next->block_bytes, next->block_bytes,
-                 next->straddles);
-    prefetch_row(next->w, j, next->n_outputs * (int64_t)sizeof(REAL), sizeof(REAL), 0);
-    prefetch_row(next->fields, j, sizeof(int32_t), sizeof(int32_t), 0);
+                 next->straddles, into_L2);
+    prefetch_row(next->w, j, next->n_outputs * (int64_t)sizeof(REAL), sizeof(REAL), 0, into_L2);
+    prefetch_row(next->fields, j, sizeof(int32_t), sizeof(int32_t), 0, into_L2);
 }
 
 /* Whole blocks are worth it where rows use most of each block, and as far as they fit the cache. */

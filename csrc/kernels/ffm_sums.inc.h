@@ -31,7 +31,7 @@ static void NAME(ffm_sum_gradients)(const batch_data *B, int64_t part, int64_t n
             REAL *blocks = NAME(ffm_blocks_of)(B, entry);
             const batch_entry *next = entry + (e + 2 < begin[1] ? 2 : 0);
             const int64_t bytes = C * B->n_groups[next->row] * k * (int64_t)sizeof(REAL);
-            prefetch_row(NAME(ffm_blocks_of)(B, next), 0, 0, bytes, 0);
+            prefetch_row(NAME(ffm_blocks_of)(B, next), 0, 0, bytes, 0, ffm_prefetches_into_L2);
             int32_t *counts = scratch->field_counts + slot * (F + 1);
             for (int64_t h = 0; h < groups; h += runs[h]) {
                 counts[fields[h]] += 1;

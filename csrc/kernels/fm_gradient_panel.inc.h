@@ -14,17 +14,18 @@ FORCE_INLINE void NAME(CONCAT(CONCAT(fm_gradient_panel_, PANEL_WIDTH), CONCAT(x,
     const int64_t row_bytes = stride * (int64_t)sizeof(REAL);
     const int64_t panel_bytes = PANEL_WIDTH * PANEL_VECTORS * (int64_t)sizeof(REAL);
     const int straddles = prefetch_straddles(V, row_bytes, panel_bytes);
+    const int into_L2 = fm_prefetches_into_L2(panel_bytes);
     PANEL_TYPE s[PANEL_VECTORS];
     for (int b = 0; b < PANEL_VECTORS; b++)
         s[b] = OP(_load)(sums + b * PANEL_WIDTH);
     for (int64_t p = 0; p < z; p++) {
         const int64_t ahead = min_i64(p + distance, left - 1), next = slots[ahead], slot = slots[p];
         if ((uint64_t)next - (uint64_t)slot_begin < n_owned) {
-            prefetch_row(grad_V, next, row_bytes, panel_bytes, straddles);
+            prefetch_row(grad_V, next, row_bytes, panel_bytes, straddles, into_L2);
             if (shared) /* else this thread scored the row a moment ago: V is in its cache */
-                prefetch_row(V, indices[ahead], row_bytes, panel_bytes, straddles);
+                prefetch_row(V, indices[ahead], row_bytes, panel_bytes, straddles, into_L2);
             if (grad_w)
-                prefetch_row(grad_w, next, C * (int64_t)sizeof(REAL), sizeof(REAL), 0);
+                prefetch_row(grad_w, next, C * (int64_t)sizeof(REAL), sizeof(REAL), 0, into_L2);
         }
         const REAL x = (REAL)data[p];
         if ((uint64_t)slot - (uint64_t)slot_begin >= n_owned || x == 0)

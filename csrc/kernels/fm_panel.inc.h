@@ -15,6 +15,7 @@ FORCE_INLINE REAL NAME(CONCAT(CONCAT(fm_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VE
     const int64_t row_bytes = stride * (int64_t)sizeof(REAL);
     const int64_t panel_bytes = PANEL_WIDTH * PANEL_VECTORS * (int64_t)sizeof(REAL);
     const int straddles = prefetch_straddles(V, row_bytes, panel_bytes);
+    const int into_L2 = fm_prefetches_into_L2(panel_bytes);
     for (int b = 0; b < PANEL_VECTORS; b++)
         s[b] = q[b] = OP(_zero)();
     for (int64_t p = 0; p < z;) {
@@ -25,9 +26,9 @@ FORCE_INLINE REAL NAME(CONCAT(CONCAT(fm_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VE
             run_s[b] = run_q[b] = OP(_zero)();
         for (; p < run_end; p++) {
             const int64_t next = indices[min_i64(p + distance, left - 1)];
-            prefetch_row(V, next, row_bytes, panel_bytes, straddles);
+            prefetch_row(V, next, row_bytes, panel_bytes, straddles, into_L2);
             if (w)
-                prefetch_row(w, next, C * (int64_t)sizeof(REAL), sizeof(REAL), 0);
+                prefetch_row(w, next, C * (int64_t)sizeof(REAL), sizeof(REAL), 0, into_L2);
             const REAL x = (REAL)data[p];
             if (x == 0) /* no entry, whatever the parameters are */
                 continue;

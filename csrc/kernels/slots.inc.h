@@ -23,6 +23,7 @@ static int64_t NAME(find_slots)(const batch_data *B, int64_t part, const learn_s
     const int64_t block = C * model->n_factors * (model->fields ? model->n_fields : 1);
     const int64_t row_bytes = block * (int64_t)sizeof(REAL), w_bytes = C * (int64_t)sizeof(REAL);
     const uint64_t mask = (uint64_t)scratch->table_size - 1;
+    const int into_L2 = model->fields && ffm_prefetches_into_L2;
     REAL *largest = (REAL *)scratch->largest;
     int64_t n_slots = 0, n_entries = 0;
     for (int64_t t = 0; t < scratch->table_size; t++)
@@ -40,8 +41,8 @@ static int64_t NAME(find_slots)(const batch_data *B, int64_t part, const learn_s
                 scratch->features[slot] = feature;
                 scratch->counts[slot] = 0;
                 largest[slot] = 0;
-                prefetch_row(model->V, feature, row_bytes, row_bytes, 1);
-                prefetch_row(model->w, feature, w_bytes, w_bytes, C > 1);
+                prefetch_row(model->V, feature, row_bytes, row_bytes, 1, into_L2);
+                prefetch_row(model->w, feature, w_bytes, w_bytes, C > 1, into_L2);
             }
             scratch->counts[slot]++;
             scratch->slot_of[n_entries++] = slot;

@@ -42,13 +42,15 @@ FORCE_INLINE void NAME(prefetch_state)(const batch_data *B, const learn_scratch 
     const fastfm_solver *solver = B->solver;
     const int64_t C = B->model->n_outputs;
     const int64_t row_bytes = block * (int64_t)sizeof(REAL), w_bytes = C * (int64_t)sizeof(REAL);
+    const int into_L2 = B->model->fields && ffm_prefetches_into_L2;
     if (slot >= n_slots)
         return;
     if (solver->scale)
-        prefetch_row(solver->scale, scratch->features[slot], sizeof(REAL), sizeof(REAL), 0);
+        prefetch_row(solver->scale, scratch->features[slot], sizeof(REAL), sizeof(REAL), 0,
+                     into_L2);
     for (int s = 0; s < 2 && solver->state[s].V; s++) {
-        prefetch_row(solver->state[s].V, scratch->features[slot], row_bytes, row_bytes, 1);
-        prefetch_row(solver->state[s].w, scratch->features[slot], w_bytes, w_bytes, C > 1);
+        prefetch_row(solver->state[s].V, scratch->features[slot], row_bytes, row_bytes, 1, into_L2);
+        prefetch_row(solver->state[s].w, scratch->features[slot], w_bytes, w_bytes, C > 1, into_L2);
     }
 }
 
