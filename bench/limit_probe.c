@@ -3,7 +3,7 @@
  *
  * For each non-zero, in the order of the CSR arrays: read the index, the value, w[j], and one word
  * of every 64-byte line of the parameter row V[j] (of an FFM: of all n_fields * n_factors numbers).
- * The lines are prefetched `ahead` non-zeros earlier. Integer XOR into independent accumulators
+ * The lines are prefetched `ahead` non-zeros earlier, into L1 or into L2 only. Integer XOR into independent accumulators
  * keeps the compiler from dropping the loads and costs no latency, so memory is the only limit.
  */
 #include <stdint.h>
@@ -20,7 +20,7 @@ typedef struct {
     int64_t w_stride, V_stride; /* in bytes */
     int64_t n_lines;            /* 64-byte steps from the start of a row */
     int64_t last; /* offset of the row's last word if it may lie in a further line, or 0 */
-    int64_t ahead;
+    int64_t ahead, into_L2;
     uint32_t *out; /* one word per row, as a prediction writes */
 } probe;
 
@@ -31,9 +31,18 @@ static inline uint32_t word(const char *address)
     return value;
 }
 
+static inline __attribute__((always_inline)) void prefetch(const char *address, int into_L2)
+{
+    if (into_L2)
+        __builtin_prefetch(address, 0, 2);
+    else
+        __builtin_prefetch(address, 0, 3);
+}
+
 /* Inlined for each constant n_lines and has_last: the loops over lines are then unrolled. */
-static inline __attribute__((always_inline)) void
-touch_rows(const probe *P, int64_t begin, int64_t end, int64_t n_lines, int has_last)
+static inline __attribute__((always_inline)) void touch_rows_into(const probe *P, int64_t begin,
+                                                                  int64_t end, int64_t n_lines,
+                                                                  int has_last, int into_L2)
 {
     const int64_t final = P->indptr[P->n_rows] - 1;
     for (int64_t i = begin; i < end; i++) {
@@ -42,11 +51,11 @@ touch_rows(const probe *P, int64_t begin, int64_t end, int64_t n_lines, int has_
             if (P->ahead) {
                 const int64_t next = p + P->ahead < final ? p + P->ahead : final;
                 const char *row = P->V + P->indices[next] * P->V_stride;
-                __builtin_prefetch(P->w + P->indices[next] * P->w_stride);
+                prefetch(P->w + P->indices[next] * P->w_stride, into_L2);
                 for (int64_t l = 0; l < n_lines; l++)
-                    __builtin_prefetch(row + l * LINE);
+                    prefetch(row + l * LINE, into_L2);
                 if (has_last)
-                    __builtin_prefetch(row + P->last);
+                    prefetch(row + P->last, into_L2);
             }
             const char *row = P->V + P->indices[p] * P->V_stride;
             value ^= word((const char *)(P->data + p));
@@ -58,6 +67,15 @@ touch_rows(const probe *P, int64_t begin, int64_t end, int64_t n_lines, int has_
         }
         P->out[i] = value ^ linear ^ factor[0] ^ factor[1] ^ factor[2] ^ factor[3];
     }
+}
+
+static inline __attribute__((always_inline)) void
+touch_rows(const probe *P, int64_t begin, int64_t end, int64_t n_lines, int has_last)
+{
+    if (P->into_L2)
+        touch_rows_into(P, begin, end, n_lines, has_last, 1);
+    else
+        touch_rows_into(P, begin, end, n_lines, has_last, 0);
 }
 
 static void touch_block(const probe *P, int64_t begin, int64_t end)

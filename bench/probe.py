@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ class _Probe(ctypes.Structure):
         ("n_lines", ctypes.c_int64),
         ("last", ctypes.c_int64),
         ("ahead", ctypes.c_int64),
+        ("into_L2", ctypes.c_int64),
         ("out", ctypes.c_void_p),
     ]
 
@@ -70,7 +72,7 @@ class LimitProbe:
     X : csr_matrix of shape (n_rows, n_features), int32 indices, float32 data
     w : ndarray of shape (n_features,), float32, possibly strided
     V : ndarray of shape (n_features, ...), float32, whose rows are contiguous
-    threads : numbers of threads that ``run`` will be called with; each gets its best distance
+    threads : numbers of threads that ``run`` will be called with; each gets its best prefetches
     """
 
     def __init__(self, X: sp.csr_matrix, w: np.ndarray, V: np.ndarray, threads: list[int]):
@@ -92,20 +94,21 @@ class LimitProbe:
             last=n_bytes - V.itemsize if straddles else 0,
             out=self._arrays[-1].ctypes.data,
         )
-        self.ahead = {n: self._best_distance(n) for n in threads}
+        self._prefetches = {n: self._best_prefetches(n) for n in threads}
 
     def run(self, num_threads: int) -> None:
-        self._run(self.ahead[num_threads], num_threads)
+        self._run(self._prefetches[num_threads], num_threads)
 
-    def _run(self, ahead: int, num_threads: int) -> float:
-        self._probe.ahead = ahead
+    def _run(self, prefetches: tuple[int, int], num_threads: int) -> float:
+        self._probe.ahead, self._probe.into_L2 = prefetches
         start = time.perf_counter()
         _library().limit_probe(ctypes.byref(self._probe), num_threads)
         return time.perf_counter() - start
 
-    def _best_distance(self, num_threads: int) -> int:
+    def _best_prefetches(self, num_threads: int) -> tuple[int, int]:
+        """Their distance, and whether they go into L2 only."""
         times = {
-            ahead: min(self._run(ahead, num_threads) for _ in range(TUNING_RUNS))
-            for ahead in PREFETCH_DISTANCES
+            choice: min(self._run(choice, num_threads) for _ in range(TUNING_RUNS))
+            for choice in product(PREFETCH_DISTANCES, (0, 1))
         }
         return min(times, key=times.get)
