@@ -3,8 +3,9 @@
  *
  * For each non-zero, in the order of the CSR arrays: read the index, the value, w[j], and one word
  * of every 64-byte line of the parameter row V[j] (of an FFM: of all n_fields * n_factors numbers).
- * The lines are prefetched `ahead` non-zeros earlier, into L1 or into L2 only. Integer XOR into independent accumulators
- * keeps the compiler from dropping the loads and costs no latency, so memory is the only limit.
+ * The lines are prefetched `ahead` non-zeros earlier, into L1 or into L2 only. Integer XOR into
+ * independent accumulators keeps the compiler from dropping the loads and costs no latency, so
+ * memory is the only limit.
  */
 #include <stdint.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static inline __attribute__((always_inline)) void prefetch(const char *address, 
         __builtin_prefetch(address, 0, 3);
 }
 
-/* Inlined for each constant n_lines and has_last: the loops over lines are then unrolled. */
+/* Inlined for each constant n_lines, has_last and into_L2: the loops over lines are then unrolled. */
 static inline __attribute__((always_inline)) void touch_rows_into(const probe *P, int64_t begin,
                                                                   int64_t end, int64_t n_lines,
                                                                   int has_last, int into_L2)

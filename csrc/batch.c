@@ -15,11 +15,9 @@
 #define MAX_VALUES (INT64_C(1) << 24)
 
 /* Entries [first, first + n) of an array, or the beginning of them. */
-static void prefetch_bytes(const void *array, int64_t first, int64_t n, int64_t size)
+static void prefetch_entries(const void *array, int64_t first, int64_t n, int64_t size)
 {
-    const uintptr_t start = (uintptr_t)array + (uintptr_t)first * (uintptr_t)size;
-    for (int64_t b = 0; b < min_i64(n * size, 1024); b += CACHE_LINE)
-        PREFETCH_L1(start + (uintptr_t)b);
+    prefetch_row(array, first, size, min_i64(n * size, 1024), 0, 0);
 }
 
 static int64_t row_length(const fastfm_csr *X, int64_t i)
@@ -155,7 +153,7 @@ fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, 
         int64_t z, gradients_end;
         int is_absent;
         const int64_t ahead = rows[min_i64(taken + 4 * ROWS_AHEAD, n - 1)];
-        prefetch_bytes(X->indptr, ahead, 1, (int64_t)index_size(X->index_type));
+        prefetch_entries(X->indptr, ahead, 1, (int64_t)index_size(X->index_type));
         if (i < 0 || i >= X->n_rows) {
             *bad_row = i;
             return FASTFM_BAD_ROW;
@@ -191,8 +189,8 @@ static void prefetch_source_row(const training_batch *batch, int64_t i)
         return;
     from = index_at(X->indptr, X->index_type, batch->rows[i]);
     z = row_length(&batch->b.X, i);
-    prefetch_bytes(X->indices, from, z, index);
-    prefetch_bytes(X->data, from, z, (int64_t)real_size(X->data_type));
+    prefetch_entries(X->indices, from, z, index);
+    prefetch_entries(X->data, from, z, (int64_t)real_size(X->data_type));
 }
 
 void batch_copy_block(const training_batch *batch, int64_t block)

@@ -177,12 +177,11 @@ FORCE_INLINE void prefetch_row(const void *array, int64_t index, int64_t row_byt
 }
 
 /* Where to an FM prefetches: wide rows into L2, for so many of them are on the way that a small L1
- * loses some again. Zen 4 (32 kB), one thread: k = 64 30 ms, into L1 42. */
+ * loses some again. */
 FORCE_INLINE int fm_prefetches_into_L2(int64_t panel_bytes) { return panel_bytes >= 256; }
 
-/* And an FFM, whose rows have more than an L1 holds: what is better depends on the processor;
- * dispatch.c sets it. ms for W1, k = 4 and 8, one thread, into L1 / L2: Zen 5 78 / 91 and 140 / 171,
- * Zen 4 210 / 165 and 354 / 244. */
+/* And an FFM, whose rows have about as much as an L1 holds, or more: what is better depends on the
+ * processor (docs/design.md); dispatch.c sets it. */
 extern int ffm_prefetches_into_L2;
 
 /* Whether `bytes` bytes at some row may lie on a line more than their number tells. */

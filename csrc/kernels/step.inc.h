@@ -1,4 +1,5 @@
 /* step: what update needs to know to change the parameters of one feature. */
+
 /* One over the scale of a feature, which grows with its largest value; the state then changes its
  * unit. FTRL has no scale. */
 static double NAME(inverse_scale)(const batch_data *B, int64_t feature, REAL largest, int64_t block)
