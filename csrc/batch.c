@@ -15,7 +15,7 @@
 #define MAX_VALUES (INT64_C(1) << 24)
 
 /* Entries [first, first + n) of an array, or the beginning of them. */
-static void prefetch_entries(const void *array, int64_t first, int64_t n, int64_t size)
+FORCE_INLINE void prefetch_entries(const void *array, int64_t first, int64_t n, int64_t size)
 {
     prefetch_row(array, first, size, min_i64(n * size, 1024), 0, 0);
 }
@@ -154,6 +154,8 @@ fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, 
         int is_absent;
         const int64_t ahead = rows[min_i64(taken + 4 * ROWS_AHEAD, n - 1)];
         prefetch_entries(X->indptr, ahead, 1, (int64_t)index_size(X->index_type));
+        if (weight)
+            prefetch_entries(weight, ahead, 1, 8);
         if (i < 0 || i >= X->n_rows) {
             *bad_row = i;
             return FASTFM_BAD_ROW;
@@ -180,7 +182,7 @@ fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, 
 }
 
 /* Shuffled rows lie anywhere. */
-static void prefetch_source_row(const training_batch *batch, int64_t i)
+FORCE_INLINE void prefetch_source_row(const training_batch *batch, int64_t i)
 {
     const fastfm_csr *X = batch->X;
     const int64_t index = (int64_t)index_size(X->index_type);
@@ -191,6 +193,8 @@ static void prefetch_source_row(const training_batch *batch, int64_t i)
     z = row_length(&batch->b.X, i);
     prefetch_entries(X->indices, from, z, index);
     prefetch_entries(X->data, from, z, (int64_t)real_size(X->data_type));
+    prefetch_entries(batch->targets->y, batch->rows[i], 1,
+                     (int64_t)real_size(batch->targets->y_type));
 }
 
 void batch_copy_block(const training_batch *batch, int64_t block)
@@ -251,6 +255,7 @@ static void lay_out_scratch(const training_batch *batch, learn_scratch *scratch,
     if (model->fields) {
         scratch->times = (char *)take(memory, slots * C * real);
         scratch->gradient_of = (char **)take(memory, slots * (int64_t)sizeof(char *));
+        scratch->n_partial = (int32_t *)take(memory, slots * 4);
         scratch->field_counts = (int32_t *)take(memory, slots * (model->n_fields + 1) * 4);
     }
 }

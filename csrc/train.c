@@ -75,7 +75,6 @@ static void learn_bias(const training_batch *batch)
     const fastfm_model *model = batch->b.model;
     const fastfm_solver *solver = batch->b.solver;
     const int64_t C = model->n_outputs, real = (int64_t)real_size(model->real);
-    const update_terms terms = {0, 0, 1, 1};
     for (int64_t c = 0; c < C && batch->n_weighted > 0; c++) {
         char *state0 = (char *)solver->state[0].w0, *state1 = (char *)solver->state[1].w0;
         double sum = 0, gradient;
@@ -83,7 +82,7 @@ static void learn_bias(const training_batch *batch)
             sum += batch->row_gradients[i * C + c];
         set_real(&gradient, model->real, 0, sum);
         if (!kernels()->update[model->real == FASTFM_F64](
-                solver, &terms, 1, (char *)model->w0 + c * real, state0 ? state0 + c * real : NULL,
+                solver, 1, (char *)model->w0 + c * real, state0 ? state0 + c * real : NULL,
                 state1 ? state1 + c * real : NULL, &gradient))
             workspace_report(&batch->work, 0, FASTFM_DIVERGED, batch->n_rows - 1);
     }

@@ -4,6 +4,7 @@
 #define FASTFM_KERNELS_H
 
 #include <math.h>
+#include <string.h>
 
 #include "../common.h"
 
@@ -56,13 +57,14 @@ typedef struct {
     int32_t *groups, *runs;
 } batch_data;
 
-/* What a thread needs to learn one part. Room for `room` entries. FFM: field_counts, of which the
- * sums up to b tell how often V[j, b] is touched, (n_fields + 1) for each slot; gradient_of: where
+/* What a thread needs to learn one part. Room for `room` entries. FFM: n_partial, how many of a
+ * slot's rows do not have all fields in order; if there are any, field_counts, of which the sums up
+ * to b tell how many of these rows touch V[j, b], (n_fields + 1) for each slot; gradient_of: where
  * the slot's gradient of V lies: where the feature's first row left it, if that has all fields in
  * order, or in grad_V; times: what it is still to be multiplied by, (slots, n_outputs). */
 typedef struct {
     int64_t room, table_size;
-    int32_t *table, *slot_of, *counts, *field_counts;
+    int32_t *table, *slot_of, *counts, *n_partial, *field_counts;
     int64_t *features;
     char *largest, *grad_w, *grad_V, *times;
     char **gradient_of;
@@ -78,15 +80,10 @@ typedef void (*blocks_kernel)(const batch_data *B, int64_t begin, int64_t end, v
 /* Sums the gradients of a part's features and updates them. Whether all stayed finite. */
 typedef int (*learn_kernel)(const batch_data *B, int64_t part, const learn_scratch *scratch);
 
-/* One update of n parameters that share l1, l2 and scale, by their gradients times `times`.
- * state: of these parameters. Whether all stayed finite; one that would not keeps its value. */
-typedef struct {
-    double l1, l2;
-    double inverse; /* 1 / scale */
-    double times;
-} update_terms;
-typedef int (*update_kernel)(const fastfm_solver *solver, const update_terms *terms, int64_t n,
-                             void *parameters, void *state0, void *state1, const void *gradients);
+/* One update of n parameters without penalty and scale by their gradients. state: of these
+ * parameters. Whether all stayed finite; one that would not keeps its value. */
+typedef int (*update_kernel)(const fastfm_solver *solver, int64_t n, void *parameters, void *state0,
+                             void *state1, const void *gradients);
 
 /* How often an L2 penalty counts that each of n rows adds; FTRL's is on the whole parameter. */
 FORCE_INLINE double penalised_rows(const fastfm_solver *solver, int64_t n)
@@ -152,9 +149,8 @@ FORCE_INLINE int64_t prefetch_distance(int64_t bytes_per_value)
  * 22.5 / 22.0 / 20.1 at k = 16. */
 #define GRADIENT_DISTANCE 192
 
-/* Features ahead whose state is prefetched before their update. */
-#define LEARN_DISTANCE 8
-#define FFM_LEARN_DISTANCE 4 /* their blocks are larger */
+/* Features whose w are updated as one vector; the state of so many to come is prefetched. */
+#define UPDATE_WIDTH 16
 
 /* Prefetches `bytes` bytes (best a constant) at row `index` of an array with rows of row_bytes, into
  * L1 or only into L2. The index need not be checked yet: nothing is read, and unsigned arithmetic may

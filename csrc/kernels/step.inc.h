@@ -1,4 +1,4 @@
-/* step: what update needs to know to change the parameters of one feature. */
+/* step: changes the parameters of the features of one part. */
 
 /* One over the scale of a feature, which grows with its largest value; the state then changes its
  * unit. FTRL has no scale. */
@@ -24,18 +24,6 @@ static double NAME(inverse_scale)(const batch_data *B, int64_t feature, REAL lar
     return 1 / (double)*scale;
 }
 
-/* One update of n parameters from `first` on, of all w (is_V = 0) or V. */
-static int NAME(update_at)(const batch_data *B, const update_terms *terms, int is_V, int64_t first,
-                           int64_t n, const REAL *gradients)
-{
-    const fastfm_state *state = B->solver->state;
-    REAL *parameters = (REAL *)(is_V ? B->model->V : B->model->w) + first;
-    REAL *state0 = (REAL *)(is_V ? state[0].V : state[0].w);
-    REAL *state1 = (REAL *)(is_V ? state[1].V : state[1].w);
-    return NAME(update)(B->solver, terms, n, parameters, state0 ? state0 + first : NULL,
-                        state1 ? state1 + first : NULL, gradients);
-}
-
 /* The state of the feature of a slot to come. */
 FORCE_INLINE void NAME(prefetch_state)(const batch_data *B, const learn_scratch *scratch,
                                        int64_t slot, int64_t n_slots, int64_t block)
@@ -55,27 +43,112 @@ FORCE_INLINE void NAME(prefetch_state)(const batch_data *B, const learn_scratch 
     }
 }
 
+/* w of n slots from `first` on, as one vector; the last of them fills it up. */
+static int NAME(update_w)(const batch_data *B, const learn_scratch *scratch,
+                          const NAME(rule) * rule, int64_t first, int64_t n, const double *inverse)
+{
+    const fastfm_solver *solver = B->solver;
+    const int64_t C = B->model->n_outputs;
+    REAL *w = (REAL *)B->model->w;
+    REAL *state0 = (REAL *)solver->state[0].w, *state1 = (REAL *)solver->state[1].w;
+    NAME(update_terms) each;
+    int finite = 1;
+    for (int64_t i = 0; i < UPDATE_WIDTH; i++) {
+        const int64_t from = min_i64(i, n - 1);
+        const int64_t rows = scratch->counts[first + from];
+        each.l2[i] = (REAL)(solver->l2_linear * penalised_rows(solver, rows));
+        each.inverse[i] = (REAL)inverse[from];
+        each.rate[i] = NAME(rate_of)(solver, inverse[from]);
+        each.state0[i] = each.state1[i] = 1;
+    }
+    for (int64_t c = 0; c < C; c++) {
+        for (int64_t i = 0; i < UPDATE_WIDTH; i++) {
+            const int64_t slot = first + min_i64(i, n - 1), at = scratch->features[slot] * C + c;
+            each.g[i] = ((const REAL *)scratch->grad_w)[slot * C + c];
+            each.p[i] = w[at];
+            if (state0)
+                each.state0[i] = state0[at];
+            if (state1)
+                each.state1[i] = state1[at];
+        }
+        finite &= NAME(update_each)(solver, rule, &each);
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t at = scratch->features[first + i] * C + c;
+            w[at] = each.p[i];
+            if (state0)
+                state0[at] = each.state0[i];
+            if (state1)
+                state1[at] = each.state1[i];
+        }
+    }
+    return finite;
+}
+
+/* n of the parameters V from `first` on, which `rows` rows penalise. */
+static int NAME(update_V)(const batch_data *B, NAME(rule) * rule, int64_t rows, double inverse,
+                          REAL times, int64_t first, int64_t n, const REAL *gradients)
+{
+    const fastfm_solver *solver = B->solver;
+    REAL *state0 = (REAL *)solver->state[0].V, *state1 = (REAL *)solver->state[1].V;
+    NAME(set_terms)(rule, solver, solver->l2_factors * penalised_rows(solver, rows), inverse, times);
+    return NAME(update_run)(solver, rule, n, (REAL *)B->model->V + first,
+                            state0 ? state0 + first : NULL, state1 ? state1 + first : NULL,
+                            gradients);
+}
+
 /* Fields that are touched equally often, one after the other, are updated as one. */
-static int NAME(ffm_update)(const batch_data *B, const learn_scratch *scratch, int64_t slot,
-                            int64_t c, double inverse)
+static int NAME(ffm_update)(const batch_data *B, const learn_scratch *scratch, NAME(rule) * rule,
+                            int64_t slot, int64_t c, double inverse)
 {
     const fastfm_model *ffm = B->model;
-    const fastfm_solver *solver = B->solver;
     const int64_t k = ffm->n_factors, F = ffm->n_fields, C = ffm->n_outputs;
     const int64_t j = scratch->features[slot] * C + c;
     const int32_t *changes = scratch->field_counts + slot * (F + 1);
     const REAL *gradients = (const REAL *)scratch->gradient_of[slot] + c * F * k;
+    const REAL times = ((const REAL *)scratch->times)[slot * C + c];
+    const int64_t n_partial = scratch->n_partial[slot];
+    int64_t rows = scratch->counts[slot] - n_partial;
     int finite = 1;
-    for (int64_t b = 0, end, count = 0; b < F; b = end) {
-        count += changes[b];
-        const update_terms terms = {solver->l1_factors,
-                                    solver->l2_factors * penalised_rows(solver, count), inverse,
-                                    (double)((const REAL *)scratch->times)[slot * C + c]};
-        for (end = b + 1; end < F && changes[end] == 0;)
+    for (int64_t b = 0, end; b < F; b = end) {
+        rows += n_partial ? changes[b] : 0;
+        for (end = n_partial ? b + 1 : F; end < F && changes[end] == 0;)
             end++;
-        if (count > 0)
-            finite &=
-                NAME(update_at)(B, &terms, 1, (j * F + b) * k, (end - b) * k, gradients + b * k);
+        if (rows > 0)
+            finite &= NAME(update_V)(B, rule, rows, inverse, times, (j * F + b) * k, (end - b) * k,
+                                     gradients + b * k);
+    }
+    return finite;
+}
+
+/* Updates the parameters of all slots by what has been summed. Whether all stayed finite. */
+static int NAME(update_slots)(const batch_data *B, const learn_scratch *scratch, int64_t n_slots)
+{
+    const fastfm_model *model = B->model;
+    const fastfm_solver *solver = B->solver;
+    const int64_t C = model->n_outputs;
+    const int64_t block = C * model->n_factors * (model->fields ? model->n_fields : 1);
+    const NAME(rule) linear = NAME(rule_of)(solver, solver->l1_linear);
+    NAME(rule) factors = NAME(rule_of)(solver, solver->l1_factors);
+    double inverse[UPDATE_WIDTH];
+    int finite = 1;
+    for (int64_t first = 0; first < n_slots; first += UPDATE_WIDTH) {
+        const int64_t n = min_i64(UPDATE_WIDTH, n_slots - first);
+        for (int64_t i = 0; i < n; i++)
+            inverse[i] = solver->scale
+                             ? NAME(inverse_scale)(B, scratch->features[first + i],
+                                                   ((const REAL *)scratch->largest)[first + i], block)
+                             : 1;
+        finite &= NAME(update_w)(B, scratch, &linear, first, n, inverse);
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t slot = first + i;
+            NAME(prefetch_state)(B, scratch, slot + UPDATE_WIDTH, n_slots, block);
+            if (!model->fields)
+                finite &= NAME(update_V)(B, &factors, scratch->counts[slot], inverse[i], 1,
+                                         scratch->features[slot] * block, block,
+                                         (const REAL *)scratch->grad_V + slot * block);
+            for (int64_t c = 0; model->fields && c < C; c++)
+                finite &= NAME(ffm_update)(B, scratch, &factors, slot, c, inverse[i]);
+        }
     }
     return finite;
 }
