@@ -90,7 +90,8 @@ static int NAME(update_V)(const batch_data *B, NAME(rule) * rule, int64_t rows, 
 {
     const fastfm_solver *solver = B->solver;
     REAL *state0 = (REAL *)solver->state[0].V, *state1 = (REAL *)solver->state[1].V;
-    NAME(set_terms)(rule, solver, solver->l2_factors * penalised_rows(solver, rows), inverse, times);
+    NAME(set_terms)(rule, solver, solver->l2_factors * penalised_rows(solver, rows), inverse,
+                    times);
     return NAME(update_run)(solver, rule, n, (REAL *)B->model->V + first,
                             state0 ? state0 + first : NULL, state1 ? state1 + first : NULL,
                             gradients);
@@ -134,10 +135,11 @@ static int NAME(update_slots)(const batch_data *B, const learn_scratch *scratch,
     for (int64_t first = 0; first < n_slots; first += UPDATE_WIDTH) {
         const int64_t n = min_i64(UPDATE_WIDTH, n_slots - first);
         for (int64_t i = 0; i < n; i++)
-            inverse[i] = solver->scale
-                             ? NAME(inverse_scale)(B, scratch->features[first + i],
-                                                   ((const REAL *)scratch->largest)[first + i], block)
-                             : 1;
+            inverse[i] =
+                solver->scale
+                    ? NAME(inverse_scale)(B, scratch->features[first + i],
+                                          ((const REAL *)scratch->largest)[first + i], block)
+                    : 1;
         finite &= NAME(update_w)(B, scratch, &linear, first, n, inverse);
         for (int64_t i = 0; i < n; i++) {
             const int64_t slot = first + i;

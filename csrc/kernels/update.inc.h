@@ -136,16 +136,16 @@ typedef struct {
 #include "update_rule.inc.h"
 
 /* Calls CALL(<rule>) for the solver's rule. */
-#define RULE_OF(solver, CALL)   \
-    switch ((solver)->rule) {   \
-    case FASTFM_SGD:            \
-        return CALL(sgd);       \
-    case FASTFM_ADAGRAD:        \
-        return CALL(adagrad);   \
-    case FASTFM_ADAM:           \
-        return CALL(adam);      \
-    default:                    \
-        return CALL(ftrl);      \
+#define RULE_OF(solver, CALL) \
+    switch ((solver)->rule) { \
+    case FASTFM_SGD:          \
+        return CALL(sgd);     \
+    case FASTFM_ADAGRAD:      \
+        return CALL(adagrad); \
+    case FASTFM_ADAM:         \
+        return CALL(adam);    \
+    default:                  \
+        return CALL(ftrl);    \
     }
 
 /* n parameters that share all terms. state: of these parameters. */
