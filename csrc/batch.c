@@ -14,7 +14,8 @@
 #define MAX_GRADIENT_BYTES (INT64_C(1) << 26)
 #define MAX_VALUES (INT64_C(1) << 24)
 
-/* Entries [first, first + n) of an array, or the beginning of them. */
+/* Entries [first, first + n) of an array, or the beginning of them. Inlined, like all that only
+ * prefetches: GCC finds a function of that kind to have no effect, and leaves out calls of it. */
 FORCE_INLINE void prefetch_entries(const void *array, int64_t first, int64_t n, int64_t size)
 {
     prefetch_row(array, first, size, min_i64(n * size, 1024), 0, 0);
