@@ -241,7 +241,6 @@ static void lay_out_scratch(const training_batch *batch, learn_scratch *scratch,
 {
     const fastfm_model *model = batch->b.model;
     const int64_t C = model->n_outputs, real = (int64_t)real_size(model->real);
-    const int64_t block = model->n_factors * (model->fields ? model->n_fields : 1);
     const int64_t slots = min_i64(room, model->n_features);
     scratch->room = room;
     for (scratch->table_size = 1; scratch->table_size < 2 * slots;)
@@ -252,7 +251,7 @@ static void lay_out_scratch(const training_batch *batch, learn_scratch *scratch,
     scratch->features = (int64_t *)take(memory, slots * 8);
     scratch->largest = (char *)take(memory, slots * real);
     scratch->grad_w = (char *)take(memory, slots * C * real);
-    scratch->grad_V = (char *)take(memory, slots * C * block * real);
+    scratch->grad_V = (char *)take(memory, slots * factors_of_feature(model) * real);
     if (model->fields) {
         scratch->times = (char *)take(memory, slots * C * real);
         scratch->gradient_of = (char **)take(memory, slots * (int64_t)sizeof(char *));

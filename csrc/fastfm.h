@@ -129,7 +129,7 @@ typedef struct {
     int hogwild;                    /* threads update without waiting for each other */
     int64_t batch_size, n_steps;
     fastfm_state state[2];
-    void *scale; /* NULL, or the largest |x| of each feature so far: learning is in units of it */
+    void *scale; /* NULL (FTRL), or the largest |x| of each feature so far: the unit of learning */
 } fastfm_solver;
 
 /* One pass over n_rows rows of X in the order of `rows`, in batches of solver->batch_size: the rows

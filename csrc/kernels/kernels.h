@@ -85,6 +85,12 @@ typedef int (*learn_kernel)(const batch_data *B, int64_t part, const learn_scrat
 typedef int (*update_kernel)(const fastfm_solver *solver, int64_t n, void *parameters, void *state0,
                              void *state1, const void *gradients);
 
+/* Numbers in V for one feature. */
+FORCE_INLINE int64_t factors_of_feature(const fastfm_model *model)
+{
+    return model->n_outputs * model->n_factors * (model->fields ? model->n_fields : 1);
+}
+
 /* How often an L2 penalty counts that each of n rows adds; FTRL's is on the whole parameter. */
 FORCE_INLINE double penalised_rows(const fastfm_solver *solver, int64_t n)
 {
@@ -149,7 +155,8 @@ FORCE_INLINE int64_t prefetch_distance(int64_t bytes_per_value)
  * 22.5 / 22.0 / 20.1 at k = 16. */
 #define GRADIENT_DISTANCE 192
 
-/* Features whose w are updated as one vector; the state of so many to come is prefetched. */
+/* Parameters that the loops of update take at once; so many features have their w updated together,
+ * and the state of as many to come is prefetched. */
 #define UPDATE_WIDTH 16
 
 /* Prefetches `bytes` bytes (best a constant) at row `index` of an array with rows of row_bytes, into

@@ -3,7 +3,7 @@ static int NAME(learn)(const batch_data *B, int64_t part, const learn_scratch *s
 {
     const fastfm_model *model = B->model;
     const int64_t C = model->n_outputs;
-    const int64_t block = C * model->n_factors * (model->fields ? model->n_fields : 1);
+    const int64_t block = factors_of_feature(model);
     const int64_t n_slots = NAME(find_slots)(B, part, scratch);
     for (int64_t slot = 0; slot < UPDATE_WIDTH; slot++)
         OF_REAL(prefetch_state)(B, scratch, slot, n_slots, block);

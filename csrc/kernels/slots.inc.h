@@ -20,7 +20,7 @@ static int64_t NAME(find_slots)(const batch_data *B, int64_t part, const learn_s
 {
     const fastfm_model *model = B->model;
     const int64_t C = model->n_outputs;
-    const int64_t block = C * model->n_factors * (model->fields ? model->n_fields : 1);
+    const int64_t block = factors_of_feature(model);
     const int64_t row_bytes = block * (int64_t)sizeof(REAL), w_bytes = C * (int64_t)sizeof(REAL);
     const uint64_t mask = (uint64_t)scratch->table_size - 1;
     const int into_L2 = model->fields && ffm_prefetches_into_L2;

@@ -1,7 +1,7 @@
 /* step: changes the parameters of the features of one part. */
 
 /* One over the scale of a feature, which grows with its largest value; the state then changes its
- * unit. FTRL has no scale. */
+ * unit. */
 static double NAME(inverse_scale)(const batch_data *B, int64_t feature, REAL largest, int64_t block)
 {
     const fastfm_model *model = B->model;
@@ -58,7 +58,7 @@ static int NAME(update_w)(const batch_data *B, const learn_scratch *scratch,
         const int64_t rows = scratch->counts[first + from];
         each.l2[i] = (REAL)(solver->l2_linear * penalised_rows(solver, rows));
         each.inverse[i] = (REAL)inverse[from];
-        each.rate[i] = NAME(rate_of)(solver, inverse[from]);
+        each.rate[i] = (REAL)(solver->learning_rate * inverse[from]);
         each.state0[i] = each.state1[i] = 1;
     }
     for (int64_t c = 0; c < C; c++) {
@@ -127,7 +127,7 @@ static int NAME(update_slots)(const batch_data *B, const learn_scratch *scratch,
     const fastfm_model *model = B->model;
     const fastfm_solver *solver = B->solver;
     const int64_t C = model->n_outputs;
-    const int64_t block = C * model->n_factors * (model->fields ? model->n_fields : 1);
+    const int64_t block = factors_of_feature(model);
     const NAME(rule) linear = NAME(rule_of)(solver, solver->l1_linear);
     NAME(rule) factors = NAME(rule_of)(solver, solver->l1_factors);
     double inverse[UPDATE_WIDTH];

@@ -29,19 +29,12 @@ static NAME(rule) NAME(rule_of)(const fastfm_solver *solver, double l1)
     return rule;
 }
 
-/* FTRL has no scale. */
-FORCE_INLINE REAL NAME(rate_of)(const fastfm_solver *solver, double inverse)
-{
-    return (REAL)(solver->rule == FASTFM_FTRL ? solver->learning_rate
-                                              : solver->learning_rate * inverse);
-}
-
 FORCE_INLINE void NAME(set_terms)(NAME(rule) * rule, const fastfm_solver *solver, double l2,
                                   double inverse, REAL times)
 {
     rule->l2 = (REAL)l2;
     rule->inverse = (REAL)inverse;
-    rule->rate = NAME(rate_of)(solver, inverse);
+    rule->rate = (REAL)(solver->learning_rate * inverse);
     rule->times = times;
 }
 
@@ -100,14 +93,13 @@ FORCE_INLINE int NAME(ftrl)(const NAME(rule) * rule, REAL *p, REAL *zs, REAL *sq
                             REAL l2, REAL inverse, REAL rate)
 {
     const REAL old = *p, old_z = *zs, old_sum = *squares, l1 = rule->l1;
-    const REAL clipped = NAME(scaled_gradient)(g, 1, rule->clip);
+    const REAL clipped = NAME(scaled_gradient)(g, inverse, rule->clip);
     const REAL sum = old_sum + clipped * clipped;
     const REAL root = SQRT(sum);
     const REAL z = old_z + clipped - (root - SQRT(old_sum)) / rate * old;
     const REAL beyond = z > l1 ? z - l1 : z < -l1 ? z + l1 : 0;
     const REAL next = -beyond / ((rule->beta + root) / rate + l2);
     const int ok = IS_ZERO_IF_FINITE(next) + IS_ZERO_IF_FINITE(sum) + IS_ZERO_IF_FINITE(z) == 0;
-    (void)inverse;
     *zs = ACCEPT(ok, old_z, z);
     *squares = ACCEPT(ok, old_sum, sum);
     *p = ACCEPT(ok, old, next);

@@ -1,5 +1,6 @@
-/* Loops over RULE, which has RULE_STATES arrays of state. They return whether all stayed finite; a
- * parameter that would not keeps its value. */
+/* Loops over RULE, which has RULE_STATES arrays of state. A parameter that would not stay finite keeps
+ * its value. RULE, its _loop and _vectors return whether there was one, _run and _each whether there
+ * was none. */
 #define STATE(s, f) (RULE_STATES > (s) ? state##s + (f) : NULL)
 
 FORCE_INLINE int NAME(CONCAT(RULE, _loop))(const NAME(rule) * rule, int64_t n, REAL *RESTRICT p,
