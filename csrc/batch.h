@@ -14,11 +14,13 @@ typedef struct {
     int64_t n_rows, n_weighted; /* weighted: those whose weight is not zero */
     workspace work;
     int n_threads;
-    int64_t max_rows, max_values, max_gradients; /* room; gradients in numbers */
-    int64_t *block_begin;                        /* (n_blocks + 1,) rows */
+    int64_t max_rows, max_values; /* room */
+    int64_t *block_begin;         /* (n_blocks + 1,) rows */
     double *losses, *row_gradients;
-    learn_scratch *scratch; /* (n_threads,) */
-    void *scratch_memory;
+    int64_t n_pieces; /* in which a part is updated */
+    part_data *found; /* FM: one for each thread; FFM: for each part */
+    void *found_memory;
+    int64_t found_bytes;
     void *memory;
 } training_batch;
 
@@ -31,10 +33,19 @@ void batch_close(training_batch *batch);
 /* Takes as many of the n rows as there is room for, at least one, and lays them out in blocks. */
 fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, int64_t *bad_row);
 
+/* Deals features to parts: of an FM for each batch, of an FFM once, by their fields. */
+#define MAX_PART_BITS 8 /* log2 of the most parts */
+void batch_deal_features(training_batch *batch);
+void batch_deal_fields(training_batch *batch);
+
 /* Copies the rows of a block into the batch, divided by their lengths if the solver says so. */
 void batch_copy_block(const training_batch *batch, int64_t block);
 
-/* Makes room for the largest part, once all blocks are sorted. */
-fastfm_status batch_make_scratch(training_batch *batch);
+/* Makes room for what is found out about the parts, once all blocks are sorted. */
+fastfm_status batch_make_room(training_batch *batch);
+
+/* Cuts the parts of an FFM, when they are summed, into pieces to update, for one may have more features
+ * than another. Returns how many pieces there are. */
+int64_t batch_cut_updates(training_batch *batch);
 
 #endif

@@ -50,23 +50,34 @@ static void score_block(void *context, int64_t block, int thread)
     batch_copy_block(batch, block);
     if (workspace_check(&batch->work, thread, X, model->n_features, begin, end) != FASTFM_OK)
         return;
+    score_kernel_of(model,
+                    X)(X, model, begin, end, batch->b.scores + begin * C * real,
+                       batch->b.kept + (model->fields ? 0 : begin * C * model->n_factors * real),
+                       batch->b.max_row, scratch);
     KERNEL_OF(kernels()->partition, model, X)(&batch->b, block, begin, end);
-    if (model->fields)
-        KERNEL_OF(kernels()->ffm_blocks, model, X)(&batch->b, begin, end, scratch);
-    else
-        KERNEL_OF(kernels()->fm_score, model, X)(
-            X, model, begin, end, batch->b.scores + begin * C * real,
-            batch->b.sums + begin * C * model->n_factors * real, batch->b.max_row, scratch);
     find_losses(batch, thread, begin, end);
 }
 
-static void learn_part(void *context, int64_t part, int thread)
+static void update_piece(void *context, int64_t piece, int thread)
 {
     const training_batch *batch = (const training_batch *)context;
     const fastfm_model *model = batch->b.model;
-    const learn_kernel learn = KERNEL_OF(kernels()->learn, model, &batch->b.X);
-    if (!learn(&batch->b, part, &batch->scratch[thread]))
+    const int64_t n = batch->n_pieces, at = piece % n;
+    const part_data *found = &batch->found[model->fields ? piece / n : thread];
+    if (!kernels()->update_slots[model->real == FASTFM_F64](
+            &batch->b, found, found->n_slots * at / n, found->n_slots * (at + 1) / n))
         workspace_report(&batch->work, thread, FASTFM_DIVERGED, batch->n_rows - 1);
+}
+
+/* An FM's gradients need V of their own features alone, which so can be updated at once. */
+static void sum_part(void *context, int64_t part, int thread)
+{
+    const training_batch *batch = (const training_batch *)context;
+    const fastfm_model *model = batch->b.model;
+    part_data *found = &batch->found[model->fields ? part : thread];
+    KERNEL_OF(kernels()->sum_part, model, &batch->b.X)(&batch->b, part, found);
+    if (!model->fields)
+        update_piece(context, 0, thread);
 }
 
 /* w0 is never penalised, and its value is 1 in every row. */
@@ -106,7 +117,7 @@ typedef struct {
     fastfm_solver now;
     const int64_t *rows;
     int64_t n_rows, begin, n_steps, steps_at_once;
-    enum { BEFORE_BATCH, SCORING, LEARNING } phase;
+    enum { BEFORE_BATCH, SCORING, SUMMING, UPDATING } phase;
     double total;
     fastfm_status status;
     int64_t bad_row;
@@ -136,19 +147,19 @@ static int start_batch(training_run *run, parallel_block *body, int64_t *n_block
     return run->status == FASTFM_OK;
 }
 
-static int start_learning(training_run *run, parallel_block *body, int64_t *n_blocks)
+static int start_sums(training_run *run, parallel_block *body, int64_t *n_blocks)
 {
     double sum = 0;
     run->status = fault_of_batch(run);
     if (run->status == FASTFM_OK)
-        run->status = batch_make_scratch(&run->batch);
+        run->status = batch_make_room(&run->batch);
     if (run->status != FASTFM_OK)
         return 0;
     for (int64_t i = 0; i < run->batch.n_rows; i++)
         sum += run->batch.losses[i];
     run->total += sum;
-    run->phase = LEARNING;
-    *body = learn_part;
+    run->phase = SUMMING;
+    *body = sum_part;
     *n_blocks = run->batch.b.n_parts;
     return 1;
 }
@@ -157,8 +168,14 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
 {
     training_run *run = (training_run *)context;
     if (run->phase == SCORING)
-        return start_learning(run, body, n_blocks);
-    if (run->phase == LEARNING) {
+        return start_sums(run, body, n_blocks);
+    if (run->phase == SUMMING && run->batch.b.model->fields) {
+        run->phase = UPDATING;
+        *body = update_piece;
+        *n_blocks = batch_cut_updates(&run->batch);
+        return 1;
+    }
+    if (run->phase != BEFORE_BATCH) {
         learn_bias(&run->batch);
         run->status = fault_of_batch(run);
         run->begin += run->batch.n_rows;

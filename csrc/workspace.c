@@ -59,7 +59,7 @@ fastfm_status workspace_open(workspace *work, const fastfm_csr *X, const fastfm_
     for (int thread = 0; thread < n_threads; thread++) {
         fault_of(work, thread)->status = FASTFM_OK;
         if (scratch_bytes)
-            memset(ffm_scratch_group_of(workspace_scratch(work, thread), work->max_row), 0xff,
+            memset(workspace_scratch(work, thread), 0xff,
                    sizeof(int32_t) * (size_t)model->n_fields);
     }
     return FASTFM_OK;

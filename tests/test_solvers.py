@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from solvers import RULES, bits, make_problem
 from strategies import INDICES, REALS, SEEDS, csr_of
 
-from fastfm_c import FFM, FM, FTRL, SGD, AdaGrad, Adam, LogisticLoss, SquaredLoss, reference
+from fastfm_c import FFM, FM, FTRL, SGD, AdaGrad, Adam, LogisticLoss, SoftmaxLoss, SquaredLoss, reference
 
 # ---------------------------------------------------------------------------------------- updates
 
@@ -41,6 +41,37 @@ def test_a_pass_is_the_reference(simd, rule, seed, k, n_outputs, n_fields, batch
     assert solver.partial_fit(X, y, weight) == pytest.approx(expected_loss, rel=1e-9)
     for found, expected in zip((model.w0, model.w, model.V), (w0, w, V), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.parametrize("n_fields", [3, 8, 9, 11, 14])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_that_have_all_fields_in_order(simd, n_fields, n_outputs, dtype):
+    """With four factors: the rows that are added in tiles of four by four fields, and some others."""
+    rng = np.random.default_rng(n_fields)
+    create, update, options = RULES["adagrad"]
+    dense = np.zeros((60, n_fields, 3))
+    np.put_along_axis(
+        dense, rng.integers(0, 3, (60, n_fields, 1)), rng.uniform(0.3, 1, (60, n_fields, 1)), axis=2
+    )
+    dense[7, 2] = 0  # a field less
+    dense[8, 1] = 1  # a field with three values
+    X = sp.csr_array(dense.reshape(60, -1).astype(dtype))
+    X.data[n_fields * 20] = 0  # an explicit zero
+    y = rng.integers(0, 2, 60)
+    loss = LogisticLoss() if n_outputs == 1 else SoftmaxLoss()
+    oracle = reference.logistic_loss if n_outputs == 1 else reference.softmax_loss
+    model = FFM.random(
+        np.repeat(np.arange(n_fields), 3), 4, n_outputs=n_outputs, init_stdev=0.3, dtype=dtype, rng=1
+    )
+    w0, w, V, _ = reference.solver_pass(
+        X, y, oracle, model.w0, model.w, model.V, model.fields,
+        rule=functools.partial(update, **options), batch_size=13, l2_linear=0.03, l2_factors=0.02,
+    )  # fmt: skip
+    create(model, loss, batch_size=13, l2_linear=0.03, l2_factors=0.02, **options).partial_fit(X, y)
+    close = {"rtol": 1e-9, "atol": 1e-12} if dtype == "float64" else {"rtol": 1e-4, "atol": 1e-5}
+    for found, expected in zip((model.w0, model.w, model.V), (w0, w, V), strict=True):
+        np.testing.assert_allclose(found, expected, **close)
 
 
 @pytest.mark.parametrize("rule", RULES)

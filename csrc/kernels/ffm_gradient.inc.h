@@ -8,6 +8,7 @@ static void NAME(ffm_gradient_row)(OF_REAL(ffm_row) * row, const INDEX *slots, i
                                    const OF_REAL(ffm_prefetch) * next)
 {
     for (int64_t g = 0; g < row->n_groups; g++) {
+        const int64_t own = row->field[g];
         int summed = 0; /* whether row->sums holds S[h, g] of all groups h */
         for (int64_t a = row->group_begin[g]; a < row->group_begin[g + 1]; a++) {
             const int64_t slot = slots[row->position[a]];
@@ -17,16 +18,16 @@ static void NAME(ffm_gradient_row)(OF_REAL(ffm_row) * row, const INDEX *slots, i
             if (slot < slot_begin || slot >= slot_end)
                 continue;
             if (!summed) {
-#define SUMS_FOR(lanes) OF_REAL(CONCAT(ffm_sums_for_, lanes))(row, g, V + f, k, row->sums + f)
+#define SUMS_FOR(lanes) OF_REAL(CONCAT(ffm_sums_for_, lanes))(row, V + own + f, k, row->sums + f)
                 FOR_FACTORS(k, f, SUMS_FOR)
 #undef SUMS_FOR
                 summed = 1;
                 f = 0;
             }
             grad_w[slot * C] += gx;
-#define GRADIENT_VALUE(lanes)                                                           \
-    OF_REAL(CONCAT(ffm_gradient_value_, lanes))(row, a, g, V + f, k, row->sums + f, gx, \
-                                                grad_V + slot * stride + f)
+#define GRADIENT_VALUE(lanes)                                                                     \
+    OF_REAL(CONCAT(ffm_gradient_value_, lanes))(row, own, V + row->block[a] + own + f, row->x[a], \
+                                                k, row->sums + f, gx, grad_V + slot * stride + f)
             FOR_FACTORS(k, f, GRADIENT_VALUE)
 #undef GRADIENT_VALUE
         }

@@ -2,12 +2,9 @@
 #define LANES_TYPE VEC(LANES, )
 #define OP(op) VEC(LANES, op)
 
-/* sum_{i<j} <V[i, field of j], V[j, field of i]> x_i x_j over these factors. With kept not NULL
- * also V[j, field of i] x_j, for all j, k apart, at kept + (place of i in the row) * stride; the row
- * then has one value in each of its fields. */
-FORCE_INLINE REAL NAME(CONCAT(ffm_pairs_of_, LANES))(const NAME(ffm_row) * row, const REAL *V,
-                                                     const NAME(ffm_prefetch) * next, REAL *kept,
-                                                     int64_t stride, int64_t k)
+/* sum_{i<j} <V[i, field of j], V[j, field of i]> x_i x_j over these factors. */
+static REAL NAME(CONCAT(ffm_by_pairs_, LANES))(const NAME(ffm_row) * row, const REAL *V,
+                                               const NAME(ffm_prefetch) * next)
 {
     const int64_t z = row->n_values;
     const int64_t *block = row->block, *field_of = row->field_offset;
@@ -18,33 +15,24 @@ FORCE_INLINE REAL NAME(CONCAT(ffm_pairs_of_, LANES))(const NAME(ffm_row) * row, 
         LANES_TYPE run = OP(_zero)();
         for (; a < run_end; a++) {
             const REAL *v_a = V + block[a], *v_field = V + field_of[a];
-            REAL *kept_a = kept ? kept + (row->position[a] - row->first) * stride : NULL;
             LANES_TYPE with_a = OP(_zero)();
             NAME(ffm_prefetch_value)(next, a);
-#define OTHER(b) OP(_mul)(OP(_load)(v_field + block[b]), OP(_broadcast)(x[b]))
-            for (int64_t b = 0; kept && b < a; b++)
-                OP(_store)(kept_a + b * k, OTHER(b));
-            if (kept)
-                OP(_store)(kept_a + a * k, OP(_zero)());
             for (int64_t b = a + 1; b < z;) {
                 const int64_t end = min_i64(b + RUN, z);
                 /* Two chains, so that one addition need not wait for the last. */
-                LANES_TYPE even = OP(_zero)(), odd = OP(_zero)(), other;
-#define PAIR(sum, b)                         \
-    other = OTHER(b);                        \
-    if (kept)                                \
-        OP(_store)(kept_a + (b) * k, other); \
-    sum = OP(_add)(sum, OP(_mul)(OP(_load)(v_a + field_of[b]), other));
+                LANES_TYPE even = OP(_zero)(), odd = OP(_zero)();
+#define PAIR(b)                            \
+    OP(_mul)(OP(_load)(v_a + field_of[b]), \
+             OP(_mul)(OP(_load)(v_field + block[b]), OP(_broadcast)(x[b])))
                 for (; b + 1 < end; b += 2) {
-                    PAIR(even, b)
-                    PAIR(odd, b + 1)
+                    even = OP(_add)(even, PAIR(b));
+                    odd = OP(_add)(odd, PAIR(b + 1));
                 }
                 if (b < end) {
-                    PAIR(even, b)
+                    even = OP(_add)(even, PAIR(b));
                     b++;
                 }
 #undef PAIR
-#undef OTHER
                 with_a = OP(_add)(with_a, OP(_add)(even, odd));
             }
             run = OP(_add)(run, OP(_mul)(with_a, OP(_broadcast)(x[a])));
@@ -52,19 +40,6 @@ FORCE_INLINE REAL NAME(CONCAT(ffm_pairs_of_, LANES))(const NAME(ffm_row) * row, 
         total = OP(_add)(total, run);
     }
     return OP(_sum)(total);
-}
-
-static REAL NAME(CONCAT(ffm_by_pairs_, LANES))(const NAME(ffm_row) * row, const REAL *V,
-                                               const NAME(ffm_prefetch) * next)
-{
-    return NAME(CONCAT(ffm_pairs_of_, LANES))(row, V, next, NULL, 0, 0);
-}
-
-static REAL NAME(CONCAT(ffm_keep_pairs_, LANES))(const NAME(ffm_row) * row, const REAL *V,
-                                                 const NAME(ffm_prefetch) * next, REAL *kept,
-                                                 int64_t stride, int64_t k)
-{
-    return NAME(CONCAT(ffm_pairs_of_, LANES))(row, V, next, kept, stride, k);
 }
 
 /* sum_{i in g} V[i] x_i, with V at the factors for some field. */
@@ -120,43 +95,45 @@ static REAL NAME(CONCAT(ffm_by_sums_, LANES))(const NAME(ffm_row) * row, const R
     return OP(_sum)(between) + (REAL)0.5 * OP(_sum)(within);
 }
 
-/* S[h, g] of all groups h, for one group g, into S: (n_groups, n_factors). */
-static void NAME(CONCAT(ffm_sums_for_, LANES))(const NAME(ffm_row) * row, int64_t g, const REAL *V,
-                                               int64_t k, REAL *S)
+/* S[h, own] of all groups h into S: (n_groups, n_factors), with V at the factors for field own. */
+static void NAME(CONCAT(ffm_sums_for_, LANES))(const NAME(ffm_row) * row, const REAL *V, int64_t k,
+                                               REAL *S)
 {
     for (int64_t h = 0; h < row->n_groups; h++)
-        OP(_store)(S + h * k, NAME(CONCAT(ffm_sum_, LANES))(row, h, V + row->field[g]));
+        OP(_store)(S + h * k, NAME(CONCAT(ffm_sum_, LANES))(row, h, V));
 }
 
-/* grad[h] += gx ( S[h, g] - [g = h] V[i, g] x )
- * for value a of the row, of group g, and all groups h. */
-static void NAME(CONCAT(ffm_gradient_value_, LANES))(const NAME(ffm_row) * row, int64_t a,
-                                                     int64_t g, const REAL *V, int64_t k,
+/* grad[h] += gx ( S[h, own] - [h = own] v x ) for all groups h of a row: the gradient of a value x of
+ * field own, with v its factors for that field. */
+static void NAME(CONCAT(ffm_gradient_value_, LANES))(const NAME(ffm_row) * row, int64_t own,
+                                                     const REAL *v, REAL x, int64_t k,
                                                      const REAL *S, REAL gx, REAL *grad)
 {
     const LANES_TYPE scale = OP(_broadcast)(gx);
     for (int64_t h = 0; h < row->n_groups; h++) {
         LANES_TYPE rest = OP(_load)(S + h * k);
         REAL *at = grad + row->field[h];
-        if (h == g)
-            rest = OP(_sub)(rest, OP(_mul)(OP(_load)(V + row->block[a] + row->field[g]),
-                                           OP(_broadcast)(row->x[a])));
+        if (row->field[h] == own)
+            rest = OP(_sub)(rest, OP(_mul)(OP(_load)(v), OP(_broadcast)(x)));
         OP(_store)(at, OP(_add)(OP(_load)(at), OP(_mul)(scale, rest)));
     }
 }
 
-/* out[h] = S[h, g] - [g = h] V[i, g] x
- * for value a of the row, of group g, and all groups h. */
-static void NAME(CONCAT(ffm_keep_value_, LANES))(const NAME(ffm_row) * row, int64_t a, int64_t g,
-                                                 const REAL *V, int64_t k, const REAL *S, REAL *out)
+/* The same for a row that has one value in each of its fields, but only for those from the first-th on.
+ * V: at the factors for field own. With is_first grad is set. */
+static void NAME(CONCAT(ffm_add_pairs_, LANES))(const NAME(ffm_row) * row, int64_t first,
+                                                int64_t own, const REAL *V, REAL gx, int is_first,
+                                                REAL *grad)
 {
-    for (int64_t h = 0; h < row->n_groups; h++) {
-        LANES_TYPE rest = OP(_load)(S + h * k);
-        if (h == g)
-            rest = OP(_sub)(rest, OP(_mul)(OP(_load)(V + row->block[a] + row->field[g]),
-                                           OP(_broadcast)(row->x[a])));
-        OP(_store)(out + h * k, rest);
+    const LANES_TYPE scale = OP(_broadcast)(gx);
+    const LANES_TYPE self = is_first ? OP(_zero)() : OP(_load)(grad + own);
+    for (int64_t b = first; b < row->n_values; b++) {
+        REAL *at = grad + row->field[b];
+        const LANES_TYPE other = OP(_mul)(OP(_load)(V + row->block[b]), OP(_broadcast)(row->x[b]));
+        const LANES_TYPE term = OP(_mul)(scale, other);
+        OP(_store)(at, is_first ? term : OP(_add)(OP(_load)(at), term));
     }
+    OP(_store)(grad + own, self);
 }
 #undef OP
 #undef LANES_TYPE

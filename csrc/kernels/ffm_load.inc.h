@@ -8,9 +8,10 @@ static void NAME(ffm_load)(OF_REAL(ffm_row) * row, const fastfm_csr *X, const fa
     const int64_t k = ffm->n_factors, stride = ffm->n_outputs * ffm->n_fields * k;
     int64_t n_values = 0, n_groups = 0, *count = row->group_begin + 1;
     for (int64_t p = first; p < last; p++) {
+        const int32_t field = ffm->fields[indices[p]];
+        row->field_at[p - first] = field;
         if ((REAL)data[p] == 0)
             continue;
-        const int32_t field = ffm->fields[indices[p]];
         int32_t group = row->group_of[field];
         if (group < 0) {
             row->group_of[field] = group = (int32_t)n_groups++;
@@ -20,7 +21,6 @@ static void NAME(ffm_load)(OF_REAL(ffm_row) * row, const fastfm_csr *X, const fa
         count[group]++;
         n_values++;
     }
-    row->first = first;
     row->n_values = n_values;
     row->n_groups = n_groups;
     row->group_begin[0] = 0;
@@ -33,7 +33,7 @@ static void NAME(ffm_load)(OF_REAL(ffm_row) * row, const fastfm_csr *X, const fa
         const REAL x = (REAL)data[p];
         if (x == 0)
             continue;
-        const int32_t group = row->group_of[ffm->fields[indices[p]]];
+        const int32_t group = row->group_of[row->field_at[p - first]];
         const int64_t a = count[group]++;
         row->column[a] = indices[p];
         row->block[a] = row->column[a] * stride;
@@ -42,5 +42,5 @@ static void NAME(ffm_load)(OF_REAL(ffm_row) * row, const fastfm_csr *X, const fa
         row->x[a] = x;
     }
     for (int64_t g = 0; g < n_groups; g++)
-        row->group_of[ffm->fields[row->column[row->group_begin[g]]]] = -1;
+        row->group_of[row->field_at[row->position[row->group_begin[g]] - first]] = -1;
 }

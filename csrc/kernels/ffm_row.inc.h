@@ -1,8 +1,7 @@
 /* One row of an FFM, its values grouped by field (fields in order of first appearance, values of a
- * field in row order; explicit zeros left out). The arrays lie in the scratch of ffm_scratch_bytes,
- * whose group_of part the driver has filled with -1; ffm_load leaves it so. */
+ * field in row order; explicit zeros left out). */
 typedef struct {
-    int64_t first, n_values, n_groups; /* first: its place in indices and data */
+    int64_t n_values, n_groups;
     /* per value: j, offset of V[j] in V, offset of its field in any V[i], place in indices and
      * data, x */
     int64_t *column, *block, *field_offset, *position;
@@ -11,21 +10,33 @@ typedef struct {
     int64_t *group_begin, *field, *at;
     int32_t *group_of; /* per field of the model: its group, or -1 */
     REAL *sums;        /* S: ffm_scratch_vectors times n_factors */
+    int32_t *field_at; /* per value as stored, with zeros: its field */
 } NAME(ffm_row);
 
+/* Places what sums of gradients need of a row with z stored values in ffm_kept_words(z, 1) numbers;
+ * the first two are for n_values and n_groups. */
+FORCE_INLINE void NAME(ffm_row_keep)(NAME(ffm_row) * row, int64_t *memory, int64_t z)
+{
+    int64_t *next = memory + 2;
+    row->block = next, next += z;
+    row->field = next, next += z;
+    row->group_begin = next, next += z + 1;
+    row->x = (REAL *)next, next += z;
+    row->field_at = (int32_t *)next;
+}
+
+/* Places everything in scratch of ffm_scratch_bytes, which begins with group_of; the driver has filled
+ * that with -1, and ffm_load leaves it so. */
 static void NAME(ffm_row_place)(NAME(ffm_row) * row, void *scratch, int64_t max_row,
                                 int64_t n_fields)
 {
     int64_t *next = (int64_t *)scratch;
+    row->group_of = (int32_t *)next, next += (n_fields + 1) / 2;
     row->column = next, next += max_row;
-    row->block = next, next += max_row;
     row->field_offset = next, next += max_row;
     row->position = next, next += max_row;
-    row->group_begin = next, next += max_row + 1;
-    row->field = next, next += max_row;
     row->at = next, next += max_row;
-    row->x = (REAL *)next, next += max_row;
-    row->group_of = (int32_t *)next, next += (n_fields + 1) / 2;
+    NAME(ffm_row_keep)(row, next, max_row), next += ffm_kept_words(max_row, 1);
     row->sums = (REAL *)next;
 }
 

@@ -16,6 +16,7 @@
     }
 
 #define REAL float
+#define REAL_BITS uint32_t
 #define SQRT(x) sqrtf(x)
 #define OF_REAL(name) VARIANT_OF(name, f32_)
 #define VEC(width, op) CONCAT(CONCAT(f32x, width), op)
@@ -40,9 +41,11 @@
 #undef OF_REAL
 #undef SQRT
 #undef VEC
+#undef REAL_BITS
 #undef REAL
 
 #define REAL double
+#define REAL_BITS uint64_t
 #define SQRT(x) sqrt(x)
 #define OF_REAL(name) VARIANT_OF(name, f64_)
 #define VEC(width, op) CONCAT(CONCAT(f64x, width), op)
@@ -67,6 +70,7 @@
 #undef OF_REAL
 #undef SQRT
 #undef VEC
+#undef REAL_BITS
 #undef REAL
 
 #define INDEX int32_t
@@ -91,7 +95,7 @@ const kernel_table CONCAT(kernels_, LEVEL) = {
     VARIANTS_OF(ffm_gradient),
     {VARIANT_OF(check, i32_), VARIANT_OF(check, i64_)},
     VARIANTS_OF(partition),
-    VARIANTS_OF(ffm_blocks),
-    VARIANTS_OF(learn),
+    VARIANTS_OF(sum_part),
+    {VARIANT_OF(update_slots, f32_), VARIANT_OF(update_slots, f64_)},
     {VARIANT_OF(update, f32_), VARIANT_OF(update, f64_)},
 };

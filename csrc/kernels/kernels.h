@@ -8,11 +8,12 @@
 
 #include "../common.h"
 
-/* Scores of rows [begin, end) into scores (row begin first). FM: with sums not NULL also s_f of
- * each row and output, (rows, n_outputs, n_factors), which the gradient needs again. max_row: the
- * longest row's values. scratch: ffm_scratch_bytes for FFM, not used for FM. */
+/* Scores of rows [begin, end) into scores (row begin first). With kept not NULL also what gradients
+ * need again: FM: s_f of each row and output, (rows, n_outputs, n_factors), row begin first; FFM: the
+ * rows grouped by field, row i at ffm_kept_words(indptr[i], i). max_row: the longest row's values.
+ * scratch: ffm_scratch_bytes for FFM, not used for FM. */
 typedef void (*score_kernel)(const fastfm_csr *X, const fastfm_model *model, int64_t begin,
-                             int64_t end, void *scores, void *sums, int64_t max_row, void *scratch);
+                             int64_t end, void *scores, void *kept, int64_t max_row, void *scratch);
 
 /* Adds the score gradient of rows [begin, end), times dscores (row begin first), to the gradient
  * rows (slots) in [slot_begin, slot_end). sums: as fm_score left them; not used for FFM. */
@@ -34,7 +35,7 @@ typedef struct {
 } batch_entry;
 
 /* A batch of rows under way through fastfm_train: copies of its rows, cut into blocks, and what has
- * been found out about them. Features are dealt to n_parts parts by a hash; the entries of a block
+ * been found out about them. Features are dealt to n_parts parts, see part_of; the entries of a block
  * lie at its values' places, by part: those of part q from
  * part_begin[block * (n_parts + 1) + q] on. */
 typedef struct {
@@ -42,43 +43,36 @@ typedef struct {
     const fastfm_model *model;
     const fastfm_solver *solver;
     int64_t max_row;
-    char *scores, *dscores, *sums; /* of the model's type; sums: FM */
+    char *scores, *dscores; /* of the model's type */
+    char *kept;             /* as the score kernels left it */
     int64_t n_blocks, n_parts;
-    int part_bits;
+    int hash_bits;
+    int32_t *part_of_field; /* FFM: but for the hash */
+    int64_t *field_begin;   /* the first field of each */
     batch_entry *entries;
     int64_t *part_begin;
-    /* FFM: what is kept of value p of row i for output c, its gradient but for g x, starts at
-     *     gradients + gradient_begin[i]
-     *         + ((p - first of row) * n_outputs + c) * n_groups[i] * n_factors,
-     * for the fields groups[first of row + g]; runs: of how many fields that follow each other
-     * begin there. */
-    char *gradients;
-    int64_t *gradient_begin, *n_groups;
-    int32_t *groups, *runs;
 } batch_data;
 
-/* What a thread needs to learn one part. Room for `room` entries. FFM: n_partial, how many of a
- * slot's rows do not have all fields in order; if there are any, field_counts, of which the sums up
- * to b tell how many of these rows touch V[j, b], (n_fields + 1) for each slot; gradient_of: where
- * the slot's gradient of V lies: where the feature's first row left it, if that has all fields in
- * order, or in grad_V; times: what it is still to be multiplied by, (slots, n_outputs). */
+/* What has been found out about one part: its features, numbered as slots in order of appearance, how
+ * many of its rows have each, and the sums of their gradients, those of V grad_stride apart. FFM:
+ * n_partial, how many of a slot's rows do not have all fields; if there are any, field_counts, how many
+ * of these rows touch V[j, b], n_fields for each slot; S: room for one of a row and field. */
 typedef struct {
-    int64_t room, table_size;
+    int64_t table_size, n_slots, grad_stride;
     int32_t *table, *slot_of, *counts, *n_partial, *field_counts;
     int64_t *features;
-    char *largest, *grad_w, *grad_V, *times;
-    char **gradient_of;
-} learn_scratch;
+    char *largest, *grad_w, *grad_V, *S;
+} part_data;
 
 /* Sorts the entries of one block of rows by part. */
 typedef void (*partition_kernel)(const batch_data *B, int64_t block, int64_t begin, int64_t end);
 
-/* FFM: scores of rows [begin, end), and what is kept for their gradients. scratch:
- * ffm_scratch_bytes. */
-typedef void (*blocks_kernel)(const batch_data *B, int64_t begin, int64_t end, void *scratch);
+/* Finds the features of a part and sums their gradients over the rows of the batch. */
+typedef void (*sum_kernel)(const batch_data *B, int64_t part, part_data *found);
 
-/* Sums the gradients of a part's features and updates them. Whether all stayed finite. */
-typedef int (*learn_kernel)(const batch_data *B, int64_t part, const learn_scratch *scratch);
+/* Updates the features of slots [begin, end). Whether all stayed finite. */
+typedef int (*update_slots_kernel)(const batch_data *B, const part_data *found, int64_t begin,
+                                   int64_t end);
 
 /* One update of n parameters without penalty and scale by their gradients. state: of these
  * parameters. Whether all stayed finite; one that would not keeps its value. */
@@ -104,8 +98,8 @@ typedef struct {
     gradient_kernel fm_gradient[2][2][2], ffm_gradient[2][2][2];
     check_kernel check[2];
     partition_kernel partition[2][2][2];
-    blocks_kernel ffm_blocks[2][2][2];
-    learn_kernel learn[2][2][2];
+    sum_kernel sum_part[2][2][2];
+    update_slots_kernel update_slots[2];
     update_kernel update[2];
 } kernel_table;
 
@@ -217,16 +211,14 @@ FORCE_INLINE int64_t ffm_scratch_vectors(int64_t max_row, int64_t n_fields)
     return max_i64(by_sums * min_i64(n_fields, 2 * by_sums), min_i64(n_fields, max_row));
 }
 
-/* What ffm_row.inc.h lays out: eight numbers a value, group_of, and S. */
+/* Numbers of eight bytes in what ffm_row.inc.h keeps of rows with z values in all. */
+FORCE_INLINE int64_t ffm_kept_words(int64_t z, int64_t n_rows) { return 5 * z + 3 * n_rows; }
+
+/* What ffm_row.inc.h lays out. */
 FORCE_INLINE int64_t ffm_scratch_bytes(int64_t max_row, int64_t n_fields, int64_t n_factors)
 {
-    return 8 * (8 * max_row + 1 + (n_fields + 1) / 2 +
+    return 8 * (ffm_kept_words(max_row, 1) + 4 * max_row + (n_fields + 1) / 2 +
                 ffm_scratch_vectors(max_row, n_fields) * n_factors);
-}
-
-FORCE_INLINE int32_t *ffm_scratch_group_of(void *scratch, int64_t max_row)
-{
-    return (int32_t *)((int64_t *)scratch + 8 * max_row + 1);
 }
 
 /* Repeats are looked for pair by pair in rows up to the first length, and up to the second where
@@ -234,14 +226,15 @@ FORCE_INLINE int32_t *ffm_scratch_group_of(void *scratch, int64_t max_row)
 #define CHECK_SHORT 5
 #define CHECK_BY_PAIRS 32
 
-/* The part of a feature, by the first bits of a multiplicative hash. */
 FORCE_INLINE uint64_t feature_hash(int64_t feature)
 {
     return (uint64_t)feature * UINT64_C(0x9E3779B97F4A7C15);
 }
-FORCE_INLINE int64_t part_of(int64_t feature, int part_bits)
+
+/* The part of a feature, by the first bits of a multiplicative hash. */
+FORCE_INLINE int64_t part_of(int64_t feature, int hash_bits)
 {
-    return (int64_t)(feature_hash(feature) >> 1 >> (63 - part_bits));
+    return (int64_t)(feature_hash(feature) >> 1 >> (63 - hash_bits));
 }
 
 FORCE_INLINE int64_t check_table_size(int64_t max_row)

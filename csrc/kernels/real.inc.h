@@ -1,7 +1,6 @@
 /* What depends on REAL alone; OF_REAL names it in what depends on more. */
 #include "ffm_row.inc.h"
 #include "ffm_pairs.inc.h"
-#include "ffm_keep.inc.h"
 #include "ffm_add.inc.h"
 #define PANEL_FILE "fm_sums_panel.inc.h"
 #include "panels.inc.h"

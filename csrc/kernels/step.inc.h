@@ -24,28 +24,39 @@ static double NAME(inverse_scale)(const batch_data *B, int64_t feature, REAL lar
     return 1 / (double)*scale;
 }
 
-/* The state of the feature of a slot to come. */
-FORCE_INLINE void NAME(prefetch_state)(const batch_data *B, const learn_scratch *scratch,
-                                       int64_t slot, int64_t n_slots, int64_t block)
+/* The state of the feature of a slot to come, and an FFM's parameters, which have not been read since
+ * other rows were scored. */
+FORCE_INLINE void NAME(prefetch_state)(const batch_data *B, const part_data *found, int64_t slot,
+                                       int64_t block)
 {
     const fastfm_solver *solver = B->solver;
     const int64_t C = B->model->n_outputs;
     const int64_t row_bytes = block * (int64_t)sizeof(REAL), w_bytes = C * (int64_t)sizeof(REAL);
     const int into_L2 = B->model->fields && ffm_prefetches_into_L2;
-    if (slot >= n_slots)
+    if (slot >= found->n_slots)
         return;
     if (solver->scale)
-        prefetch_row(solver->scale, scratch->features[slot], sizeof(REAL), sizeof(REAL), 0,
-                     into_L2);
+        prefetch_row(solver->scale, found->features[slot], sizeof(REAL), sizeof(REAL), 0, into_L2);
+    if (B->model->fields) {
+        prefetch_row(B->model->V, found->features[slot], row_bytes, row_bytes, 1, into_L2);
+        prefetch_row(B->model->w, found->features[slot], w_bytes, w_bytes, C > 1, into_L2);
+    }
     for (int s = 0; s < 2 && solver->state[s].V; s++) {
-        prefetch_row(solver->state[s].V, scratch->features[slot], row_bytes, row_bytes, 1, into_L2);
-        prefetch_row(solver->state[s].w, scratch->features[slot], w_bytes, w_bytes, C > 1, into_L2);
+        prefetch_row(solver->state[s].V, found->features[slot], row_bytes, row_bytes, 1, into_L2);
+        prefetch_row(solver->state[s].w, found->features[slot], w_bytes, w_bytes, C > 1, into_L2);
     }
 }
 
+/* As much of it as update_slots is ahead with. */
+FORCE_INLINE void NAME(prefetch_states)(const batch_data *B, const part_data *found, int64_t begin)
+{
+    for (int64_t slot = begin; slot < begin + UPDATE_WIDTH; slot++)
+        NAME(prefetch_state)(B, found, slot, factors_of_feature(B->model));
+}
+
 /* w of n slots from `first` on, as one vector; the last of them fills it up. */
-static int NAME(update_w)(const batch_data *B, const learn_scratch *scratch,
-                          const NAME(rule) * rule, int64_t first, int64_t n, const double *inverse)
+static int NAME(update_w)(const batch_data *B, const part_data *found, const NAME(rule) * rule,
+                          int64_t first, int64_t n, const double *inverse)
 {
     const fastfm_solver *solver = B->solver;
     const int64_t C = B->model->n_outputs;
@@ -55,7 +66,7 @@ static int NAME(update_w)(const batch_data *B, const learn_scratch *scratch,
     int finite = 1;
     for (int64_t i = 0; i < UPDATE_WIDTH; i++) {
         const int64_t from = min_i64(i, n - 1);
-        const int64_t rows = scratch->counts[first + from];
+        const int64_t rows = found->counts[first + from];
         each.l2[i] = (REAL)(solver->l2_linear * penalised_rows(solver, rows));
         each.inverse[i] = (REAL)inverse[from];
         each.rate[i] = (REAL)(solver->learning_rate * inverse[from]);
@@ -63,8 +74,8 @@ static int NAME(update_w)(const batch_data *B, const learn_scratch *scratch,
     }
     for (int64_t c = 0; c < C; c++) {
         for (int64_t i = 0; i < UPDATE_WIDTH; i++) {
-            const int64_t slot = first + min_i64(i, n - 1), at = scratch->features[slot] * C + c;
-            each.g[i] = ((const REAL *)scratch->grad_w)[slot * C + c];
+            const int64_t slot = first + min_i64(i, n - 1), at = found->features[slot] * C + c;
+            each.g[i] = ((const REAL *)found->grad_w)[slot * C + c];
             each.p[i] = w[at];
             if (state0)
                 each.state0[i] = state0[at];
@@ -73,7 +84,7 @@ static int NAME(update_w)(const batch_data *B, const learn_scratch *scratch,
         }
         finite &= NAME(update_each)(solver, rule, &each);
         for (int64_t i = 0; i < n; i++) {
-            const int64_t at = scratch->features[first + i] * C + c;
+            const int64_t at = found->features[first + i] * C + c;
             w[at] = each.p[i];
             if (state0)
                 state0[at] = each.state0[i];
@@ -86,43 +97,42 @@ static int NAME(update_w)(const batch_data *B, const learn_scratch *scratch,
 
 /* n of the parameters V from `first` on, which `rows` rows penalise. */
 static int NAME(update_V)(const batch_data *B, NAME(rule) * rule, int64_t rows, double inverse,
-                          REAL times, int64_t first, int64_t n, const REAL *gradients)
+                          int64_t first, int64_t n, const REAL *gradients)
 {
     const fastfm_solver *solver = B->solver;
     REAL *state0 = (REAL *)solver->state[0].V, *state1 = (REAL *)solver->state[1].V;
-    NAME(set_terms)(rule, solver, solver->l2_factors * penalised_rows(solver, rows), inverse,
-                    times);
+    NAME(set_terms)(rule, solver, solver->l2_factors * penalised_rows(solver, rows), inverse);
     return NAME(update_run)(solver, rule, n, (REAL *)B->model->V + first,
                             state0 ? state0 + first : NULL, state1 ? state1 + first : NULL,
                             gradients);
 }
 
 /* Fields that are touched equally often, one after the other, are updated as one. */
-static int NAME(ffm_update)(const batch_data *B, const learn_scratch *scratch, NAME(rule) * rule,
+static int NAME(ffm_update)(const batch_data *B, const part_data *found, NAME(rule) * rule,
                             int64_t slot, int64_t c, double inverse)
 {
     const fastfm_model *ffm = B->model;
     const int64_t k = ffm->n_factors, F = ffm->n_fields, C = ffm->n_outputs;
-    const int64_t j = scratch->features[slot] * C + c;
-    const int32_t *changes = scratch->field_counts + slot * (F + 1);
-    const REAL *gradients = (const REAL *)scratch->gradient_of[slot] + c * F * k;
-    const REAL times = ((const REAL *)scratch->times)[slot * C + c];
-    const int64_t n_partial = scratch->n_partial[slot];
-    int64_t rows = scratch->counts[slot] - n_partial;
+    const int64_t j = found->features[slot] * C + c;
+    const int32_t *partial = found->field_counts + slot * F;
+    const REAL *gradients = (const REAL *)found->grad_V + slot * found->grad_stride + c * F * k;
+    const int is_partial = found->n_partial[slot] > 0;
+    const int64_t whole = found->counts[slot] - found->n_partial[slot];
     int finite = 1;
     for (int64_t b = 0, end; b < F; b = end) {
-        rows += n_partial ? changes[b] : 0;
-        for (end = n_partial ? b + 1 : F; end < F && changes[end] == 0;)
+        const int64_t rows = whole + (is_partial ? partial[b] : 0);
+        for (end = is_partial ? b + 1 : F; end < F && partial[end] == partial[b];)
             end++;
         if (rows > 0)
-            finite &= NAME(update_V)(B, rule, rows, inverse, times, (j * F + b) * k, (end - b) * k,
+            finite &= NAME(update_V)(B, rule, rows, inverse, (j * F + b) * k, (end - b) * k,
                                      gradients + b * k);
     }
     return finite;
 }
 
-/* Updates the parameters of all slots by what has been summed. Whether all stayed finite. */
-static int NAME(update_slots)(const batch_data *B, const learn_scratch *scratch, int64_t n_slots)
+/* Updates the parameters of slots [begin, end) by what has been summed. Whether all stayed finite. */
+static int NAME(update_slots)(const batch_data *B, const part_data *found, int64_t begin,
+                              int64_t end)
 {
     const fastfm_model *model = B->model;
     const fastfm_solver *solver = B->solver;
@@ -132,24 +142,25 @@ static int NAME(update_slots)(const batch_data *B, const learn_scratch *scratch,
     NAME(rule) factors = NAME(rule_of)(solver, solver->l1_factors);
     double inverse[UPDATE_WIDTH];
     int finite = 1;
-    for (int64_t first = 0; first < n_slots; first += UPDATE_WIDTH) {
-        const int64_t n = min_i64(UPDATE_WIDTH, n_slots - first);
+    if (model->fields)
+        NAME(prefetch_states)(B, found, begin);
+    for (int64_t first = begin; first < end; first += UPDATE_WIDTH) {
+        const int64_t n = min_i64(UPDATE_WIDTH, end - first);
         for (int64_t i = 0; i < n; i++)
-            inverse[i] =
-                solver->scale
-                    ? NAME(inverse_scale)(B, scratch->features[first + i],
-                                          ((const REAL *)scratch->largest)[first + i], block)
-                    : 1;
-        finite &= NAME(update_w)(B, scratch, &linear, first, n, inverse);
+            inverse[i] = solver->scale
+                             ? NAME(inverse_scale)(B, found->features[first + i],
+                                                   ((const REAL *)found->largest)[first + i], block)
+                             : 1;
+        finite &= NAME(update_w)(B, found, &linear, first, n, inverse);
         for (int64_t i = 0; i < n; i++) {
             const int64_t slot = first + i;
-            NAME(prefetch_state)(B, scratch, slot + UPDATE_WIDTH, n_slots, block);
+            NAME(prefetch_state)(B, found, slot + UPDATE_WIDTH, block);
             if (!model->fields)
-                finite &= NAME(update_V)(B, &factors, scratch->counts[slot], inverse[i], 1,
-                                         scratch->features[slot] * block, block,
-                                         (const REAL *)scratch->grad_V + slot * block);
+                finite &= NAME(update_V)(B, &factors, found->counts[slot], inverse[i],
+                                         found->features[slot] * block, block,
+                                         (const REAL *)found->grad_V + slot * found->grad_stride);
             for (int64_t c = 0; model->fields && c < C; c++)
-                finite &= NAME(ffm_update)(B, scratch, &factors, slot, c, inverse[i]);
+                finite &= NAME(ffm_update)(B, found, &factors, slot, c, inverse[i]);
         }
     }
     return finite;

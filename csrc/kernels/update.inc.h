@@ -15,7 +15,7 @@
 /* A solver in the model's type, and what the parameters of one feature share. */
 typedef struct {
     REAL clip, new1, new2, epsilon, beta, l1;
-    REAL l2, inverse, rate, times; /* set_terms */
+    REAL l2, inverse, rate; /* set_terms */
 } NAME(rule);
 
 static NAME(rule) NAME(rule_of)(const fastfm_solver *solver, double l1)
@@ -30,12 +30,11 @@ static NAME(rule) NAME(rule_of)(const fastfm_solver *solver, double l1)
 }
 
 FORCE_INLINE void NAME(set_terms)(NAME(rule) * rule, const fastfm_solver *solver, double l2,
-                                  double inverse, REAL times)
+                                  double inverse)
 {
     rule->l2 = (REAL)l2;
     rule->inverse = (REAL)inverse;
     rule->rate = (REAL)(solver->learning_rate * inverse);
-    rule->times = times;
 }
 
 /* g in units of the scale, and kept from being larger than clip. */
@@ -45,9 +44,20 @@ FORCE_INLINE REAL NAME(scaled_gradient)(REAL g, REAL inverse, REAL clip)
     return -clip > below ? -clip : below;
 }
 
-/* A parameter and its state take their new values if these are finite. */
+/* A parameter and its state take their new values if these are finite. Chosen by bits: of `ok ? new :
+ * old` compilers make masked stores, which are slow. */
 #define IS_ZERO_IF_FINITE(x) ((x) - (x))
-#define ACCEPT(ok, old, new) ((ok) ? (new) : (old))
+FORCE_INLINE REAL NAME(accept)(int ok, REAL old, REAL new)
+{
+    const REAL_BITS mask = (REAL_BITS)0 - (REAL_BITS)ok;
+    REAL_BITS old_bits, new_bits;
+    REAL accepted;
+    memcpy(&old_bits, &old, sizeof old);
+    memcpy(&new_bits, &new, sizeof new);
+    new_bits = (new_bits & mask) | (old_bits & ~mask);
+    memcpy(&accepted, &new_bits, sizeof accepted);
+    return accepted;
+}
 
 FORCE_INLINE int NAME(sgd)(const NAME(rule) * rule, REAL *p, REAL *unused, REAL *unused1, REAL g,
                            REAL l2, REAL inverse, REAL rate)
@@ -56,7 +66,7 @@ FORCE_INLINE int NAME(sgd)(const NAME(rule) * rule, REAL *p, REAL *unused, REAL 
     const REAL next = old - rate * NAME(scaled_gradient)(g + l2 * old, inverse, rule->clip);
     const int ok = IS_ZERO_IF_FINITE(next) == 0;
     (void)unused, (void)unused1;
-    *p = ACCEPT(ok, old, next);
+    *p = NAME(accept)(ok, old, next);
     return !ok;
 }
 
@@ -69,8 +79,8 @@ FORCE_INLINE int NAME(adagrad)(const NAME(rule) * rule, REAL *p, REAL *squares, 
     const REAL next = old - rate * (scaled / SQRT(sum));
     const int ok = IS_ZERO_IF_FINITE(next) + IS_ZERO_IF_FINITE(sum) == 0;
     (void)unused;
-    *squares = ACCEPT(ok, old_sum, sum);
-    *p = ACCEPT(ok, old, next);
+    *squares = NAME(accept)(ok, old_sum, sum);
+    *p = NAME(accept)(ok, old, next);
     return !ok;
 }
 
@@ -83,9 +93,9 @@ FORCE_INLINE int NAME(adam)(const NAME(rule) * rule, REAL *p, REAL *means, REAL 
     const REAL square = old_square + rule->new2 * (scaled * scaled - old_square);
     const REAL next = old - rate * (mean / (SQRT(square) + rule->epsilon));
     const int ok = IS_ZERO_IF_FINITE(next) + IS_ZERO_IF_FINITE(square) == 0;
-    *means = ACCEPT(ok, old_mean, mean);
-    *squares = ACCEPT(ok, old_square, square);
-    *p = ACCEPT(ok, old, next);
+    *means = NAME(accept)(ok, old_mean, mean);
+    *squares = NAME(accept)(ok, old_square, square);
+    *p = NAME(accept)(ok, old, next);
     return !ok;
 }
 
@@ -100,12 +110,11 @@ FORCE_INLINE int NAME(ftrl)(const NAME(rule) * rule, REAL *p, REAL *zs, REAL *sq
     const REAL beyond = z > l1 ? z - l1 : z < -l1 ? z + l1 : 0;
     const REAL next = -beyond / ((rule->beta + root) / rate + l2);
     const int ok = IS_ZERO_IF_FINITE(next) + IS_ZERO_IF_FINITE(sum) + IS_ZERO_IF_FINITE(z) == 0;
-    *zs = ACCEPT(ok, old_z, z);
-    *squares = ACCEPT(ok, old_sum, sum);
-    *p = ACCEPT(ok, old, next);
+    *zs = NAME(accept)(ok, old_z, z);
+    *squares = NAME(accept)(ok, old_sum, sum);
+    *p = NAME(accept)(ok, old, next);
     return !ok;
 }
-#undef ACCEPT
 #undef IS_ZERO_IF_FINITE
 
 /* Parameters of different features, each with its own terms. */
@@ -162,7 +171,7 @@ static int NAME(update)(const fastfm_solver *solver, int64_t n, void *parameters
                         void *state1, const void *gradients)
 {
     NAME(rule) rule = NAME(rule_of)(solver, 0);
-    NAME(set_terms)(&rule, solver, 0, 1, 1);
+    NAME(set_terms)(&rule, solver, 0, 1);
     return NAME(update_run)(solver, &rule, n, (REAL *)parameters, (REAL *)state0, (REAL *)state1,
                             (const REAL *)gradients);
 }

@@ -9,8 +9,8 @@ FORCE_INLINE int NAME(CONCAT(RULE, _loop))(const NAME(rule) * rule, int64_t n, R
 {
     int bad = 0;
     for (int64_t f = 0; f < n; f++)
-        bad |= NAME(RULE)(rule, p + f, STATE(0, f), STATE(1, f), rule->times * g[f], rule->l2,
-                          rule->inverse, rule->rate);
+        bad |= NAME(RULE)(rule, p + f, STATE(0, f), STATE(1, f), g[f], rule->l2, rule->inverse,
+                          rule->rate);
     return bad;
 }
 

@@ -7,8 +7,7 @@
 #include "partition.inc.h"
 #include "slots.inc.h"
 #include "fm_sums.inc.h"
-#include "ffm_blocks.inc.h"
 #include "ffm_sums.inc.h"
-#include "learn.inc.h"
+#include "sum_part.inc.h"
 #undef VARIANT
 #undef INDEX

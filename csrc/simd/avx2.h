@@ -27,7 +27,18 @@ FORCE_INLINE double f64x4_sum(f64x4 a)
 }
 
 #ifndef FASTFM_WIDER_THAN_AVX2
+FORCE_INLINE f32x8 f32x8_first_cells(f32x8 a, f32x8 b)
+{
+    return _mm256_permute2f128_ps(a, b, 0x20);
+}
+FORCE_INLINE f32x8 f32x8_second_cells(f32x8 a, f32x8 b)
+{
+    return _mm256_permute2f128_ps(a, b, 0x31);
+}
 VECTOR_PAIR(f64x8, f64x4, double, 4)
 VECTOR_PAIR(f32x16, f32x8, float, 8)
 VECTOR_PAIR(f64x16, f64x8, double, 8)
+VECTOR_PAIR_CELLS(f64x8)
+VECTOR_TRANSPOSE(f32x16, f32x8)
+VECTOR_TRANSPOSE(f64x16, f64x8)
 #endif

@@ -19,4 +19,19 @@ FORCE_INLINE float f32x16_sum(f32x16 a)
     return f32x8_sum(_mm256_add_ps(_mm512_castps512_ps256(a), high));
 }
 
+FORCE_INLINE void f32x16_transpose(f32x16 *rows)
+{
+    const f32x16 ab01 = _mm512_shuffle_f32x4(rows[0], rows[1], 0x44);
+    const f32x16 ab23 = _mm512_shuffle_f32x4(rows[0], rows[1], 0xee);
+    const f32x16 cd01 = _mm512_shuffle_f32x4(rows[2], rows[3], 0x44);
+    const f32x16 cd23 = _mm512_shuffle_f32x4(rows[2], rows[3], 0xee);
+    rows[0] = _mm512_shuffle_f32x4(ab01, cd01, 0x88);
+    rows[1] = _mm512_shuffle_f32x4(ab01, cd01, 0xdd);
+    rows[2] = _mm512_shuffle_f32x4(ab23, cd23, 0x88);
+    rows[3] = _mm512_shuffle_f32x4(ab23, cd23, 0xdd);
+}
+FORCE_INLINE f64x8 f64x8_first_cells(f64x8 a, f64x8 b) { return _mm512_shuffle_f64x2(a, b, 0x44); }
+FORCE_INLINE f64x8 f64x8_second_cells(f64x8 a, f64x8 b) { return _mm512_shuffle_f64x2(a, b, 0xee); }
+
 VECTOR_PAIR(f64x16, f64x8, double, 8)
+VECTOR_TRANSPOSE(f64x16, f64x8)

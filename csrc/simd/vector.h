@@ -2,8 +2,11 @@
  * the type <real>xW and load, store, broadcast, zero, add, sub, mul, sum on it, as <real>xW_<op>.
  * sum adds halves until one lane is left: ((l0+l2)+(l1+l3)) for four lanes. No operation is fused,
  * so every instruction set gives the same bits.
+ * And x16_transpose(rows): takes four vectors as rows of four cells of four lanes, and makes columns
+ * of them.
  * A header writes its native types with VECTOR_OPS and makes wider ones of two halves with
- * VECTOR_PAIR. */
+ * VECTOR_PAIR. For x16_transpose of such, their halves, of two cells, have first_cells and
+ * second_cells, which give a column of two rows. */
 #ifndef FASTFM_VECTOR_H
 #define FASTFM_VECTOR_H
 
@@ -34,6 +37,20 @@
     FORCE_INLINE V V##_sub(V a, V b) { return (V){H##_sub(a.lo, b.lo), H##_sub(a.hi, b.hi)}; }    \
     FORCE_INLINE V V##_mul(V a, V b) { return (V){H##_mul(a.lo, b.lo), H##_mul(a.hi, b.hi)}; }    \
     FORCE_INLINE real V##_sum(V a) { return H##_sum(H##_add(a.lo, a.hi)); }
+
+#define VECTOR_PAIR_CELLS(V)                                             \
+    FORCE_INLINE V V##_first_cells(V a, V b) { return (V){a.lo, b.lo}; } \
+    FORCE_INLINE V V##_second_cells(V a, V b) { return (V){a.hi, b.hi}; }
+
+#define VECTOR_TRANSPOSE(V, H)                                                     \
+    FORCE_INLINE void V##_transpose(V *rows)                                       \
+    {                                                                              \
+        const V a = rows[0], b = rows[1], c = rows[2], d = rows[3];                \
+        rows[0] = (V){H##_first_cells(a.lo, b.lo), H##_first_cells(c.lo, d.lo)};   \
+        rows[1] = (V){H##_second_cells(a.lo, b.lo), H##_second_cells(c.lo, d.lo)}; \
+        rows[2] = (V){H##_first_cells(a.hi, b.hi), H##_first_cells(c.hi, d.hi)};   \
+        rows[3] = (V){H##_second_cells(a.hi, b.hi), H##_second_cells(c.hi, d.hi)}; \
+    }
 
 #define SCALAR_LOAD(p) (*(p))
 #define SCALAR_STORE(p, a) (*(p) = (a))

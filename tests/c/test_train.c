@@ -119,10 +119,10 @@ static void test_threads(kind type, fastfm_rule rule)
     matrix_free(&rows);
 }
 
-/* The gradients of a batch (82 MB) are more than it may keep: it is cut. */
+/* The gradients of a batch (138 MB) are more than it may keep: it is cut. */
 static void test_cut_batches(void)
 {
-    matrix rows = matrix_equal_rows(7, 300, 300);
+    matrix rows = matrix_equal_rows(12, 300, 300);
     const kind type = {FASTFM_F64, FASTFM_F32, FASTFM_I32, 16, 1, 300};
     test_training(&rows, type, FASTFM_ADAGRAD, ALL_ROWS, 0);
     matrix_free(&rows);
