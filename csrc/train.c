@@ -1,10 +1,10 @@
 /* fastfm_train: stochastic solvers in batches, with the same bits for any number of threads.
  *
  * First the threads share the rows of a batch: each is copied, scored with the parameters as they
- * are, and its loss gradient kept; its values are sorted by a hash of their feature into parts.
+ * are, and its loss gradient kept; its values are sorted by their feature into parts.
  * Then the threads share the parts: the gradients of a part's features are summed in the order of
- * rows, and each of its parameters is updated once. With hogwild each thread takes batches of its
- * own and does all of that alone. */
+ * rows, and each of its parameters is updated once, in an FFM when all parts are summed. With hogwild
+ * each thread takes batches of its own and does all of that alone. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,16 +44,16 @@ static void score_block(void *context, int64_t block, int thread)
     const fastfm_csr *X = &rows;
     const int64_t begin = batch->block_begin[block], end = batch->block_begin[block + 1];
     const int64_t real = (int64_t)real_size(model->real), C = model->n_outputs;
+    const score_kernel score = score_kernel_of(model, X);
     void *scratch = workspace_scratch(&batch->work, thread);
     /* Kernels look ahead: not into the next block, which another thread may be copying. */
     rows.nnz = index_at(rows.indptr, rows.index_type, end);
     batch_copy_block(batch, block);
     if (workspace_check(&batch->work, thread, X, model->n_features, begin, end) != FASTFM_OK)
         return;
-    score_kernel_of(model,
-                    X)(X, model, begin, end, batch->b.scores + begin * C * real,
-                       batch->b.kept + (model->fields ? 0 : begin * C * model->n_factors * real),
-                       batch->b.max_row, scratch);
+    score(X, model, begin, end, batch->b.scores + begin * C * real,
+          batch->b.kept + (model->fields ? 0 : begin * C * model->n_factors * real),
+          batch->b.max_row, scratch);
     KERNEL_OF(kernels()->partition, model, X)(&batch->b, block, begin, end);
     find_losses(batch, thread, begin, end);
 }

@@ -62,7 +62,7 @@ FORCE_INLINE void NAME(ffm_prefetch_value)(const NAME(ffm_prefetch) * next, int6
     prefetch_row(next->fields, j, sizeof(int32_t), sizeof(int32_t), 0, into_L2);
 }
 
-/* Whole blocks are worth it where rows use most of each block, and as far as they fit the cache. */
+/* Whole blocks, as far as they fit the cache. */
 FORCE_INLINE NAME(ffm_prefetch)
     NAME(ffm_prefetch_after)(const NAME(ffm_row) * row, const fastfm_csr *X,
                              const fastfm_model *ffm, int64_t i, int64_t c)
@@ -75,7 +75,7 @@ FORCE_INLINE NAME(ffm_prefetch)
     next.first = end;
     next.block_bytes = block * (int64_t)sizeof(REAL);
     next.n = min_i64(min_i64(row->n_values, X->nnz - end), FFM_PREFETCH_BYTES / next.block_bytes);
-    if (4 * row->n_groups < ffm->n_fields)
+    if (!ffm_prefetches_blocks(row->n_groups, ffm->n_fields))
         next.n = 0;
     next.n_outputs = ffm->n_outputs;
     next.straddles = prefetch_straddles(ffm->V, next.block_bytes, next.block_bytes);

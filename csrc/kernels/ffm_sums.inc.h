@@ -17,7 +17,8 @@ FORCE_INLINE void NAME(ffm_prefetch_slices)(const batch_data *B, int64_t part, i
     if (i >= B->X.n_rows)
         return;
     row = NAME(ffm_kept_row)(B, i);
-    if (4 * row.n_groups < ffm->n_fields || row.n_values * C * bytes > FFM_PREFETCH_BYTES)
+    if (!ffm_prefetches_blocks(row.n_groups, ffm->n_fields) ||
+        row.n_values * C * bytes > FFM_PREFETCH_BYTES)
         return;
     for (int64_t a = 0; a < row.n_values; a++)
         for (int64_t c = 0; c < C; c++)
@@ -34,8 +35,8 @@ typedef struct {
     int has_fours;  /* whether ffm_add_fours takes the row */
 } NAME(ffm_progress);
 
-/* Where sums of a slot are. A new one's begin with what the row sets, which is all of them if sets_all
- * is true, or with zeros; returns whether they are to be set. */
+/* Whether the row sets the sums of a slot and does not add to them: where it is the slot's first and
+ * sets all of them. Where it is the first and does not, they begin with zeros. */
 FORCE_INLINE int NAME(ffm_begin_sums)(const batch_data *B, NAME(ffm_progress) * now,
                                       part_data *found, int64_t slot, int sets_all)
 {

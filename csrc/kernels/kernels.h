@@ -35,7 +35,7 @@ typedef struct {
 } batch_entry;
 
 /* A batch of rows under way through fastfm_train: copies of its rows, cut into blocks, and what has
- * been found out about them. Features are dealt to n_parts parts, see part_of; the entries of a block
+ * been found out about them. Features are dealt to n_parts parts (partition.inc.h); the entries of a block
  * lie at its values' places, by part: those of part q from
  * part_begin[block * (n_parts + 1) + q] on. */
 typedef struct {
@@ -47,8 +47,9 @@ typedef struct {
     char *kept;             /* as the score kernels left it */
     int64_t n_blocks, n_parts;
     int hash_bits;
-    int32_t *part_of_field; /* FFM: but for the hash */
-    int64_t *field_begin;   /* the first field of each */
+    /* FFM: the part of each field, but for the hash, and the first field of each such part. */
+    int32_t *part_of_field;
+    int64_t *field_begin;
     batch_entry *entries;
     int64_t *part_begin;
 } batch_data;
@@ -192,6 +193,12 @@ FORCE_INLINE int prefetch_straddles(const void *array, int64_t row_bytes, int64_
 /* As much of the next row's FFM blocks as is prefetched. */
 #define FFM_PREFETCH_BYTES 65536
 
+/* Whether they are at all: where rows use most of what lies side by side in each. */
+FORCE_INLINE int ffm_prefetches_blocks(int64_t n_groups, int64_t n_fields)
+{
+    return 4 * n_groups >= n_fields;
+}
+
 /* Whether a row of z values in f fields is scored by field sums: where that takes fewer steps, see
  * ffm_score.inc.h, and its f^2 vectors do not take memory without bound. */
 #define FFM_SUMS_FIELDS 1024
@@ -226,12 +233,13 @@ FORCE_INLINE int64_t ffm_scratch_bytes(int64_t max_row, int64_t n_fields, int64_
 #define CHECK_SHORT 5
 #define CHECK_BY_PAIRS 32
 
+/* Multiplicative. */
 FORCE_INLINE uint64_t feature_hash(int64_t feature)
 {
     return (uint64_t)feature * UINT64_C(0x9E3779B97F4A7C15);
 }
 
-/* The part of a feature, by the first bits of a multiplicative hash. */
+/* The part of a feature by the first bits of its hash. */
 FORCE_INLINE int64_t part_of(int64_t feature, int hash_bits)
 {
     return (int64_t)(feature_hash(feature) >> 1 >> (63 - hash_bits));

@@ -21,10 +21,9 @@ static void NAME(partition)(const batch_data *B, int64_t block, int64_t begin, i
     const int32_t *part_of_field = B->part_of_field;
     const int64_t n_parts = B->n_parts, first = indptr[begin];
     int64_t *at = B->part_begin + block * (n_parts + 1);
-#define PART(p)                                                                    \
-    (has_fields ? (int64_t)part_of_field[field_at[(p) - indptr[i]]] << hash_bits | \
-                      part_of(indices[p], hash_bits)                               \
-                : part_of(indices[p], hash_bits))
+#define PART(p)                                                                          \
+    ((has_fields ? (int64_t)part_of_field[field_at[(p) - indptr[i]]] << hash_bits : 0) | \
+     part_of(indices[p], hash_bits))
     for (int64_t q = 0; q <= n_parts; q++)
         at[q] = 0;
     for (int64_t i = begin; i < end; i++) {

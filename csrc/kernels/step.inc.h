@@ -24,8 +24,8 @@ static double NAME(inverse_scale)(const batch_data *B, int64_t feature, REAL lar
     return 1 / (double)*scale;
 }
 
-/* The state of the feature of a slot to come, and an FFM's parameters, which have not been read since
- * other rows were scored. */
+/* The state of the feature of a slot to come, and its parameters in an FFM; those of an FM are on their
+ * way since find_slots. */
 FORCE_INLINE void NAME(prefetch_state)(const batch_data *B, const part_data *found, int64_t slot,
                                        int64_t block)
 {
