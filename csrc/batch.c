@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arena.h"
 #include "normalize.h"
 
 #define BLOCK_VALUES 8192
-#define ROWS_AHEAD 6 /* that are prefetched while rows are copied */
-/* FFM gradients of a batch, in bytes, and values: larger batches are cut. */
+#define FFM_DIVIDED_VALUES 2048 /* from which on there is more than one block */
+#define ROWS_AHEAD 6            /* that are prefetched while rows are copied */
+/* FFM: the most bytes of sums, and values: larger batches are cut. */
 #define MAX_GRADIENT_BYTES (INT64_C(1) << 27)
+#define MAX_UPDATE_BYTES (1 << 18) /* of the sums that one row updates */
 #define MAX_VALUES (INT64_C(1) << 24)
 
 /* Entries [first, first + n) of an array, or the beginning of them. Inlined, like all that only
@@ -25,13 +26,24 @@ static int64_t row_length(const fastfm_csr *X, int64_t i)
     return index_at(X->indptr, X->index_type, i + 1) - index_at(X->indptr, X->index_type, i);
 }
 
+/* Blocks of about BLOCK_VALUES values. In an FFM each has sums of its own, which do not depend on the number
+ * of threads: so there are few, but an even number, for two threads are done sooner with four than with
+ * three. */
+static int64_t blocks_for(const fastfm_model *model, int64_t n_rows, int64_t n_values)
+{
+    const int64_t n = n_values + n_rows;
+    if (model->fields)
+        return n < FFM_DIVIDED_VALUES ? 1 : 2 * (1 + n / (2 * BLOCK_VALUES));
+    return 1 + n / BLOCK_VALUES;
+}
+
 static void lay_out(training_batch *batch, arena *memory)
 {
     const fastfm_model *model = batch->b.model;
     const int64_t C = model->n_outputs, real = (int64_t)real_size(model->real);
     const int64_t index = (int64_t)index_size(batch->X->index_type);
     const int64_t rows = batch->max_rows, values = batch->max_values;
-    const int64_t max_blocks = 1 + (values + rows) / BLOCK_VALUES;
+    const int64_t max_blocks = blocks_for(model, rows, values);
     batch->b.X.indptr = take(memory, (rows + 1) * index);
     batch->b.X.indices = take(memory, values * index);
     batch->b.X.data = take(memory, values * (int64_t)real_size(batch->b.X.data_type));
@@ -41,16 +53,18 @@ static void lay_out(training_batch *batch, arena *memory)
     batch->b.dscores = (char *)take(memory, rows * C * real);
     batch->losses = (double *)take(memory, rows * 8);
     batch->row_gradients = (double *)take(memory, rows * C * 8);
-    batch->b.entries = (batch_entry *)take(memory, values * (int64_t)sizeof(batch_entry));
     batch->b.part_begin = (int64_t *)take(memory, max_blocks * ((1 << MAX_PART_BITS) + 1) * 8);
     batch->block_begin = (int64_t *)take(memory, (max_blocks + 1) * 8);
-    batch->found = (part_data *)take(memory, max_i64(batch->n_threads, 1 << MAX_PART_BITS) *
-                                                 (int64_t)sizeof(part_data));
-    batch->b.kept = (char *)take(memory, model->fields ? 8 * ffm_kept_words(values, rows)
-                                                       : rows * C * model->n_factors * real);
+    batch->own = (thread_data *)take(memory, batch->n_threads * (int64_t)sizeof(thread_data));
     if (model->fields) {
-        batch->b.part_of_field = (int32_t *)take(memory, model->n_fields * 4);
-        batch->b.field_begin = (int64_t *)take(memory, ((1 << MAX_PART_BITS) + 1) * 8);
+        batch_lay_out_sums(model, &batch->b.sums, memory, values);
+        batch->b.number_of = (int32_t *)take(memory, values * 4);
+        batch->b.features = (block_feature *)take(memory, values * (int64_t)sizeof(block_feature));
+        batch->b.into = (int32_t *)take(memory, values * 4);
+        batch->b.slots_end = (int64_t *)take(memory, max_blocks * ((1 << MAX_PART_BITS) + 1) * 8);
+    } else {
+        batch->b.s = (char *)take(memory, rows * C * model->n_factors * real);
+        batch->b.entries = (batch_entry *)take(memory, values * (int64_t)sizeof(batch_entry));
     }
 }
 
@@ -60,26 +74,25 @@ fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastf
 {
     const fastfm_status status = workspace_open(&batch->work, X, model, n_threads, bad_row);
     const int64_t longest = batch->work.max_row;
-    const int64_t bytes_per_value =
-        factors_of_feature(model) * (int64_t)real_size(model->real); /* of gradients */
+    const int64_t sum_bytes = batch_grad_stride(model) * (int64_t)real_size(model->real);
     arena memory = {NULL, 0};
-    batch->memory = batch->found_memory = NULL;
-    batch->found_bytes = 0;
+    batch->memory = batch->own_memory = NULL;
+    batch->own_bytes = 0;
     if (status != FASTFM_OK)
         return status;
     batch->X = X;
     batch->n_threads = n_threads;
-    batch->n_pieces = 1;
     batch->b.model = model;
     batch->b.solver = solver;
     batch->b.max_row = longest;
+    batch->b.max_update = MAX_UPDATE_BYTES / sum_bytes;
     batch->b.X.index_type = X->index_type;
     batch->b.X.data_type =
         solver->normalize == FASTFM_AS_IS || model->real == FASTFM_F32 ? X->data_type : FASTFM_F64;
     batch->max_rows = n_rows;
     batch->max_values = min_i64(n_rows * longest, MAX_VALUES);
     if (model->fields)
-        batch->max_values = min_i64(batch->max_values, MAX_GRADIENT_BYTES / bytes_per_value);
+        batch->max_values = min_i64(batch->max_values, MAX_GRADIENT_BYTES / sum_bytes);
     batch->max_values = max_i64(longest, batch->max_values);
     lay_out(batch, &memory);
     batch->memory = malloc((size_t)(memory.used + CACHE_LINE));
@@ -89,8 +102,6 @@ fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastf
     }
     memory = (arena){first_line(batch->memory), 0};
     lay_out(batch, &memory);
-    if (model->fields)
-        batch_deal_fields(batch);
     return FASTFM_OK;
 }
 
@@ -98,16 +109,13 @@ void batch_close(training_batch *batch)
 {
     workspace_close(&batch->work);
     free(batch->memory);
-    free(batch->found_memory);
+    free(batch->own_memory);
 }
 
-/* Blocks of rows with about BLOCK_VALUES values. */
 static void cut(training_batch *batch)
 {
-    const int64_t nnz = batch->b.X.nnz;
-    batch->b.n_blocks = 1 + (nnz + batch->n_rows) / BLOCK_VALUES;
-    if (!batch->b.model->fields)
-        batch_deal_features(batch);
+    batch->b.n_blocks = blocks_for(batch->b.model, batch->n_rows, batch->b.X.nnz);
+    batch_deal_features(batch);
     for (int64_t block = 0; block <= batch->b.n_blocks; block++)
         batch->block_begin[block] =
             parallel_rows(&batch->b.X, 0, batch->n_rows, block, batch->b.n_blocks);
@@ -145,7 +153,7 @@ fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, 
     batch->n_weighted = n_weighted;
     batch->b.X.nnz = nnz;
     cut(batch);
-    return FASTFM_OK;
+    return batch_make_room(batch, 0);
 }
 
 /* Shuffled rows lie anywhere. */

@@ -2,6 +2,7 @@
 #ifndef FASTFM_BATCH_H
 #define FASTFM_BATCH_H
 
+#include "arena.h"
 #include "parallel.h"
 #include "workspace.h"
 
@@ -17,10 +18,9 @@ typedef struct {
     int64_t max_rows, max_values; /* room */
     int64_t *block_begin;         /* (n_blocks + 1,) rows */
     double *losses, *row_gradients;
-    int64_t n_pieces; /* in which a part is updated */
-    part_data *found; /* FM: one for each thread; FFM: for each part */
-    void *found_memory;
-    int64_t found_bytes;
+    thread_data *own; /* one for each thread */
+    void *own_memory;
+    int64_t own_bytes;
     void *memory;
 } training_batch;
 
@@ -33,19 +33,19 @@ void batch_close(training_batch *batch);
 /* Takes as many of the n rows as there is room for, at least one, and lays them out in blocks. */
 fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, int64_t *bad_row);
 
-/* Deals features to parts: of an FM for each batch, of an FFM once, by their fields. */
-#define MAX_PART_BITS 8 /* log2 of the most parts */
-void batch_deal_features(training_batch *batch);
-void batch_deal_fields(training_batch *batch);
-
 /* Copies the rows of a block into the batch, divided by their lengths if the solver says so. */
 void batch_copy_block(const training_batch *batch, int64_t block);
 
-/* Makes room for what is found out about the parts, once all blocks are sorted. */
-fastfm_status batch_make_room(training_batch *batch);
+/* Deals the batch's features to parts. */
+#define MAX_PART_BITS 8 /* log2 of the most parts */
+void batch_deal_features(training_batch *batch);
 
-/* Cuts the parts of an FFM, when they are summed, into pieces to update, for one may have more features
- * than another. Returns how many pieces there are. */
-int64_t batch_cut_updates(training_batch *batch);
+/* Places sums for n slots. Those of V are grad_stride apart, in an FFM whole lines. */
+void batch_lay_out_sums(const fastfm_model *model, gradient_sums *sums, arena *memory, int64_t n);
+int64_t batch_grad_stride(const fastfm_model *model);
+
+/* Makes room for what threads have of the batch's blocks, if it is an FFM's, and, once these are sorted,
+ * of its parts. */
+fastfm_status batch_make_room(training_batch *batch, int is_sorted);
 
 #endif

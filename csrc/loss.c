@@ -43,33 +43,47 @@ static double softmax_loss(const void *scores, fastfm_type real, int64_t first, 
     return value;
 }
 
+static int takes(const fastfm_loss *loss, double target, int64_t n_outputs)
+{
+    switch (loss->kind) {
+    case FASTFM_SQUARED:
+        return isfinite(target);
+    case FASTFM_LOGISTIC:
+        return target == 0 || target == 1;
+    default:
+        return target >= 0 && target < (double)n_outputs && target == floor(target);
+    }
+}
+
+int loss_takes_label(const fastfm_loss *loss, const fastfm_targets *targets, int64_t row,
+                     int64_t n_outputs)
+{
+    return takes(loss, target_at(targets->y, targets->y_type, row), n_outputs);
+}
+
 fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_type, int64_t y_row,
                        const void *scores, fastfm_type real, int64_t score_row, int64_t n_outputs,
                        double *value, double *gradient)
 {
     const double target = target_at(y, y_type, y_row), eps = loss->label_smoothing;
+    if (!takes(loss, target, n_outputs))
+        return FASTFM_BAD_LABEL;
     switch (loss->kind) {
     case FASTFM_SQUARED:
-        if (!isfinite(target))
-            return FASTFM_BAD_LABEL;
         *value = squared_loss(real_at(scores, real, score_row), target, gradient);
-        return FASTFM_OK;
+        break;
     case FASTFM_LOGISTIC:
-        if (target != 0 && target != 1)
-            return FASTFM_BAD_LABEL;
         /* t = y (1 - eps) + eps / 2 and 1 - t are eps / 2 and 1 - eps / 2, or the other
          * way round. */
         *value =
             logistic_loss(real_at(scores, real, score_row), target == 1 ? 1 - eps / 2 : eps / 2,
                           target == 1 ? eps / 2 : 1 - eps / 2, gradient);
-        return FASTFM_OK;
+        break;
     default:
-        if (!(target >= 0 && target < (double)n_outputs && target == floor(target)))
-            return FASTFM_BAD_LABEL;
         *value = softmax_loss(scores, real, score_row * n_outputs, n_outputs, (int64_t)target, eps,
                               gradient);
-        return FASTFM_OK;
     }
+    return FASTFM_OK;
 }
 
 fastfm_status loss_row_weighted(const fastfm_loss *loss, const fastfm_targets *targets, int64_t row,

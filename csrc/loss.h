@@ -4,6 +4,10 @@
 
 #include "common.h"
 
+/* Whether targets has a label in a row that the loss takes. */
+int loss_takes_label(const fastfm_loss *loss, const fastfm_targets *targets, int64_t row,
+                     int64_t n_outputs);
+
 /* Loss of row i of scores (n_outputs a row) against target y[i]; gradient (n_outputs,) in double.
  * BAD_LABEL leaves the rest as it is. */
 fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_type, int64_t y_row,

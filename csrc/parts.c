@@ -1,15 +1,11 @@
-/* The parts of a batch: what features they have, and memory for what is found out about them. */
+/* Memory for sums of gradients, and for what each thread has of the part or block that it works on. */
 #include <stdlib.h>
 
-#include "arena.h"
 #include "batch.h"
 
 #define PART_ENTRIES 1024
-#define UPDATE_PIECES 16 /* of a part of an FFM, at most */
-#define PIECE_SLOTS 64   /* at least */
-#define SAMPLE_ROWS 1000 /* that tell how many values fields have */
 
-/* An FM has so many parts that one stays in the cache. */
+/* So many parts that what a thread has of one stays in the cache. */
 void batch_deal_features(training_batch *batch)
 {
     for (batch->b.hash_bits = 0; batch->b.hash_bits < MAX_PART_BITS;)
@@ -18,115 +14,90 @@ void batch_deal_features(training_batch *batch)
     batch->b.n_parts = INT64_C(1) << batch->b.hash_bits;
 }
 
-/* An FFM has a part for each thread, and two at least, for an L1 does not hold a whole row and its sums:
- * fields that follow each other and have about equally many values in the first rows. Where there are
- * more threads than fields, features are dealt by a hash too. */
-void batch_deal_fields(training_batch *batch)
+int64_t batch_grad_stride(const fastfm_model *model)
 {
-    const fastfm_csr *X = batch->X;
-    const fastfm_model *ffm = batch->b.model;
-    const int64_t F = ffm->n_fields, rows = min_i64(X->n_rows, SAMPLE_ROWS);
-    const int64_t end = index_at(X->indptr, X->index_type, rows);
-    const int64_t n = min_i64(min_i64(max_i64(2, batch->n_threads), F), 1 << MAX_PART_BITS);
-    int32_t *part_of_field = batch->b.part_of_field;
-    int64_t all = F, so_far = 0;
-    for (int64_t b = 0; b < F; b++)
-        part_of_field[b] = 1; /* counts, at first: a field without values is one too */
-    for (int64_t p = index_at(X->indptr, X->index_type, 0); p < end; p++) {
-        const int64_t j = index_at(X->indices, X->index_type, p);
-        if (j >= 0 && j < ffm->n_features) /* not checked yet */
-            part_of_field[ffm->fields[j]]++, all++;
-    }
-    for (int64_t b = 0; b < F; b++) {
-        const int64_t count = part_of_field[b];
-        part_of_field[b] = (int32_t)((2 * so_far + count) * n / (2 * all));
-        so_far += count;
-    }
-    for (int64_t q = n, b = F; q >= 0; q--) {
-        while (b > 0 && part_of_field[b - 1] >= q)
-            b--;
-        batch->b.field_begin[q] = b;
-    }
-    batch->b.hash_bits = 0;
-    while (n << batch->b.hash_bits < min_i64(batch->n_threads, 1 << (MAX_PART_BITS - 1)))
-        batch->b.hash_bits++;
-    batch->b.n_parts = n << batch->b.hash_bits;
+    const int64_t line = CACHE_LINE / (int64_t)real_size(model->real);
+    const int64_t block = factors_of_feature(model);
+    return model->fields ? (block + line - 1) / line * line : block;
 }
 
-static int64_t part_entries(const training_batch *batch, int64_t part)
+void batch_lay_out_sums(const fastfm_model *model, gradient_sums *sums, arena *memory, int64_t n)
 {
-    int64_t n = 0;
-    for (int64_t block = 0; block < batch->b.n_blocks; block++) {
-        const int64_t *begin = batch->b.part_begin + block * (batch->b.n_parts + 1) + part;
-        n += begin[1] - begin[0];
+    const int64_t real = (int64_t)real_size(model->real);
+    sums->grad_stride = batch_grad_stride(model);
+    sums->features = (int64_t *)take(memory, n * 8);
+    sums->counts = (int32_t *)take(memory, n * 4);
+    sums->largest = (char *)take(memory, n * real);
+    sums->grad_w = (char *)take(memory, n * model->n_outputs * real);
+    sums->grad_V = (char *)take(memory, n * sums->grad_stride * real);
+    if (model->fields) {
+        sums->n_partial = (int32_t *)take(memory, n * 4);
+        sums->field_counts = (int32_t *)take(memory, n * model->n_fields * 4);
     }
-    return n;
 }
 
-static void lay_out_found(const training_batch *batch, part_data *found, arena *memory,
-                          int64_t room)
+static int64_t largest_block(const training_batch *batch)
+{
+    const fastfm_csr *X = &batch->b.X;
+    int64_t largest = 0;
+    for (int64_t block = 0; block < batch->b.n_blocks; block++)
+        largest =
+            max_i64(largest, index_at(X->indptr, X->index_type, batch->block_begin[block + 1]) -
+                                 index_at(X->indptr, X->index_type, batch->block_begin[block]));
+    return largest;
+}
+
+static int64_t largest_part(const training_batch *batch)
+{
+    int64_t largest = 0;
+    for (int64_t part = 0; part < batch->b.n_parts; part++)
+        largest = max_i64(largest, size_of_part(&batch->b, part));
+    return largest;
+}
+
+/* room: values of a block or part, of which an FM sums the gradients. */
+static void lay_out_own(const training_batch *batch, thread_data *own, arena *memory, int64_t room)
 {
     const fastfm_model *model = batch->b.model;
-    const int64_t C = model->n_outputs, real = (int64_t)real_size(model->real);
-    const int64_t slots = min_i64(room, model->n_features), line = CACHE_LINE / real;
-    const int64_t block = factors_of_feature(model);
-    /* An FFM's sums begin with a line, each. */
-    found->grad_stride = model->fields ? (block + line - 1) / line * line : block;
-    for (found->table_size = 1; found->table_size < 2 * slots;)
-        found->table_size *= 2;
-    found->table = (int32_t *)take(memory, found->table_size * 4);
-    found->slot_of = (int32_t *)take(memory, room * 4);
-    found->counts = (int32_t *)take(memory, slots * 4);
-    found->features = (int64_t *)take(memory, slots * 8);
-    found->largest = (char *)take(memory, slots * real);
-    found->grad_w = (char *)take(memory, slots * C * real);
-    found->grad_V = (char *)take(memory, slots * found->grad_stride * real);
+    const int64_t features = min_i64(room, model->n_features);
+    feature_table *table = &own->table;
+    table->numbers = (int32_t *)take(memory, feature_table_size(room) * 4);
+    own->slots = (int32_t *)take(memory, room * 4);
+    own->slot_of = (int32_t *)take(memory, room * 4);
     if (model->fields) {
-        found->n_partial = (int32_t *)take(memory, slots * 4);
-        found->field_counts = (int32_t *)take(memory, slots * model->n_fields * 4);
-        found->S = (char *)take(memory, min_i64(model->n_fields, batch->b.max_row) *
-                                            model->n_factors * real);
-    }
-}
-
-/* FM: with room for the largest part; FFM: for the part. */
-static void lay_out_all_found(training_batch *batch, arena *memory)
-{
-    if (batch->b.model->fields) {
-        for (int64_t part = 0; part < batch->b.n_parts; part++)
-            lay_out_found(batch, &batch->found[part], memory, part_entries(batch, part));
+        table->features = (int64_t *)take(memory, features * 8);
+        table->counts = (int32_t *)take(memory, features * 4);
+        table->largest = (char *)take(memory, features * (int64_t)real_size(model->real));
+        batch_lay_out_sums(model, &own->sums, memory,
+                           min_i64(batch->b.max_row, batch->b.max_update));
     } else {
-        int64_t largest = 0;
-        for (int64_t part = 0; part < batch->b.n_parts; part++)
-            largest = max_i64(largest, part_entries(batch, part));
-        for (int thread = 0; thread < batch->n_threads; thread++)
-            lay_out_found(batch, &batch->found[thread], memory, largest);
+        batch_lay_out_sums(model, &own->sums, memory, features);
+        table->features = own->sums.features;
+        table->counts = own->sums.counts;
+        table->largest = own->sums.largest;
     }
 }
 
-fastfm_status batch_make_room(training_batch *batch)
+static void lay_out_all(const training_batch *batch, arena *memory, int64_t room)
 {
+    for (int thread = 0; thread < batch->n_threads; thread++)
+        lay_out_own(batch, &batch->own[thread], memory, room);
+}
+
+fastfm_status batch_make_room(training_batch *batch, int is_sorted)
+{
+    const int64_t room = max_i64(batch->b.model->fields ? largest_block(batch) : 0,
+                                 is_sorted ? largest_part(batch) : 0);
     arena memory = {NULL, 0};
-    lay_out_all_found(batch, &memory);
-    if (memory.used > batch->found_bytes) {
-        free(batch->found_memory);
-        batch->found_bytes = memory.used + memory.used / 4;
-        batch->found_memory = malloc((size_t)(batch->found_bytes + CACHE_LINE));
-        if (!batch->found_memory)
+    lay_out_all(batch, &memory, room);
+    if (memory.used > batch->own_bytes) {
+        free(batch->own_memory);
+        batch->own_bytes = memory.used + memory.used / 4;
+        batch->own_memory = malloc((size_t)(batch->own_bytes + CACHE_LINE));
+        if (!batch->own_memory)
             return FASTFM_NO_MEMORY;
     }
-    memory = (arena){first_line(batch->found_memory), 0};
-    lay_out_all_found(batch, &memory);
+    memory = (arena){first_line(batch->own_memory), 0};
+    lay_out_all(batch, &memory, room);
     return FASTFM_OK;
-}
-
-int64_t batch_cut_updates(training_batch *batch)
-{
-    const int64_t n_parts = batch->b.n_parts;
-    int64_t n_slots = 0;
-    for (int64_t part = 0; part < n_parts; part++)
-        n_slots += batch->found[part].n_slots;
-    if (batch->n_threads > 1)
-        batch->n_pieces = max_i64(1, min_i64(UPDATE_PIECES, n_slots / (PIECE_SLOTS * n_parts)));
-    return n_parts * batch->n_pieces;
 }

@@ -1,103 +1,22 @@
 /* fastfm_train: stochastic solvers in batches, with the same bits for any number of threads.
  *
- * First the threads share the rows of a batch: each is copied, scored with the parameters as they
- * are, and its loss gradient kept; its values are sorted by their feature into parts.
- * Then the threads share the parts: the gradients of a part's features are summed in the order of
- * rows, and each of its parameters is updated once, in an FFM when all parts are summed. With hogwild
- * each thread takes batches of its own and does all of that alone. */
+ * Batches have phases. Threads share the blocks of a batch's rows, or the parts into which its features
+ * are sorted.
+ * FM: SCORING, by blocks: each row is scored with the parameters as they are, and its loss gradient kept.
+ * UPDATING, by parts: gradients are summed in the order of rows, and each parameter is updated once.
+ * FFM: LOADING, by blocks, and LINKING, by parts: it is found which features are in one row only.
+ * SCORING, by blocks: each row is scored, and its gradients are added to the sums of its block; those
+ * features are updated. UPDATING, by parts: sums come together in the order of blocks, and each of the
+ * other parameters is updated once.
+ * With hogwild each thread takes batches of its own and does all of that alone. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "batch.h"
-#include "loss.h"
+#include "learn.h"
 #include "parallel.h"
 
 #define LEARN_WORK 8.0 /* multiply-adds for one of scoring an FM */
 #define FFM_LEARN_WORK 2.0
-
-static void find_losses(const training_batch *batch, int thread, int64_t begin, int64_t end)
-{
-    const int64_t C = batch->b.model->n_outputs;
-    for (int64_t i = begin; i < end; i++) {
-        const int64_t row = batch->rows[i];
-        const double weight = weight_of(batch->targets, row);
-        double *value = &batch->losses[i];
-        fastfm_status status = loss_row_weighted(batch->loss, batch->targets, row, batch->b.scores,
-                                                 batch->b.model->real, i, C, 1, value,
-                                                 batch->row_gradients + i * C, batch->b.dscores);
-        if (status == FASTFM_OK && weight != 0 && !isfinite(*value))
-            status = FASTFM_DIVERGED;
-        if (status != FASTFM_OK) {
-            workspace_report(&batch->work, thread, status, i);
-            return;
-        }
-        *value = weight == 0 ? 0 : *value * weight;
-    }
-}
-
-static void score_block(void *context, int64_t block, int thread)
-{
-    const training_batch *batch = (const training_batch *)context;
-    const fastfm_model *model = batch->b.model;
-    fastfm_csr rows = batch->b.X;
-    const fastfm_csr *X = &rows;
-    const int64_t begin = batch->block_begin[block], end = batch->block_begin[block + 1];
-    const int64_t real = (int64_t)real_size(model->real), C = model->n_outputs;
-    const score_kernel score = score_kernel_of(model, X);
-    void *scratch = workspace_scratch(&batch->work, thread);
-    /* Kernels look ahead: not into the next block, which another thread may be copying. */
-    rows.nnz = index_at(rows.indptr, rows.index_type, end);
-    batch_copy_block(batch, block);
-    if (workspace_check(&batch->work, thread, X, model->n_features, begin, end) != FASTFM_OK)
-        return;
-    score(X, model, begin, end, batch->b.scores + begin * C * real,
-          batch->b.kept + (model->fields ? 0 : begin * C * model->n_factors * real),
-          batch->b.max_row, scratch);
-    KERNEL_OF(kernels()->partition, model, X)(&batch->b, block, begin, end);
-    find_losses(batch, thread, begin, end);
-}
-
-static void update_piece(void *context, int64_t piece, int thread)
-{
-    const training_batch *batch = (const training_batch *)context;
-    const fastfm_model *model = batch->b.model;
-    const int64_t n = batch->n_pieces, at = piece % n;
-    const part_data *found = &batch->found[model->fields ? piece / n : thread];
-    if (!kernels()->update_slots[model->real == FASTFM_F64](
-            &batch->b, found, found->n_slots * at / n, found->n_slots * (at + 1) / n))
-        workspace_report(&batch->work, thread, FASTFM_DIVERGED, batch->n_rows - 1);
-}
-
-/* An FM's gradients need V of their own features alone, which so can be updated at once. */
-static void sum_part(void *context, int64_t part, int thread)
-{
-    const training_batch *batch = (const training_batch *)context;
-    const fastfm_model *model = batch->b.model;
-    part_data *found = &batch->found[model->fields ? part : thread];
-    KERNEL_OF(kernels()->sum_part, model, &batch->b.X)(&batch->b, part, found);
-    if (!model->fields)
-        update_piece(context, 0, thread);
-}
-
-/* w0 is never penalised, and its value is 1 in every row. */
-static void learn_bias(const training_batch *batch)
-{
-    const fastfm_model *model = batch->b.model;
-    const fastfm_solver *solver = batch->b.solver;
-    const int64_t C = model->n_outputs, real = (int64_t)real_size(model->real);
-    for (int64_t c = 0; c < C && batch->n_weighted > 0; c++) {
-        char *state0 = (char *)solver->state[0].w0, *state1 = (char *)solver->state[1].w0;
-        double sum = 0, gradient;
-        for (int64_t i = 0; i < batch->n_rows; i++)
-            sum += batch->row_gradients[i * C + c];
-        set_real(&gradient, model->real, 0, sum);
-        if (!kernels()->update[model->real == FASTFM_F64](
-                solver, 1, (char *)model->w0 + c * real, state0 ? state0 + c * real : NULL,
-                state1 ? state1 + c * real : NULL, &gradient))
-            workspace_report(&batch->work, 0, FASTFM_DIVERGED, batch->n_rows - 1);
-    }
-}
 
 /* The rule as the kernels read it at a certain step. */
 static fastfm_solver at_step(const fastfm_solver *solver, int64_t step)
@@ -117,7 +36,7 @@ typedef struct {
     fastfm_solver now;
     const int64_t *rows;
     int64_t n_rows, begin, n_steps, steps_at_once;
-    enum { BEFORE_BATCH, SCORING, SUMMING, UPDATING } phase;
+    enum { BEFORE_BATCH, LOADING, LINKING, SCORING, UPDATING } phase;
     double total;
     fastfm_status status;
     int64_t bad_row;
@@ -137,53 +56,61 @@ static int start_batch(training_run *run, parallel_block *body, int64_t *n_block
 {
     const int64_t size = run->solver->batch_size;
     const int64_t end = min_i64(run->n_rows, run->begin - run->begin % size + size);
+    const int is_ffm = run->batch.b.model->fields != NULL;
     if (run->begin == run->n_rows)
         return 0;
     run->now = at_step(run->solver, run->n_steps);
     run->status = batch_take(&run->batch, run->rows + run->begin, end - run->begin, &run->bad_row);
-    run->phase = SCORING;
-    *body = score_block;
+    run->phase = is_ffm ? LOADING : SCORING;
+    *body = is_ffm ? learn_load_block : learn_score_block;
     *n_blocks = run->batch.b.n_blocks;
     return run->status == FASTFM_OK;
 }
 
-static int start_sums(training_run *run, parallel_block *body, int64_t *n_blocks)
+static void finish_batch(training_run *run)
 {
-    double sum = 0;
+    learn_bias(&run->batch);
     run->status = fault_of_batch(run);
-    if (run->status == FASTFM_OK)
-        run->status = batch_make_room(&run->batch);
-    if (run->status != FASTFM_OK)
-        return 0;
-    for (int64_t i = 0; i < run->batch.n_rows; i++)
-        sum += run->batch.losses[i];
-    run->total += sum;
-    run->phase = SUMMING;
-    *body = sum_part;
-    *n_blocks = run->batch.b.n_parts;
-    return 1;
+    run->begin += run->batch.n_rows;
+    run->n_steps += run->steps_at_once;
 }
 
 static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
 {
     training_run *run = (training_run *)context;
-    if (run->phase == SCORING)
-        return start_sums(run, body, n_blocks);
-    if (run->phase == SUMMING && run->batch.b.model->fields) {
-        run->phase = UPDATING;
-        *body = update_piece;
-        *n_blocks = batch_cut_updates(&run->batch);
-        return 1;
-    }
-    if (run->phase != BEFORE_BATCH) {
-        learn_bias(&run->batch);
+    training_batch *batch = &run->batch;
+    double sum = 0;
+    switch (run->phase) {
+    case UPDATING:
+        finish_batch(run);
+        /* fall through */
+    case BEFORE_BATCH:
+        return run->status == FASTFM_OK && start_batch(run, body, n_blocks);
+    case LOADING:
         run->status = fault_of_batch(run);
-        run->begin += run->batch.n_rows;
-        run->n_steps += run->steps_at_once;
-        if (run->status != FASTFM_OK)
-            return 0;
+        if (run->status == FASTFM_OK)
+            run->status = batch_make_room(batch, 1);
+        run->phase = LINKING;
+        *body = learn_link_part;
+        *n_blocks = batch->b.n_parts;
+        return run->status == FASTFM_OK;
+    case LINKING:
+        run->phase = SCORING;
+        *body = learn_rows_block;
+        *n_blocks = batch->b.n_blocks;
+        return 1;
+    default: /* SCORING */
+        run->status = fault_of_batch(run);
+        if (run->status == FASTFM_OK && !batch->b.model->fields)
+            run->status = batch_make_room(batch, 1);
+        for (int64_t i = 0; i < batch->n_rows && run->status == FASTFM_OK; i++)
+            sum += batch->losses[i];
+        run->total += sum;
+        run->phase = UPDATING;
+        *body = learn_update_part;
+        *n_blocks = batch->b.n_parts;
+        return run->status == FASTFM_OK;
     }
-    return start_batch(run, body, n_blocks);
 }
 
 static fastfm_status learn_rows(training_run *run, const fastfm_csr *X, const fastfm_model *model,

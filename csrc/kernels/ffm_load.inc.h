@@ -21,8 +21,8 @@ static void NAME(ffm_load)(OF_REAL(ffm_row) * row, const fastfm_csr *X, const fa
         count[group]++;
         n_values++;
     }
-    row->n_values = n_values;
-    row->n_groups = n_groups;
+    row->n_values = row->size[0] = n_values;
+    row->n_groups = row->size[1] = n_groups;
     row->group_begin[0] = 0;
     for (int64_t g = n_groups - 1, end = n_values; g >= 0; g--) {
         end -= count[g];

@@ -9,26 +9,6 @@
  *
  * whichever takes fewer steps for the row of z values in f fields:
  * z (z - 1) / 2 against z f + f^2 / 2. */
-#define LANES 16
-#include "ffm_lanes.inc.h"
-#define LANES 8
-#include "ffm_lanes.inc.h"
-#define LANES 4
-#include "ffm_lanes.inc.h"
-#define LANES 1
-#include "ffm_lanes.inc.h"
-
-/* Calls CALL(lanes) for runs of factors that cover 0 ... k; f is the first factor of the run. */
-#define FOR_FACTORS(k, f, CALL)    \
-    for (; (k) - f >= 16; f += 16) \
-        CALL(16);                  \
-    for (; (k) - f >= 8; f += 8)   \
-        CALL(8);                   \
-    for (; (k) - f >= 4; f += 4)   \
-        CALL(4);                   \
-    for (; (k) - f >= 1; f += 1)   \
-        CALL(1);
-
 /* sum_j w_j x_j */
 static REAL NAME(ffm_linear)(const NAME(ffm_row) * row, const REAL *w, int64_t C)
 {
@@ -86,6 +66,8 @@ static REAL NAME(ffm_pairs)(const NAME(ffm_row) * row, const REAL *V, int64_t k,
     int64_t f = 0;
     if (ffm_takes_sums(row->n_values, row->n_groups))
         return NAME(ffm_pairs_by_sums)(row, V, k, block, next);
+    if (NAME(ffm_has_fours)(row, block / k, k))
+        return NAME(ffm_pairs_by_fours)(row, V, next);
 #define BY_PAIRS(lanes) pairs += NAME(CONCAT(ffm_by_pairs_, lanes))(row, V + f, next), next->n = 0
     FOR_FACTORS(k, f, BY_PAIRS)
 #undef BY_PAIRS

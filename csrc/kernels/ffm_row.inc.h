@@ -11,19 +11,8 @@ typedef struct {
     int32_t *group_of; /* per field of the model: its group, or -1 */
     REAL *sums;        /* S: ffm_scratch_vectors times n_factors */
     int32_t *field_at; /* per value as stored, with zeros: its field */
+    int64_t *size;     /* n_values and n_groups, for who finds the row in its scratch */
 } NAME(ffm_row);
-
-/* Places what sums of gradients need of a row with z stored values in ffm_kept_words(z, 1) numbers;
- * the first two are for n_values and n_groups. */
-FORCE_INLINE void NAME(ffm_row_keep)(NAME(ffm_row) * row, int64_t *memory, int64_t z)
-{
-    int64_t *next = memory + 2;
-    row->block = next, next += z;
-    row->field = next, next += z;
-    row->group_begin = next, next += z + 1;
-    row->x = (REAL *)next, next += z;
-    row->field_at = (int32_t *)next;
-}
 
 /* Places everything in scratch of ffm_scratch_bytes, which begins with group_of; the driver has filled
  * that with -1, and ffm_load leaves it so. */
@@ -32,11 +21,16 @@ static void NAME(ffm_row_place)(NAME(ffm_row) * row, void *scratch, int64_t max_
 {
     int64_t *next = (int64_t *)scratch;
     row->group_of = (int32_t *)next, next += (n_fields + 1) / 2;
+    row->size = next, next += 2;
     row->column = next, next += max_row;
+    row->block = next, next += max_row;
     row->field_offset = next, next += max_row;
     row->position = next, next += max_row;
+    row->x = (REAL *)next, next += max_row;
+    row->group_begin = next, next += max_row + 1;
+    row->field = next, next += max_row;
     row->at = next, next += max_row;
-    NAME(ffm_row_keep)(row, next, max_row), next += ffm_kept_words(max_row, 1);
+    row->field_at = (int32_t *)next, next += max_row;
     row->sums = (REAL *)next;
 }
 

@@ -2,21 +2,16 @@
  *
  *     y = w0 + sum_i w_i x_i + pairs,     see ffm_pairs.inc.h */
 static void NAME(ffm_score)(const fastfm_csr *X, const fastfm_model *ffm, int64_t begin,
-                            int64_t end, void *scores_, void *kept, int64_t max_row, void *scratch)
+                            int64_t end, void *scores_, void *sums, int64_t max_row, void *scratch)
 {
     const int64_t k = ffm->n_factors, C = ffm->n_outputs;
     const int64_t block = ffm->n_fields * k;
     REAL *scores = (REAL *)scores_;
-    const INDEX *indptr = (const INDEX *)X->indptr;
     OF_REAL(ffm_row) row;
+    (void)sums;
     OF_REAL(ffm_row_place)(&row, scratch, max_row, ffm->n_fields);
     for (int64_t i = begin; i < end; i++) {
-        int64_t *memory = kept ? (int64_t *)kept + ffm_kept_words(indptr[i], i) : NULL;
-        if (kept)
-            OF_REAL(ffm_row_keep)(&row, memory, indptr[i + 1] - indptr[i]);
         NAME(ffm_load)(&row, X, ffm, i);
-        if (kept)
-            memory[0] = row.n_values, memory[1] = row.n_groups;
         for (int64_t c = 0; c < C; c++) {
             const REAL *w = (const REAL *)ffm->w + c, *V = (const REAL *)ffm->V + c * block;
             OF_REAL(ffm_prefetch) next = OF_REAL(ffm_prefetch_after)(&row, X, ffm, i, c);

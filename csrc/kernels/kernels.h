@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "../common.h"
+#include "training.h"
 
-/* Scores of rows [begin, end) into scores (row begin first). With kept not NULL also what gradients
- * need again: FM: s_f of each row and output, (rows, n_outputs, n_factors), row begin first; FFM: the
- * rows grouped by field, row i at ffm_kept_words(indptr[i], i). max_row: the longest row's values.
- * scratch: ffm_scratch_bytes for FFM, not used for FM. */
+/* Scores of rows [begin, end) into scores (row begin first). FM: with s not NULL also s_f of each row
+ * and output, (rows, n_outputs, n_factors), row begin first. max_row: the longest row's values.
+ * scratch: ffm_scratch_bytes for FFM, where the last row is left grouped by field; not used for FM. */
 typedef void (*score_kernel)(const fastfm_csr *X, const fastfm_model *model, int64_t begin,
-                             int64_t end, void *scores, void *kept, int64_t max_row, void *scratch);
+                             int64_t end, void *scores, void *s, int64_t max_row, void *scratch);
 
 /* Adds the score gradient of rows [begin, end), times dscores (row begin first), to the gradient
  * rows (slots) in [slot_begin, slot_end). sums: as fm_score left them; not used for FFM. */
@@ -27,53 +27,6 @@ typedef void (*gradient_kernel)(const fastfm_csr *X, const fastfm_model *model, 
  * it. */
 typedef fastfm_status (*check_kernel)(const fastfm_csr *X, int64_t n_features, int64_t begin,
                                       int64_t end, int64_t *table, int64_t *bad_row);
-
-/* A stored value of a batch: its feature, its place in the batch's indices and data, its row. */
-typedef struct {
-    int64_t feature;
-    uint32_t position, row;
-} batch_entry;
-
-/* A batch of rows under way through fastfm_train: copies of its rows, cut into blocks, and what has
- * been found out about them. Features are dealt to n_parts parts (partition.inc.h); the entries of a block
- * lie at its values' places, by part: those of part q from
- * part_begin[block * (n_parts + 1) + q] on. */
-typedef struct {
-    fastfm_csr X;
-    const fastfm_model *model;
-    const fastfm_solver *solver;
-    int64_t max_row;
-    char *scores, *dscores; /* of the model's type */
-    char *kept;             /* as the score kernels left it */
-    int64_t n_blocks, n_parts;
-    int hash_bits;
-    /* FFM: the part of each field, but for the hash, and the first field of each such part. */
-    int32_t *part_of_field;
-    int64_t *field_begin;
-    batch_entry *entries;
-    int64_t *part_begin;
-} batch_data;
-
-/* What has been found out about one part: its features, numbered as slots in order of appearance, how
- * many of its rows have each, and the sums of their gradients, those of V grad_stride apart. FFM:
- * n_partial, how many of a slot's rows do not have all fields; if there are any, field_counts, how many
- * of these rows touch V[j, b], n_fields for each slot; S: room for one of a row and field. */
-typedef struct {
-    int64_t table_size, n_slots, grad_stride;
-    int32_t *table, *slot_of, *counts, *n_partial, *field_counts;
-    int64_t *features;
-    char *largest, *grad_w, *grad_V, *S;
-} part_data;
-
-/* Sorts the entries of one block of rows by part. */
-typedef void (*partition_kernel)(const batch_data *B, int64_t block, int64_t begin, int64_t end);
-
-/* Finds the features of a part and sums their gradients over the rows of the batch. */
-typedef void (*sum_kernel)(const batch_data *B, int64_t part, part_data *found);
-
-/* Updates the features of slots [begin, end). Whether all stayed finite. */
-typedef int (*update_slots_kernel)(const batch_data *B, const part_data *found, int64_t begin,
-                                   int64_t end);
 
 /* One update of n parameters without penalty and scale by their gradients. state: of these
  * parameters. Whether all stayed finite; one that would not keeps its value. */
@@ -98,8 +51,11 @@ typedef struct {
     score_kernel fm_score[2][2][2], ffm_score[2][2][2];
     gradient_kernel fm_gradient[2][2][2], ffm_gradient[2][2][2];
     check_kernel check[2];
-    partition_kernel partition[2][2][2];
-    sum_kernel sum_part[2][2][2];
+    fm_partition_kernel fm_partition[2][2][2];
+    ffm_partition_kernel ffm_partition[2][2][2];
+    ffm_link_kernel ffm_link[2];
+    ffm_learn_kernel ffm_learn[2];
+    sum_kernel fm_sum_part[2][2][2], ffm_sum_part[2];
     update_slots_kernel update_slots[2];
     update_kernel update[2];
 } kernel_table;
@@ -134,6 +90,17 @@ extern const kernel_table kernels_avx2, kernels_avx512;
     while ((k) - f >= 1)                  \
         PANEL(CONCAT(prefix, _1x1), 1);
 
+/* Calls CALL(lanes) for runs of factors that cover 0 ... k; f is the first factor of the run. */
+#define FOR_FACTORS(k, f, CALL)    \
+    for (; (k) - f >= 16; f += 16) \
+        CALL(16);                  \
+    for (; (k) - f >= 8; f += 8)   \
+        CALL(8);                   \
+    for (; (k) - f >= 4; f += 4)   \
+        CALL(4);                   \
+    for (; (k) - f >= 1; f += 1)   \
+        CALL(1);
+
 /* How many stored values ahead their parameters are prefetched: as many as fill a third of a 48 kB
  * L1. Measured on 39 one-hot fields of 1M features (Zen 5), ms per 100k rows at distance
  *              0     16     32     64     96
@@ -149,6 +116,9 @@ FORCE_INLINE int64_t prefetch_distance(int64_t bytes_per_value)
  * than in fm_score. 96 / 160 / 256: 19.6 / 16.9 / 17.5 ms with two threads at k = 8,
  * 22.5 / 22.0 / 20.1 at k = 16. */
 #define GRADIENT_DISTANCE 192
+
+/* FFM: the most fields for rows that are taken in tiles of four by four fields. */
+#define FOURS_FIELDS 256
 
 /* Parameters that the loops of update take at once; so many features have their w updated together,
  * and the state of as many to come is prefetched. */
@@ -193,6 +163,12 @@ FORCE_INLINE int prefetch_straddles(const void *array, int64_t row_bytes, int64_
 /* As much of the next row's FFM blocks as is prefetched. */
 #define FFM_PREFETCH_BYTES 65536
 
+/* In training, in values. */
+FORCE_INLINE int64_t ffm_values_ahead(const fastfm_model *ffm)
+{
+    return FFM_PREFETCH_BYTES / (factors_of_feature(ffm) * (int64_t)real_size(ffm->real));
+}
+
 /* Whether they are at all: where rows use most of what lies side by side in each. */
 FORCE_INLINE int ffm_prefetches_blocks(int64_t n_groups, int64_t n_fields)
 {
@@ -218,13 +194,10 @@ FORCE_INLINE int64_t ffm_scratch_vectors(int64_t max_row, int64_t n_fields)
     return max_i64(by_sums * min_i64(n_fields, 2 * by_sums), min_i64(n_fields, max_row));
 }
 
-/* Numbers of eight bytes in what ffm_row.inc.h keeps of rows with z values in all. */
-FORCE_INLINE int64_t ffm_kept_words(int64_t z, int64_t n_rows) { return 5 * z + 3 * n_rows; }
-
 /* What ffm_row.inc.h lays out. */
 FORCE_INLINE int64_t ffm_scratch_bytes(int64_t max_row, int64_t n_fields, int64_t n_factors)
 {
-    return 8 * (ffm_kept_words(max_row, 1) + 4 * max_row + (n_fields + 1) / 2 +
+    return 8 * (9 * max_row + 3 + (n_fields + 1) / 2 +
                 ffm_scratch_vectors(max_row, n_fields) * n_factors);
 }
 
@@ -232,18 +205,6 @@ FORCE_INLINE int64_t ffm_scratch_bytes(int64_t max_row, int64_t n_fields, int64_
  * columns do not ascend; by hashing in longer ones. */
 #define CHECK_SHORT 5
 #define CHECK_BY_PAIRS 32
-
-/* Multiplicative. */
-FORCE_INLINE uint64_t feature_hash(int64_t feature)
-{
-    return (uint64_t)feature * UINT64_C(0x9E3779B97F4A7C15);
-}
-
-/* The part of a feature by the first bits of its hash. */
-FORCE_INLINE int64_t part_of(int64_t feature, int hash_bits)
-{
-    return (int64_t)(feature_hash(feature) >> 1 >> (63 - hash_bits));
-}
 
 FORCE_INLINE int64_t check_table_size(int64_t max_row)
 {

@@ -1,4 +1,4 @@
-/* step: changes the parameters of the features of one part. */
+/* update_slots: changes the parameters of features. */
 
 /* One over the scale of a feature, which grows with its largest value; the state then changes its
  * unit. */
@@ -24,39 +24,38 @@ static double NAME(inverse_scale)(const batch_data *B, int64_t feature, REAL lar
     return 1 / (double)*scale;
 }
 
-/* The state of the feature of a slot to come, and its parameters in an FFM; those of an FM are on their
- * way since find_slots. */
-FORCE_INLINE void NAME(prefetch_state)(const batch_data *B, const part_data *found, int64_t slot,
-                                       int64_t block)
+/* The state of a feature that is to be updated, and its parameters in an FFM; those of an FM are on their
+ * way since fm_find_slots. */
+FORCE_INLINE void NAME(prefetch_state)(const batch_data *B, int64_t feature)
 {
     const fastfm_solver *solver = B->solver;
     const int64_t C = B->model->n_outputs;
-    const int64_t row_bytes = block * (int64_t)sizeof(REAL), w_bytes = C * (int64_t)sizeof(REAL);
-    const int into_L2 = B->model->fields && ffm_prefetches_into_L2;
-    if (slot >= found->n_slots)
-        return;
+    const int64_t row_bytes = factors_of_feature(B->model) * (int64_t)sizeof(REAL);
+    const int64_t w_bytes = C * (int64_t)sizeof(REAL);
+    const int is_ffm = B->model->fields != NULL; /* whose rows go into L2 */
     if (solver->scale)
-        prefetch_row(solver->scale, found->features[slot], sizeof(REAL), sizeof(REAL), 0, into_L2);
-    if (B->model->fields) {
-        prefetch_row(B->model->V, found->features[slot], row_bytes, row_bytes, 1, into_L2);
-        prefetch_row(B->model->w, found->features[slot], w_bytes, w_bytes, C > 1, into_L2);
+        prefetch_row(solver->scale, feature, sizeof(REAL), sizeof(REAL), 0, is_ffm);
+    if (is_ffm) {
+        prefetch_row(B->model->V, feature, row_bytes, row_bytes, 1, 1);
+        prefetch_row(B->model->w, feature, w_bytes, w_bytes, C > 1, 1);
     }
     for (int s = 0; s < 2 && solver->state[s].V; s++) {
-        prefetch_row(solver->state[s].V, found->features[slot], row_bytes, row_bytes, 1, into_L2);
-        prefetch_row(solver->state[s].w, found->features[slot], w_bytes, w_bytes, C > 1, into_L2);
+        prefetch_row(solver->state[s].V, feature, row_bytes, row_bytes, 1, is_ffm);
+        prefetch_row(solver->state[s].w, feature, w_bytes, w_bytes, C > 1, is_ffm);
     }
 }
 
-/* As much of it as update_slots is ahead with. */
-FORCE_INLINE void NAME(prefetch_states)(const batch_data *B, const part_data *found, int64_t begin)
+/* Of as many of n slots as update_slots is ahead with. */
+FORCE_INLINE void NAME(prefetch_states)(const batch_data *B, const gradient_sums *sums,
+                                        const int32_t *slots, int64_t n)
 {
-    for (int64_t slot = begin; slot < begin + UPDATE_WIDTH; slot++)
-        NAME(prefetch_state)(B, found, slot, factors_of_feature(B->model));
+    for (int64_t at = 0; at < min_i64(n, UPDATE_WIDTH); at++)
+        NAME(prefetch_state)(B, sums->features[slots[at]]);
 }
 
-/* w of n slots from `first` on, as one vector; the last of them fills it up. */
-static int NAME(update_w)(const batch_data *B, const part_data *found, const NAME(rule) * rule,
-                          int64_t first, int64_t n, const double *inverse)
+/* w of n slots as one vector; the last of them fills it up. */
+static int NAME(update_w)(const batch_data *B, const gradient_sums *sums, const NAME(rule) * rule,
+                          const int32_t *slots, int64_t n, const double *inverse)
 {
     const fastfm_solver *solver = B->solver;
     const int64_t C = B->model->n_outputs;
@@ -66,7 +65,7 @@ static int NAME(update_w)(const batch_data *B, const part_data *found, const NAM
     int finite = 1;
     for (int64_t i = 0; i < UPDATE_WIDTH; i++) {
         const int64_t from = min_i64(i, n - 1);
-        const int64_t rows = found->counts[first + from];
+        const int64_t rows = sums->counts[slots[from]];
         each.l2[i] = (REAL)(solver->l2_linear * penalised_rows(solver, rows));
         each.inverse[i] = (REAL)inverse[from];
         each.rate[i] = (REAL)(solver->learning_rate * inverse[from]);
@@ -74,8 +73,8 @@ static int NAME(update_w)(const batch_data *B, const part_data *found, const NAM
     }
     for (int64_t c = 0; c < C; c++) {
         for (int64_t i = 0; i < UPDATE_WIDTH; i++) {
-            const int64_t slot = first + min_i64(i, n - 1), at = found->features[slot] * C + c;
-            each.g[i] = ((const REAL *)found->grad_w)[slot * C + c];
+            const int64_t slot = slots[min_i64(i, n - 1)], at = sums->features[slot] * C + c;
+            each.g[i] = ((const REAL *)sums->grad_w)[slot * C + c];
             each.p[i] = w[at];
             if (state0)
                 each.state0[i] = state0[at];
@@ -84,7 +83,7 @@ static int NAME(update_w)(const batch_data *B, const part_data *found, const NAM
         }
         finite &= NAME(update_each)(solver, rule, &each);
         for (int64_t i = 0; i < n; i++) {
-            const int64_t at = found->features[first + i] * C + c;
+            const int64_t at = sums->features[slots[i]] * C + c;
             w[at] = each.p[i];
             if (state0)
                 state0[at] = each.state0[i];
@@ -108,16 +107,16 @@ static int NAME(update_V)(const batch_data *B, NAME(rule) * rule, int64_t rows, 
 }
 
 /* Fields that are touched equally often, one after the other, are updated as one. */
-static int NAME(ffm_update)(const batch_data *B, const part_data *found, NAME(rule) * rule,
+static int NAME(ffm_update)(const batch_data *B, const gradient_sums *sums, NAME(rule) * rule,
                             int64_t slot, int64_t c, double inverse)
 {
     const fastfm_model *ffm = B->model;
     const int64_t k = ffm->n_factors, F = ffm->n_fields, C = ffm->n_outputs;
-    const int64_t j = found->features[slot] * C + c;
-    const int32_t *partial = found->field_counts + slot * F;
-    const REAL *gradients = (const REAL *)found->grad_V + slot * found->grad_stride + c * F * k;
-    const int is_partial = found->n_partial[slot] > 0;
-    const int64_t whole = found->counts[slot] - found->n_partial[slot];
+    const int64_t j = sums->features[slot] * C + c;
+    const int32_t *partial = sums->field_counts + slot * F;
+    const REAL *gradients = (const REAL *)sums->grad_V + slot * sums->grad_stride + c * F * k;
+    const int is_partial = sums->n_partial[slot] > 0;
+    const int64_t whole = sums->counts[slot] - sums->n_partial[slot];
     int finite = 1;
     for (int64_t b = 0, end; b < F; b = end) {
         const int64_t rows = whole + (is_partial ? partial[b] : 0);
@@ -130,9 +129,8 @@ static int NAME(ffm_update)(const batch_data *B, const part_data *found, NAME(ru
     return finite;
 }
 
-/* Updates the parameters of slots [begin, end) by what has been summed. Whether all stayed finite. */
-static int NAME(update_slots)(const batch_data *B, const part_data *found, int64_t begin,
-                              int64_t end)
+static int NAME(update_slots)(const batch_data *B, const gradient_sums *sums, const int32_t *slots,
+                              int64_t n_slots)
 {
     const fastfm_model *model = B->model;
     const fastfm_solver *solver = B->solver;
@@ -142,25 +140,26 @@ static int NAME(update_slots)(const batch_data *B, const part_data *found, int64
     NAME(rule) factors = NAME(rule_of)(solver, solver->l1_factors);
     double inverse[UPDATE_WIDTH];
     int finite = 1;
-    if (model->fields)
-        NAME(prefetch_states)(B, found, begin);
-    for (int64_t first = begin; first < end; first += UPDATE_WIDTH) {
-        const int64_t n = min_i64(UPDATE_WIDTH, end - first);
-        for (int64_t i = 0; i < n; i++)
-            inverse[i] = solver->scale
-                             ? NAME(inverse_scale)(B, found->features[first + i],
-                                                   ((const REAL *)found->largest)[first + i], block)
-                             : 1;
-        finite &= NAME(update_w)(B, found, &linear, first, n, inverse);
+    for (int64_t first = 0; first < n_slots; first += UPDATE_WIDTH) {
+        const int64_t n = min_i64(UPDATE_WIDTH, n_slots - first);
         for (int64_t i = 0; i < n; i++) {
-            const int64_t slot = first + i;
-            NAME(prefetch_state)(B, found, slot + UPDATE_WIDTH, block);
+            const int64_t slot = slots[first + i];
+            inverse[i] = solver->scale
+                             ? NAME(inverse_scale)(B, sums->features[slot],
+                                                   ((const REAL *)sums->largest)[slot], block)
+                             : 1;
+        }
+        finite &= NAME(update_w)(B, sums, &linear, slots + first, n, inverse);
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t slot = slots[first + i];
+            if (first + i + UPDATE_WIDTH < n_slots)
+                NAME(prefetch_state)(B, sums->features[slots[first + i + UPDATE_WIDTH]]);
             if (!model->fields)
-                finite &= NAME(update_V)(B, &factors, found->counts[slot], inverse[i],
-                                         found->features[slot] * block, block,
-                                         (const REAL *)found->grad_V + slot * found->grad_stride);
+                finite &= NAME(update_V)(B, &factors, sums->counts[slot], inverse[i],
+                                         sums->features[slot] * block, block,
+                                         (const REAL *)sums->grad_V + slot * sums->grad_stride);
             for (int64_t c = 0; model->fields && c < C; c++)
-                finite &= NAME(ffm_update)(B, found, &factors, slot, c, inverse[i]);
+                finite &= NAME(ffm_update)(B, sums, &factors, slot, c, inverse[i]);
         }
     }
     return finite;

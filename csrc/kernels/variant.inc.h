@@ -4,10 +4,8 @@
 #include "ffm_load.inc.h"
 #include "ffm_score.inc.h"
 #include "ffm_gradient.inc.h"
-#include "partition.inc.h"
-#include "slots.inc.h"
+#include "fm_partition.inc.h"
 #include "fm_sums.inc.h"
-#include "ffm_sums.inc.h"
-#include "sum_part.inc.h"
+#include "ffm_partition.inc.h"
 #undef VARIANT
 #undef INDEX
