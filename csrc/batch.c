@@ -59,12 +59,14 @@ static void lay_out(training_batch *batch, arena *memory)
     if (model->fields) {
         batch_lay_out_sums(model, &batch->b.sums, memory, values);
         batch->b.number_of = (int32_t *)take(memory, values * 4);
-        batch->b.features = (block_feature *)take(memory, values * (int64_t)sizeof(block_feature));
+        batch->b.features =
+            (feature_record *)take(memory, values * (int64_t)sizeof(feature_record));
         batch->b.into = (int32_t *)take(memory, values * 4);
-        batch->b.slots_end = (int64_t *)take(memory, max_blocks * ((1 << MAX_PART_BITS) + 1) * 8);
+        batch->b.slots_begin = (int64_t *)take(memory, (1 << MAX_PART_BITS) * 8);
+        batch->b.slots_end = (int64_t *)take(memory, (1 << MAX_PART_BITS) * 8);
     } else {
         batch->b.s = (char *)take(memory, rows * C * model->n_factors * real);
-        batch->b.entries = (batch_entry *)take(memory, values * (int64_t)sizeof(batch_entry));
+        batch->b.entries = take(memory, values * FM_ENTRY_BYTES);
     }
 }
 

@@ -48,4 +48,7 @@ int64_t batch_grad_stride(const fastfm_model *model);
  * of its parts. */
 fastfm_status batch_make_room(training_batch *batch, int is_sorted);
 
+/* FFM: gives each part as many slots as its features may need. */
+void batch_place_slots(training_batch *batch);
+
 #endif

@@ -25,9 +25,7 @@ void batch_lay_out_sums(const fastfm_model *model, gradient_sums *sums, arena *m
 {
     const int64_t real = (int64_t)real_size(model->real);
     sums->grad_stride = batch_grad_stride(model);
-    sums->features = (int64_t *)take(memory, n * 8);
-    sums->counts = (int32_t *)take(memory, n * 4);
-    sums->largest = (char *)take(memory, n * real);
+    sums->records = (feature_record *)take(memory, n * (int64_t)sizeof(feature_record));
     sums->grad_w = (char *)take(memory, n * model->n_outputs * real);
     sums->grad_V = (char *)take(memory, n * sums->grad_stride * real);
     if (model->fields) {
@@ -65,16 +63,12 @@ static void lay_out_own(const training_batch *batch, thread_data *own, arena *me
     own->slots = (int32_t *)take(memory, room * 4);
     own->slot_of = (int32_t *)take(memory, room * 4);
     if (model->fields) {
-        table->features = (int64_t *)take(memory, features * 8);
-        table->counts = (int32_t *)take(memory, features * 4);
-        table->largest = (char *)take(memory, features * (int64_t)real_size(model->real));
+        table->records = (feature_record *)take(memory, features * (int64_t)sizeof(feature_record));
         batch_lay_out_sums(model, &own->sums, memory,
                            min_i64(batch->b.max_row, batch->b.max_update));
     } else {
         batch_lay_out_sums(model, &own->sums, memory, features);
-        table->features = own->sums.features;
-        table->counts = own->sums.counts;
-        table->largest = own->sums.largest;
+        table->records = own->sums.records;
     }
 }
 
@@ -100,4 +94,13 @@ fastfm_status batch_make_room(training_batch *batch, int is_sorted)
     memory = (arena){first_line(batch->own_memory), 0};
     lay_out_all(batch, &memory, room);
     return FASTFM_OK;
+}
+
+void batch_place_slots(training_batch *batch)
+{
+    int64_t slot = 0;
+    for (int64_t part = 0; part < batch->b.n_parts; part++) {
+        batch->b.slots_begin[part] = slot;
+        slot += size_of_part(&batch->b, part);
+    }
 }

@@ -90,6 +90,7 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
         run->status = fault_of_batch(run);
         if (run->status == FASTFM_OK)
             run->status = batch_make_room(batch, 1);
+        batch_place_slots(batch);
         run->phase = LINKING;
         *body = learn_link_part;
         *n_blocks = batch->b.n_parts;

@@ -75,13 +75,13 @@ FORCE_INLINE NAME(ffm_target)
         sums = &own->sums;
         slot = lesson->n_updates++;
         own->slots[slot] = (int32_t)slot;
-        sums->features[slot] = row->column[a];
-        sums->counts[slot] = 0;
-        ((REAL *)sums->largest)[slot] = x < 0 ? -x : x;
+        sums->records[slot] =
+            (feature_record){.feature = row->column[a], .largest = x < 0 ? -x : x, .n_rows = 1};
+        sums->n_partial[slot] = -1;
     }
     target.grad_w = (REAL *)sums->grad_w + slot * C;
     target.grad_V = (REAL *)sums->grad_V + slot * sums->grad_stride;
-    is_first = sums->counts[slot]++ == 0;
+    is_first = sums->n_partial[slot] < 0;
     target.is_first = is_first && sets_all;
     if (is_first) {
         sums->n_partial[slot] = 0;

@@ -1,6 +1,5 @@
 /* ffm_partition: the features of rows [begin, end), which are a block, numbered in order of appearance and
- * sorted by part. Explicit zeros do not count. A feature of a row that is too long to update its features
- * counts as if it were in another row too. */
+ * sorted by part. Explicit zeros do not count. */
 static void NAME(ffm_partition)(const batch_data *B, int64_t block, int64_t begin, int64_t end,
                                 thread_data *own)
 {
@@ -13,24 +12,22 @@ static void NAME(ffm_partition)(const batch_data *B, int64_t block, int64_t begi
         at[q] = 0;
     clear_table(table, indptr[end] - first);
     for (int64_t i = begin; i < end; i++) {
-        const int64_t n = indptr[i + 1] - indptr[i] <= B->max_update ? 1 : 2;
+        const int is_long = indptr[i + 1] - indptr[i] > B->max_update;
         for (int64_t p = indptr[i]; p < indptr[i + 1]; p++) {
             const REAL x = (REAL)data[p];
-            int is_new = 0;
-            B->number_of[p] =
-                x == 0 ? -1
-                       : OF_REAL(number_feature)(table, indices[p], n, x < 0 ? -x : x, &is_new);
-            at[part_of(indices[p], B->hash_bits)] += is_new;
+            feature_record *record;
+            B->number_of[p] = -1;
+            if (x == 0)
+                continue;
+            record = count_feature(table, indices[p], x < 0 ? -x : x, 1);
+            record->is_summed |= is_long;
+            B->number_of[p] = record->number;
+            at[part_of(indices[p], B->hash_bits)] += record->n_rows == 1;
         }
     }
     places_of_parts(at, n_parts, first);
-    for (int32_t number = 0; number < table->n; number++) {
-        const int64_t feature = table->features[number];
-        B->features[at[part_of(feature, B->hash_bits)]++] =
-            (block_feature){.feature = feature,
-                            .largest = (double)((const REAL *)table->largest)[number],
-                            .number = number,
-                            .n_rows = table->counts[number]};
-    }
+    for (int64_t number = 0; number < table->n; number++)
+        B->features[at[part_of(table->records[number].feature, B->hash_bits)]++] =
+            table->records[number];
     begins_of_parts(at, n_parts, first);
 }

@@ -1,52 +1,38 @@
-/* ffm_link: finds which features of a part are in more than one row of the batch. */
-
-/* Gives slots to the features that block b has of the part: the numbers at number_of are theirs in the
- * table. first_slots: of each number the feature's first slot, or -1. Returns how many features there
- * were. */
-static int64_t NAME(ffm_give_slots)(const batch_data *B, int64_t b, int64_t part,
-                                    const feature_table *table, const int32_t *number_of,
-                                    int32_t *first_slots)
-{
-    const int64_t at = b * (B->n_parts + 1) + part;
-    const int64_t begin = B->part_begin[at], end = B->part_begin[at + 1];
-    int64_t slot = begin;
-    for (int64_t e = begin; e < end; e++) {
-        const int32_t number = number_of[e - begin];
-        block_feature *feature = B->features + e;
-        feature->slot = -1;
-        if (table->counts[number] == 1)
-            continue;
-        if (first_slots[number] < 0)
-            first_slots[number] = (int32_t)slot;
-        feature->slot = (int32_t)slot;
-        B->sums.features[slot] = feature->feature;
-        B->sums.counts[slot] = 0;
-        ((REAL *)B->sums.largest)[slot] = ((const REAL *)table->largest)[number];
-        B->into[slot] = first_slots[number];
-        slot++;
-    }
-    B->slots_end[at] = slot;
-    return end - begin;
-}
-
+/* ffm_link: gives slots to the features of a part that are in more than one row of the batch, or in a row
+ * that is too long to update them. */
 static void NAME(ffm_link)(const batch_data *B, int64_t part, thread_data *own)
 {
     feature_table *table = &own->table;
-    int32_t *number_of = own->slot_of, *first_slots = own->slots;
+    int32_t *number_of = own->slot_of;
+    int64_t slot = B->slots_begin[part];
     clear_table(table, size_of_part(B, part));
     for (int64_t b = 0; b < B->n_blocks; b++) {
         const int64_t *begin = B->part_begin + b * (B->n_parts + 1) + part;
         for (int64_t e = begin[0]; e < begin[1]; e++) {
-            const block_feature *feature = B->features + e;
-            int is_new;
-            *number_of = NAME(number_feature)(table, feature->feature, feature->n_rows,
-                                              (REAL)feature->largest, &is_new);
-            first_slots[*number_of++] = -1;
+            feature_record *record = count_feature(table, B->features[e].feature,
+                                                   B->features[e].largest, B->features[e].n_rows);
+            record->is_summed |= B->features[e].is_summed || record->n_rows > 1;
+            record->slot = -1; /* not yet */
+            *number_of++ = record->number;
         }
     }
     number_of = own->slot_of;
-    for (int64_t b = 0; b < B->n_blocks; b++)
-        number_of += NAME(ffm_give_slots)(B, b, part, table, number_of, first_slots);
+    for (int64_t b = 0; b < B->n_blocks; b++) {
+        const int64_t *begin = B->part_begin + b * (B->n_parts + 1) + part;
+        for (int64_t e = begin[0]; e < begin[1]; e++) {
+            feature_record *record = &table->records[*number_of++];
+            B->features[e].slot = -1;
+            if (!record->is_summed)
+                continue;
+            if (record->slot < 0)
+                record->slot = (int32_t)slot;
+            B->into[slot] = record->slot;
+            B->sums.records[slot] = *record;
+            B->sums.n_partial[slot] = -1;
+            B->features[e].slot = (int32_t)slot++;
+        }
+    }
+    B->slots_end[part] = slot;
 }
 
 /* Adds the sums of one slot to those of another. */
@@ -65,7 +51,6 @@ static void NAME(ffm_merge_slots)(const batch_data *B, int64_t into, int64_t slo
                        VEC(lanes, _add)(VEC(lanes, _load)(V + f), VEC(lanes, _load)(other_V + f)))
     FOR_FACTORS(block, f, ADD)
 #undef ADD
-    sums->counts[into] += sums->counts[slot];
     if (sums->n_partial[slot] > 0) {
         int32_t *counts = sums->field_counts + into * F;
         const int32_t *other_counts = sums->field_counts + slot * F;
@@ -79,14 +64,11 @@ static void NAME(ffm_merge_slots)(const batch_data *B, int64_t into, int64_t slo
 static int64_t NAME(ffm_sum_part)(const batch_data *B, int64_t part, thread_data *own)
 {
     int64_t n = 0;
-    for (int64_t b = 0; b < B->n_blocks; b++) {
-        const int64_t at = b * (B->n_parts + 1) + part;
-        for (int64_t slot = B->part_begin[at]; slot < B->slots_end[at]; slot++) {
-            if (B->into[slot] == slot)
-                own->slots[n++] = (int32_t)slot;
-            else
-                NAME(ffm_merge_slots)(B, B->into[slot], slot);
-        }
+    for (int64_t slot = B->slots_begin[part]; slot < B->slots_end[part]; slot++) {
+        if (B->into[slot] == slot)
+            own->slots[n++] = (int32_t)slot;
+        else
+            NAME(ffm_merge_slots)(B, B->into[slot], slot);
     }
     NAME(prefetch_states)(B, &B->sums, own->slots, n);
     return n;

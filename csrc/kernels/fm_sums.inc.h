@@ -5,7 +5,7 @@
 /* Numbers the features of the part, which are its slots. Prefetches what is needed of them. */
 static void NAME(fm_find_slots)(const batch_data *B, int64_t part, thread_data *own)
 {
-    const DATA *data = (const DATA *)B->X.data;
+    const NAME(fm_entry) *entries = (const NAME(fm_entry) *)B->entries;
     const fastfm_model *fm = B->model;
     const int64_t C = fm->n_outputs, block = factors_of_feature(fm);
     const int64_t row_bytes = block * (int64_t)sizeof(REAL), w_bytes = C * (int64_t)sizeof(REAL);
@@ -14,14 +14,12 @@ static void NAME(fm_find_slots)(const batch_data *B, int64_t part, thread_data *
     for (int64_t b = 0; b < B->n_blocks; b++) {
         const int64_t *begin = B->part_begin + b * (B->n_parts + 1) + part;
         for (int64_t e = begin[0]; e < begin[1]; e++) {
-            const int64_t feature = B->entries[e].feature;
-            const REAL x = (REAL)data[B->entries[e].position];
-            int is_new;
-            const int32_t slot =
-                OF_REAL(number_feature)(&own->table, feature, 1, x < 0 ? -x : x, &is_new);
-            *slot_of++ = slot;
-            if (is_new) {
-                own->slots[slot] = slot;
+            const int64_t feature = entries[e].feature;
+            const REAL x = entries[e].x;
+            const feature_record *record = count_feature(&own->table, feature, x < 0 ? -x : x, 1);
+            *slot_of++ = record->number;
+            if (record->n_rows == 1) {
+                own->slots[record->number] = record->number;
                 prefetch_row(fm->V, feature, row_bytes, row_bytes, 1, 0);
                 prefetch_row(fm->w, feature, w_bytes, w_bytes, C > 1, 0);
             }
@@ -31,7 +29,7 @@ static void NAME(fm_find_slots)(const batch_data *B, int64_t part, thread_data *
 
 static void NAME(fm_sum_gradients)(const batch_data *B, int64_t part, const thread_data *own)
 {
-    const DATA *data = (const DATA *)B->X.data;
+    const NAME(fm_entry) *entries = (const NAME(fm_entry) *)B->entries;
     const fastfm_model *fm = B->model;
     const int64_t k = fm->n_factors, C = fm->n_outputs;
     const int32_t *slot_of = own->slot_of;
@@ -44,8 +42,8 @@ static void NAME(fm_sum_gradients)(const batch_data *B, int64_t part, const thre
     for (int64_t b = 0; b < B->n_blocks; b++) {
         const int64_t *begin = B->part_begin + b * (B->n_parts + 1) + part;
         for (int64_t e = begin[0]; e < begin[1]; e++) {
-            const int64_t feature = B->entries[e].feature, row = B->entries[e].row;
-            const REAL x = (REAL)data[B->entries[e].position];
+            const int64_t feature = entries[e].feature, row = entries[e].row;
+            const REAL x = entries[e].x;
             const REAL linear_scale = scale ? (REAL)scale[row] : 1;
             const int64_t slot = *slot_of++;
             for (int64_t c = 0; c < C; c++) {

@@ -14,7 +14,6 @@
 #include "panels.inc.h"
 #include "update.inc.h"
 #include "step.inc.h"
-#include "table.inc.h"
 #include "ffm_learn.inc.h"
 #include "ffm_sum_part.inc.h"
 #undef VARIANT

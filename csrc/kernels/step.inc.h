@@ -50,7 +50,7 @@ FORCE_INLINE void NAME(prefetch_states)(const batch_data *B, const gradient_sums
                                         const int32_t *slots, int64_t n)
 {
     for (int64_t at = 0; at < min_i64(n, UPDATE_WIDTH); at++)
-        NAME(prefetch_state)(B, sums->features[slots[at]]);
+        NAME(prefetch_state)(B, sums->records[slots[at]].feature);
 }
 
 /* w of n slots as one vector; the last of them fills it up. */
@@ -65,7 +65,7 @@ static int NAME(update_w)(const batch_data *B, const gradient_sums *sums, const 
     int finite = 1;
     for (int64_t i = 0; i < UPDATE_WIDTH; i++) {
         const int64_t from = min_i64(i, n - 1);
-        const int64_t rows = sums->counts[slots[from]];
+        const int64_t rows = sums->records[slots[from]].n_rows;
         each.l2[i] = (REAL)(solver->l2_linear * penalised_rows(solver, rows));
         each.inverse[i] = (REAL)inverse[from];
         each.rate[i] = (REAL)(solver->learning_rate * inverse[from]);
@@ -73,7 +73,7 @@ static int NAME(update_w)(const batch_data *B, const gradient_sums *sums, const 
     }
     for (int64_t c = 0; c < C; c++) {
         for (int64_t i = 0; i < UPDATE_WIDTH; i++) {
-            const int64_t slot = slots[min_i64(i, n - 1)], at = sums->features[slot] * C + c;
+            const int64_t slot = slots[min_i64(i, n - 1)], at = sums->records[slot].feature * C + c;
             each.g[i] = ((const REAL *)sums->grad_w)[slot * C + c];
             each.p[i] = w[at];
             if (state0)
@@ -83,7 +83,7 @@ static int NAME(update_w)(const batch_data *B, const gradient_sums *sums, const 
         }
         finite &= NAME(update_each)(solver, rule, &each);
         for (int64_t i = 0; i < n; i++) {
-            const int64_t at = sums->features[slots[i]] * C + c;
+            const int64_t at = sums->records[slots[i]].feature * C + c;
             w[at] = each.p[i];
             if (state0)
                 state0[at] = each.state0[i];
@@ -112,11 +112,11 @@ static int NAME(ffm_update)(const batch_data *B, const gradient_sums *sums, NAME
 {
     const fastfm_model *ffm = B->model;
     const int64_t k = ffm->n_factors, F = ffm->n_fields, C = ffm->n_outputs;
-    const int64_t j = sums->features[slot] * C + c;
+    const int64_t j = sums->records[slot].feature * C + c;
     const int32_t *partial = sums->field_counts + slot * F;
     const REAL *gradients = (const REAL *)sums->grad_V + slot * sums->grad_stride + c * F * k;
     const int is_partial = sums->n_partial[slot] > 0;
-    const int64_t whole = sums->counts[slot] - sums->n_partial[slot];
+    const int64_t whole = sums->records[slot].n_rows - sums->n_partial[slot];
     int finite = 1;
     for (int64_t b = 0, end; b < F; b = end) {
         const int64_t rows = whole + (is_partial ? partial[b] : 0);
@@ -145,18 +145,18 @@ static int NAME(update_slots)(const batch_data *B, const gradient_sums *sums, co
         for (int64_t i = 0; i < n; i++) {
             const int64_t slot = slots[first + i];
             inverse[i] = solver->scale
-                             ? NAME(inverse_scale)(B, sums->features[slot],
-                                                   ((const REAL *)sums->largest)[slot], block)
+                             ? NAME(inverse_scale)(B, sums->records[slot].feature,
+                                                   (REAL)sums->records[slot].largest, block)
                              : 1;
         }
         finite &= NAME(update_w)(B, sums, &linear, slots + first, n, inverse);
         for (int64_t i = 0; i < n; i++) {
             const int64_t slot = slots[first + i];
             if (first + i + UPDATE_WIDTH < n_slots)
-                NAME(prefetch_state)(B, sums->features[slots[first + i + UPDATE_WIDTH]]);
+                NAME(prefetch_state)(B, sums->records[slots[first + i + UPDATE_WIDTH]].feature);
             if (!model->fields)
-                finite &= NAME(update_V)(B, &factors, sums->counts[slot], inverse[i],
-                                         sums->features[slot] * block, block,
+                finite &= NAME(update_V)(B, &factors, sums->records[slot].n_rows, inverse[i],
+                                         sums->records[slot].feature * block, block,
                                          (const REAL *)sums->grad_V + slot * sums->grad_stride);
             for (int64_t c = 0; model->fields && c < C; c++)
                 finite &= NAME(ffm_update)(B, sums, &factors, slot, c, inverse[i]);

@@ -18,14 +18,19 @@ FORCE_INLINE int64_t part_of(int64_t feature, int hash_bits)
     return (int64_t)(feature_hash(feature) >> 1 >> (63 - hash_bits));
 }
 
-/* Features in a hash table, numbered in order of appearance: how often each was counted, and its largest
- * |x|. */
+/* What is known of a feature in some rows: its largest |x|, in how many it is, its number among the others.
+ * FFM: whether its gradient has to be summed before it can be updated, and then in which slot, or -1. */
+typedef struct {
+    int64_t feature;
+    double largest;
+    int32_t n_rows, number, is_summed, slot;
+} feature_record;
+
+/* Features in a hash table, numbered in order of appearance. */
 typedef struct {
     int64_t size, n;
     int32_t *numbers;
-    int64_t *features;
-    int32_t *counts;
-    char *largest;
+    feature_record *records; /* by number */
 } feature_table;
 
 /* A table of a power of two places for up to n features; as large as memory for them has to be. */
@@ -44,40 +49,38 @@ FORCE_INLINE void clear_table(feature_table *table, int64_t n)
     memset(table->numbers, -1, (size_t)table->size * sizeof(int32_t));
 }
 
-/* Where the table has the number of a feature, or -1 for one that is to get the next. */
-FORCE_INLINE int32_t *place_in_table(const feature_table *table, int64_t feature)
+/* Counts n_rows more of a feature, with |x| of at most size. If they are all, it is new. */
+FORCE_INLINE feature_record *count_feature(feature_table *table, int64_t feature, double size,
+                                           int32_t n_rows)
 {
     const uint64_t mask = (uint64_t)table->size - 1;
+    feature_record *record;
     uint64_t at = feature_hash(feature) >> 16 & mask;
     int32_t number;
-    while ((number = table->numbers[at]) >= 0 && table->features[number] != feature)
+    while ((number = table->numbers[at]) >= 0 && table->records[number].feature != feature)
         at = (at + 1) & mask;
-    return table->numbers + at;
+    if (number < 0) {
+        table->numbers[at] = number = (int32_t)table->n++;
+        table->records[number] = (feature_record){.feature = feature, .number = number};
+    }
+    record = &table->records[number];
+    record->n_rows += n_rows;
+    record->largest = size > record->largest ? size : record->largest;
+    return record;
 }
 
-/* Sums of gradients of features, which have slots; those of V are grad_stride apart. How many rows each
- * has, and its largest |x|. FFM: n_partial, how many of these rows do not have all fields; if there are
- * any, field_counts, how many of them touch V[j, b], n_fields for each slot. */
+/* Sums of gradients, by slot; those of V are grad_stride apart. FFM: n_partial, how many of a feature's rows
+ * do not have all fields, or -1 before the first is added; if there are any, field_counts, how many of
+ * them touch V[j, b], n_fields for each slot. */
 typedef struct {
     int64_t grad_stride;
-    int64_t *features;
-    int32_t *counts, *n_partial, *field_counts;
-    char *largest, *grad_w, *grad_V;
+    feature_record *records;
+    int32_t *n_partial, *field_counts;
+    char *grad_w, *grad_V;
 } gradient_sums;
 
-/* FM: a stored value of a batch: its feature, its place in the batch's indices and data, its row. */
-typedef struct {
-    int64_t feature;
-    uint32_t position, row;
-} batch_entry;
-
-/* FFM: a feature of a block of rows, its number there, its largest |x| and in how many rows it is; later
- * also the slot of its sums, or -1 where it has none, because it is in no other row of the batch. */
-typedef struct {
-    int64_t feature;
-    double largest;
-    int32_t number, n_rows, slot;
-} block_feature;
+/* FM: the most bytes of what fm_partition keeps of a value. */
+#define FM_ENTRY_BYTES 24
 
 /* A batch of rows under way through fastfm_train: copies of its rows, cut into blocks, and what has
  * been found out about them. Features are dealt to n_parts parts by a hash. What a block has of part q,
@@ -93,16 +96,16 @@ typedef struct {
     int64_t *part_begin;
     /* FM: s_f as fm_score left it; the values by part. */
     char *s;
-    batch_entry *entries;
-    /* FFM: the number of each value's feature in its block, or -1 for a zero; the features by part; their
-     * sums, whose slots begin where the features of block and part do, and end at slots_end; which slot
-     * the sums of each come together in: the feature's first. Rows of at most max_update values update
-     * features that are in no other row. */
+    void *entries;
+    /* FFM: the number of each value's feature in its block, or -1 for a zero; the features of blocks by
+     * part. Their sums: those of a part have slots from slots_begin to slots_end, block after block; the
+     * sums of a feature come together in its first slot, which is into. Rows of at most max_update values
+     * update features that are in no other row. */
     int64_t max_update;
     int32_t *number_of;
-    block_feature *features;
+    feature_record *features;
     gradient_sums sums;
-    int64_t *slots_end;
+    int64_t *slots_begin, *slots_end;
     int32_t *into;
 } batch_data;
 
