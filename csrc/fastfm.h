@@ -94,8 +94,10 @@ fastfm_status fastfm_normalize(const fastfm_csr *X, fastfm_normalization how, vo
 fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores,
                            int num_threads, int64_t *bad_row);
 
-/* Checks X against n_features columns without computing anything. */
-fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, int64_t *bad_row);
+/* Checks X against n_features columns without computing anything. *largest, unless NULL: the largest |x| of
+ * its values, or NaN if one is; not to be relied on if X is at fault. */
+fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, double *largest,
+                           int num_threads, int64_t *bad_row);
 
 /* *total += sum over rows of weight * loss. With gradient not NULL its arrays grow by the gradient
  * of that sum over weight_sum. Sums over rows are made in row order, whatever num_threads. To go
@@ -136,7 +138,8 @@ typedef struct {
  * of a batch are scored, their gradients summed in row order, and each touched parameter is updated
  * once. *total += sum of weight * loss, each row scored before it is learned from. The bits do not
  * depend on num_threads, unless hogwild. DIVERGED: with the row whose loss, or the last row of the
- * batch whose parameters were not finite; all parameters are as before that update, or finite. */
+ * batch whose parameters were not finite; all parameters are as before that update, or finite. In an FFM, other rows
+ * of a batch may have been learned from when the loss of one is not finite. */
 fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_rows,
                            const fastfm_model *model, const fastfm_loss *loss,
                            const fastfm_targets *targets, fastfm_solver *solver, double *total,
@@ -146,6 +149,10 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
  * grad[i] += scale * values[i]. */
 fastfm_status fastfm_l2(const void *values, fastfm_type real, int64_t n, double scale, void *grad,
                         int num_threads, double *sum_of_squares);
+
+/* BAD_LABEL with the first of n_rows targets that the loss does not take. */
+fastfm_status fastfm_check_labels(const fastfm_loss *loss, const fastfm_targets *targets,
+                                  int64_t n_rows, int64_t n_outputs, int64_t *bad_row);
 
 /* Per row loss and d loss / d score; either output may be NULL. scores, losses (n_rows,) and
  * gradients are of type real; scores and gradients are (n_rows, n_outputs), with n_outputs = 1 but

@@ -61,6 +61,17 @@ int loss_takes_label(const fastfm_loss *loss, const fastfm_targets *targets, int
     return takes(loss, target_at(targets->y, targets->y_type, row), n_outputs);
 }
 
+fastfm_status fastfm_check_labels(const fastfm_loss *loss, const fastfm_targets *targets,
+                                  int64_t n_rows, int64_t n_outputs, int64_t *bad_row)
+{
+    for (int64_t i = 0; i < n_rows; i++)
+        if (!loss_takes_label(loss, targets, i, n_outputs)) {
+            *bad_row = i;
+            return FASTFM_BAD_LABEL;
+        }
+    return FASTFM_OK;
+}
+
 fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_type, int64_t y_row,
                        const void *scores, fastfm_type real, int64_t score_row, int64_t n_outputs,
                        double *value, double *gradient)

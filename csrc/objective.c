@@ -290,7 +290,7 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
     /* Always a fault of the matrix first, and a repeat (which can be mended) last. */
     if (status == FASTFM_REPEATED_COLUMN || status == FASTFM_BAD_LABEL) {
         int64_t row;
-        const fastfm_status fault = fastfm_check(X, model->n_features, &row);
+        const fastfm_status fault = fastfm_check(X, model->n_features, NULL, num_threads, &row);
         if (fault != FASTFM_OK) {
             *bad_row = row;
             return fault;

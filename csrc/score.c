@@ -52,15 +52,3 @@ fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void 
     workspace_close(&work);
     return status;
 }
-
-fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, int64_t *bad_row)
-{
-    workspace work;
-    fastfm_status status = workspace_open(&work, X, NULL, 1, bad_row);
-    if (status != FASTFM_OK)
-        return status;
-    workspace_check(&work, 0, X, n_features, 0, X->n_rows);
-    status = workspace_fault(&work, 1, bad_row);
-    workspace_close(&work);
-    return status;
-}

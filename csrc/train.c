@@ -90,11 +90,13 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
         run->status = fault_of_batch(run);
         if (run->status == FASTFM_OK)
             run->status = batch_make_room(batch, 1);
+        if (run->status != FASTFM_OK)
+            return 0;
         batch_place_slots(batch);
         run->phase = LINKING;
         *body = learn_link_part;
         *n_blocks = batch->b.n_parts;
-        return run->status == FASTFM_OK;
+        return 1;
     case LINKING:
         run->phase = SCORING;
         *body = learn_rows_block;

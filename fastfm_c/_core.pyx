@@ -814,7 +814,7 @@ cdef class _Model:
         if self.how == FASTFM_AS_IS:
             return self.score_as_is(rows, scores, n_threads)
         cdef int64_t step = NORMALIZED_VALUES * rows.csr.n_rows // (rows.csr.nnz + 1) + 1
-        self.check_rows(rows)
+        self.check_rows(rows, n_threads)
         for begin in range(0, rows.csr.n_rows, step):
             end = min(begin + step, rows.csr.n_rows)
             piece = rows.between(begin, end).normalized(self.how, self.c.real, n_threads)
@@ -1028,7 +1028,7 @@ cdef class _Model:
             return self.data_loss(rows, targets, loss, NULL, n_threads, value)
         arrays.n_slots, arrays.slots = self.c.n_features, NULL
         if gradient._features is not None:
-            self.check_rows(rows)
+            self.check_rows(rows, n_threads)
             gradient._features, slots = features_of(rows, self.c.n_features)
             arrays.n_slots, arrays.slots = len(gradient._features), cnp.PyArray_DATA(slots)
         outputs = (self.c.n_outputs,) if self.is_multiple else ()
@@ -1065,12 +1065,12 @@ cdef class _Model:
                 PyErr_CheckSignals()
         return 0
 
-    cdef int check_rows(self, _Rows rows) except -1:
+    cdef int check_rows(self, _Rows rows, int n_threads) except -1:
         """Raises unless indptr and indices are sound; the repeats are the kernels' business."""
         cdef int64_t bad_row = 0
         cdef fastfm_status status
         with nogil:
-            status = fastfm_check(&rows.csr, self.c.n_features, &bad_row)
+            status = fastfm_check(&rows.csr, self.c.n_features, NULL, n_threads, &bad_row)
         if status != FASTFM_OK and status != FASTFM_REPEATED_COLUMN:
             rows.refuse(status, bad_row)
         return 0

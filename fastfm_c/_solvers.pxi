@@ -230,36 +230,31 @@ cdef class _Solver:
         """The rows, after all checks that a pass over them needs."""
         cdef _TrainingRows data = _TrainingRows.__new__(_TrainingRows)
         cdef int64_t bad_row = 0
+        cdef int n_threads = threads_of(self.num_threads)
         cdef fastfm_status status
         self.require_state()
         data.rows = rows_of(X, self.trained.c.n_features)
         data.targets = _Targets(y, sample_weight, data.rows.csr.n_rows)
         with nogil:
-            status = fastfm_check(&data.rows.csr, self.trained.c.n_features, &bad_row)
-        if status == FASTFM_REPEATED_COLUMN:
+            status = fastfm_check(&data.rows.csr, self.trained.c.n_features, &data.largest, n_threads,
+                                  &bad_row)
+        if status == FASTFM_REPEATED_COLUMN:  # whose sums may be larger than they are
             data.rows = data.rows.without_repeats()
-        elif status != FASTFM_OK:
+            with nogil:
+                status = fastfm_check(&data.rows.csr, self.trained.c.n_features, &data.largest, n_threads,
+                                      &bad_row)
+        if status != FASTFM_OK:
             data.rows.refuse(status, bad_row)
-        values = data.rows.data[data.rows.indptr[0]:data.rows.indptr[data.rows.csr.n_rows]]
-        # NaN makes both of them NaN; no array of absolute values is made.
-        data.largest = max(values.max(initial=0), -values.min(initial=0))
         if not data.largest < float("inf"):
+            values = data.rows.data[data.rows.indptr[0]:data.rows.indptr[data.rows.csr.n_rows]]
             place = int(np.argmin(np.isfinite(values))) + data.rows.indptr[0]
             row = np.searchsorted(data.rows.indptr, place, side="right") - 1
             raise ValueError(f"row {row} of X holds {data.rows.data[place]}; training takes finite values")
-        self.check_targets(data.targets)
+        status = fastfm_check_labels(&self.minimised.c, &data.targets.targets, data.rows.csr.n_rows,
+                                     self.trained.c.n_outputs, &bad_row)
+        if status != FASTFM_OK:
+            self.minimised.refuse(status, data.targets.y, bad_row, self.trained.c.n_outputs)
         return data
-
-    cdef int check_targets(self, _Targets targets) except -1:
-        outputs = (self.trained.c.n_outputs,) if self.minimised.c.kind == FASTFM_SOFTMAX else ()
-        zeros = np.zeros((min(len(targets.y), 1 << 14), *outputs))
-        for begin in range(0, len(targets.y), 1 << 14):
-            piece = targets.y[begin:begin + len(zeros)]
-            try:
-                self.minimised.loss(piece, zeros[:len(piece)])
-            except ValueError:
-                self.minimised.loss(targets.y, np.zeros((len(targets.y), *outputs)))  # names the row
-        return 0
 
     def _measure_scale(self, _TrainingRows data not None):
         """Learn in units of the largest |x| that each column has here, before the first step."""

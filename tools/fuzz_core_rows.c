@@ -92,7 +92,7 @@ static void fuzz_repeats(const problem *P)
     void *data = exactly(P->X.nnz, type_size(P->X.data_type));
     CHECK(fastfm_sum_repeats(&P->X, indptr, indices, data) == FASTFM_OK);
     summed.indptr = indptr, summed.indices = indices, summed.data = data;
-    CHECK(fastfm_check(&summed, P->m.c.n_features, &bad_row) == FASTFM_OK);
+    CHECK(fastfm_check(&summed, P->m.c.n_features, NULL, 1, &bad_row) == FASTFM_OK);
     CHECK(get_index(indptr, P->X.index_type, P->X.n_rows) <= P->X.nnz);
     free(indptr), free(indices), free(data);
 }
@@ -142,8 +142,9 @@ void fuzz_rows(input *in)
     problem P = problem_from(in);
     const int64_t n = P.X.n_rows;
     int64_t row, bad_row = 0, label_row = first_bad_label(&P, n);
+    double largest;
     const fastfm_status status = reference_check(&P.X, P.m.c.n_features, &row);
-    CHECK(fastfm_check(&P.X, P.m.c.n_features, &bad_row) == status);
+    CHECK(fastfm_check(&P.X, P.m.c.n_features, &largest, 3, &bad_row) == status);
     CHECK(status == FASTFM_OK || bad_row == row);
     fuzz_scores(&P, num_threads, status, row);
     for (int by_slot = 0; by_slot < 2; by_slot++) {

@@ -91,8 +91,29 @@ static void check_sum_repeats(const fastfm_csr *X, int64_t n_features)
     }
     CHECK(same && get_index(indptr, type, X->n_rows) == at);
     summed.nnz = at;
-    CHECK(fastfm_check(&summed, n_features, &bad_row) == FASTFM_OK);
+    CHECK(fastfm_check(&summed, n_features, NULL, 1, &bad_row) == FASTFM_OK);
     free(indptr), free(indices), free(data), free(total);
+}
+
+/* The largest |x| is that of a plain loop, also when it is infinite or NaN. */
+static void check_largest(fastfm_csr X, int64_t n_features, int num_threads)
+{
+    static const double special[] = {0, 3e38, -INFINITY, NAN};
+    const int64_t first = get_index(X.indptr, X.index_type, 0);
+    const int64_t n = get_index(X.indptr, X.index_type, X.n_rows) - first;
+    double largest, expected = 0;
+    int64_t bad_row;
+    if (n > 0)
+        set_real((void *)(uintptr_t)X.data, X.data_type, first + random_below(n),
+                 special[random_below(COUNT(special))]);
+    for (int64_t p = first; p < first + n; p++) {
+        const double size = fabs(get_real(X.data, X.data_type, p));
+        expected = isnan(size) || size > expected ? size : expected;
+        if (isnan(size))
+            break;
+    }
+    CHECK(fastfm_check(&X, n_features, &largest, num_threads, &bad_row) == FASTFM_OK);
+    CHECK(largest == expected || (isnan(largest) && isnan(expected)));
 }
 
 static void check_matrix(const matrix *m, kind type, int num_threads)
@@ -101,12 +122,14 @@ static void check_matrix(const matrix *m, kind type, int num_threads)
     expectation expected = {.X = &X, .num_threads = num_threads};
     int64_t bad_row = -1;
     expected.status = reference_check(&X, m->n_features, &expected.row);
-    check_fault(&expected, fastfm_check(&X, m->n_features, &bad_row), &bad_row);
+    check_fault(&expected, fastfm_check(&X, m->n_features, NULL, num_threads, &bad_row), &bad_row);
     check_model(&expected, m->n_features, type);
     type.n_fields = 0;
     check_model(&expected, m->n_features, type);
     if (expected.status == FASTFM_OK || expected.status == FASTFM_REPEATED_COLUMN)
         check_sum_repeats(&X, m->n_features);
+    if (expected.status == FASTFM_OK)
+        check_largest(X, m->n_features, num_threads);
     csr_free(&X);
 }
 
@@ -203,7 +226,7 @@ static void test_long_rows(int64_t test)
     X = csr_of(&m, wide ? FASTFM_I64 : FASTFM_I32, FASTFM_F32);
     expected.status = reference_check(&X, limit, &expected.row);
     CASE("long rows %d", (int)test);
-    check_fault(&expected, fastfm_check(&X, limit, &bad_row), &bad_row);
+    check_fault(&expected, fastfm_check(&X, limit, NULL, 1, &bad_row), &bad_row);
     csr_free(&X);
     matrix_free(&m);
 }

@@ -80,11 +80,12 @@ static int64_t test_scores(const problem *P, int num_threads)
     const int64_t bytes = P->X.n_rows * m->n_outputs * type_size(m->real);
     void *scores = exactly(bytes, 1), *expected = exactly(bytes, 1);
     int64_t bad_row, n = 1, n_check = 1;
+    double largest;
     CHECK(fastfm_score(&P->X, m, expected, num_threads, &bad_row) == FASTFM_OK);
     while (FAILS_AT(n, fastfm_score(&P->X, m, scores, num_threads, &bad_row)))
         n++;
     CHECK(same_bytes(scores, expected, bytes));
-    while (FAILS_AT(n_check, fastfm_check(&P->X, m->n_features, &bad_row)))
+    while (FAILS_AT(n_check, fastfm_check(&P->X, m->n_features, &largest, num_threads, &bad_row)))
         n_check++;
     free(scores), free(expected);
     return n - 1;
