@@ -6,7 +6,8 @@
 
 #include "normalize.h"
 
-#define BLOCK_VALUES 8192
+#define BLOCK_VALUES 8192 /* about so many in a block */
+#define FFM_BLOCK_VALUES 12288
 #define FFM_DIVIDED_VALUES 2048 /* from which on there is more than one block */
 #define ROWS_AHEAD 6            /* that are prefetched while rows are copied */
 /* FFM: the most bytes of sums, and values: larger batches are cut. */
@@ -26,15 +27,14 @@ static int64_t row_length(const fastfm_csr *X, int64_t i)
     return index_at(X->indptr, X->index_type, i + 1) - index_at(X->indptr, X->index_type, i);
 }
 
-/* Blocks of about BLOCK_VALUES values. In an FFM each has sums of its own, which do not depend on the number
- * of threads: so there are few, but an even number, for two threads are done sooner with four than with
- * three. */
+/* Each block of an FFM has sums of its own, whatever the number of threads: so there are few, and an even
+ * number, for two threads are done sooner with four than with three. */
 static int64_t blocks_for(const fastfm_model *model, int64_t n_rows, int64_t n_values)
 {
     const int64_t n = n_values + n_rows;
-    if (model->fields)
-        return n < FFM_DIVIDED_VALUES ? 1 : 2 * (1 + n / (2 * BLOCK_VALUES));
-    return 1 + n / BLOCK_VALUES;
+    if (!model->fields)
+        return 1 + n / BLOCK_VALUES;
+    return n < FFM_DIVIDED_VALUES ? 1 : 2 * (1 + n / (2 * FFM_BLOCK_VALUES));
 }
 
 static void lay_out(training_batch *batch, arena *memory)
