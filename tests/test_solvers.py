@@ -74,6 +74,36 @@ def test_rows_that_have_all_fields_in_order(simd, n_fields, n_outputs, dtype):
         np.testing.assert_allclose(found, expected, **close)
 
 
+@pytest.mark.parametrize("rule", ["adagrad", "adam"])
+@pytest.mark.parametrize("k", [3, 4])
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_a_batch_of_several_blocks(simd, rule, k, num_threads):
+    """Its FFM has features that are in one row, in several rows of a block, and in several blocks; and some
+    rows lack fields, or have some twice."""
+    rng = np.random.default_rng(k)
+    create, update, options = RULES[rule]
+    n_rows, n_fields, per_field = 350, 9, 150
+    columns = np.arange(n_fields) * per_field + (per_field * rng.random((n_rows, n_fields)) ** 4).astype(int)
+    X = sp.lil_array((n_rows, n_fields * per_field))
+    X[np.arange(n_rows)[:, None], columns] = rng.uniform(0.3, 1, columns.shape)
+    for row in range(0, n_rows, 7):
+        X[row, columns[row, row % n_fields]] = 0
+        X[row + 1, rng.integers(0, n_fields * per_field)] = 0.5
+    X, y = sp.csr_array(X), rng.integers(0, 2, n_rows)
+    rows_of_feature = np.bincount(X.indices)
+    assert X.nnz > 2048
+    assert 1 in rows_of_feature
+    model = FFM.random(np.repeat(np.arange(n_fields), per_field), k, init_stdev=0.3, dtype="float64", rng=1)
+    w0, w, V, _ = reference.solver_pass(
+        X, y, reference.logistic_loss, model.w0, model.w, model.V, model.fields,
+        rule=functools.partial(update, **options), batch_size=300, l2_linear=0.03, l2_factors=0.02,
+    )  # fmt: skip
+    options = {**options, "batch_size": 300, "l2_linear": 0.03, "l2_factors": 0.02}
+    create(model, LogisticLoss(), num_threads=num_threads, **options).partial_fit(X, y)
+    for found, expected in zip((model.w0, model.w, model.V), (w0, w, V), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("n_fields", [0, 6])
 def test_float32_is_close_to_float64(rule, n_fields):

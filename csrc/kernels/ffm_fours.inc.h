@@ -1,4 +1,5 @@
-/* What a row that has all fields in order adds to the sums of gradients of an FFM with four factors. */
+/* Rows that have all fields in order, of an FFM with four factors, in tiles of four by four fields: their
+ * pairs, and what they add to sums of gradients. */
 
 /* Up to four values of a row, of fields that follow each other from own on; is_first and grad are as
  * for ffm_add_pairs. */
@@ -77,7 +78,7 @@ FORCE_INLINE VEC(16, )
     return total;
 }
 
-/* The pair term of such a row. */
+/* The pair term. */
 static REAL NAME(ffm_pairs_by_fours)(const NAME(ffm_row) * row, const REAL *V,
                                      const NAME(ffm_prefetch) * next)
 {
@@ -92,8 +93,8 @@ static REAL NAME(ffm_pairs_by_fours)(const NAME(ffm_row) * row, const REAL *V,
     return VEC(16, _sum)(total);
 }
 
-/* What ffm_add_pairs adds to n values (a constant) in such a row of a model with four factors: tiles of
- * four by four fields. There are at least four fields from that of the first value on. */
+/* What ffm_add_pairs adds to n values (a constant). There are at least four fields from that of the first
+ * value on. */
 FORCE_INLINE void NAME(ffm_add_tiles)(const NAME(ffm_row) * row, const NAME(ffm_fours) * values,
                                       int n, const REAL *V)
 {

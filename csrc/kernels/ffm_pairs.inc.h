@@ -9,6 +9,7 @@
  *
  * whichever takes fewer steps for the row of z values in f fields:
  * z (z - 1) / 2 against z f + f^2 / 2. */
+
 /* sum_j w_j x_j */
 static REAL NAME(ffm_linear)(const NAME(ffm_row) * row, const REAL *w, int64_t C)
 {
