@@ -57,11 +57,13 @@ static void lay_out(training_batch *batch, arena *memory)
     batch->block_begin = (int64_t *)take(memory, (max_blocks + 1) * 8);
     batch->own = (thread_data *)take(memory, batch->n_threads * (int64_t)sizeof(thread_data));
     if (model->fields) {
-        batch_lay_out_sums(model, &batch->b.sums, memory, values);
+        const int64_t slots =
+            model->n_features < values / max_blocks ? model->n_features * max_blocks : values;
+        batch_lay_out_sums(model, &batch->b.sums, memory, slots);
+        batch->b.into = (int32_t *)take(memory, slots * 4);
         batch->b.number_of = (int32_t *)take(memory, values * 4);
         batch->b.features =
             (feature_record *)take(memory, values * (int64_t)sizeof(feature_record));
-        batch->b.into = (int32_t *)take(memory, values * 4);
         batch->b.slots_begin = (int64_t *)take(memory, (1 << MAX_PART_BITS) * 8);
         batch->b.slots_end = (int64_t *)take(memory, (1 << MAX_PART_BITS) * 8);
     } else {
@@ -87,14 +89,15 @@ fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastf
     batch->b.model = model;
     batch->b.solver = solver;
     batch->b.max_row = longest;
-    batch->b.max_update = MAX_UPDATE_BYTES / sum_bytes;
     batch->b.X.index_type = X->index_type;
     batch->b.X.data_type =
         solver->normalize == FASTFM_AS_IS || model->real == FASTFM_F32 ? X->data_type : FASTFM_F64;
     batch->max_rows = n_rows;
     batch->max_values = min_i64(n_rows * longest, MAX_VALUES);
-    if (model->fields)
+    if (model->fields) {
+        batch->b.max_update = MAX_UPDATE_BYTES / sum_bytes;
         batch->max_values = min_i64(batch->max_values, MAX_GRADIENT_BYTES / sum_bytes);
+    }
     batch->max_values = max_i64(longest, batch->max_values);
     lay_out(batch, &memory);
     batch->memory = malloc((size_t)(memory.used + CACHE_LINE));

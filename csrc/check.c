@@ -1,4 +1,5 @@
 /* fastfm_check: whether rows are sound, and how large their values are. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,9 +74,11 @@ fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, double *larg
     status = workspace_open(&work, X, NULL, n_threads, bad_row);
     if (status == FASTFM_OK) {
         parallel_for(job.n_blocks, check_block, &job, n_threads);
-        for (int64_t block = 0; largest && block < job.n_blocks; block++)
-            if (!(job.largest[block] <= *largest)) /* NaN stays */
-                *largest = job.largest[block];
+        for (int64_t block = 0; largest && block < job.n_blocks; block++) {
+            const double x = job.largest[block];
+            if (x > *largest || isnan(x)) /* then it stays */
+                *largest = x;
+        }
         status = workspace_fault(&work, n_threads, bad_row);
         workspace_close(&work);
     }

@@ -94,8 +94,8 @@ fastfm_status fastfm_normalize(const fastfm_csr *X, fastfm_normalization how, vo
 fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores,
                            int num_threads, int64_t *bad_row);
 
-/* Checks X against n_features columns without computing anything. *largest, unless NULL: the largest |x| of
- * its values, or NaN if one is; not to be relied on if X is at fault. */
+/* Checks X against n_features columns without computing anything. *largest, unless NULL: the largest
+ * |x| of its values, or NaN if one is; not to be relied on if X is at fault. */
 fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, double *largest,
                            int num_threads, int64_t *bad_row);
 
@@ -135,11 +135,12 @@ typedef struct {
 } fastfm_solver;
 
 /* One pass over n_rows rows of X in the order of `rows`, in batches of solver->batch_size: the rows
- * of a batch are scored, their gradients summed in row order, and each touched parameter is updated
- * once. *total += sum of weight * loss, each row scored before it is learned from. The bits do not
- * depend on num_threads, unless hogwild. DIVERGED: with the row whose loss, or the last row of the
- * batch whose parameters were not finite; all parameters are as before that update, or finite. In an FFM, other rows
- * of a batch may have been learned from when the loss of one is not finite. */
+ * of a batch are scored, their gradients summed in an order that the batch alone decides, and each
+ * touched parameter is updated once. *total += sum of weight * loss, each row scored before it is
+ * learned from. The bits do not depend on num_threads, unless hogwild. DIVERGED: with the row whose
+ * loss, or the last row of the batch whose parameters were not finite; all parameters are as before
+ * that update, or finite. An FFM may have learned from other rows of a batch in which a loss is not
+ * finite; its labels are looked at before any loss of the batch. */
 fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_rows,
                            const fastfm_model *model, const fastfm_loss *loss,
                            const fastfm_targets *targets, fastfm_solver *solver, double *total,

@@ -15,7 +15,7 @@ void learn_load_block(void *context, int64_t block, int thread);
 void learn_link_part(void *context, int64_t part, int thread);
 
 /* FFM: scores the rows one by one and sums their gradients, while V of their features is in the cache.
- * Features that are in no other row of the batch are updated. */
+ * Features that are in no other row of the batch are updated, if the row is not very long. */
 void learn_rows_block(void *context, int64_t block, int thread);
 
 /* Sums what blocks have of the part, and updates its features. */

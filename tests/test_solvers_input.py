@@ -63,6 +63,17 @@ def test_values_must_be_finite(value):
     assert model == before
 
 
+@pytest.mark.parametrize("place", [0, 70_000, 199_999])
+def test_a_nan_is_found_among_many_values(place):
+    X = sp.csr_array(np.ones((50_000, 4)))
+    X.data[place] = np.nan
+    model = FM.random(4, 2, rng=0)
+    before = model.copy()
+    with pytest.raises(ValueError, match=f"row {place // 4} of X holds nan"):
+        SGD(model, SquaredLoss()).partial_fit(X, np.zeros(50_000))
+    assert model == before
+
+
 def test_nothing_is_learned_when_a_late_target_is_bad():
     X, _, _, model, _, _ = make_problem(2)
     before, y = model.copy(), np.zeros(X.shape[0])

@@ -4,8 +4,8 @@
  *     S[b, a] = sum_{j in b} V[j, a] x_j,
  *
  * with a the field of i, while V of its features is in the cache, for it has just been scored. Of a feature
- * that is in no other row of the batch this is all of the gradient, and nobody else reads its V: so it is
- * updated at once. */
+ * that is in no other row of the batch this is all of the gradient, and no other row needs its V: so it is
+ * updated at once, unless the row is so long that its sums fit no cache. */
 typedef struct {
     NAME(ffm_row) row;
     int64_t i;                /* its place in the batch */

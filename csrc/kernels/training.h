@@ -33,7 +33,7 @@ typedef struct {
     feature_record *records; /* by number */
 } feature_table;
 
-/* A table of a power of two places for up to n features; as large as memory for them has to be. */
+/* How many places numbers needs for n features: a power of two. */
 FORCE_INLINE int64_t feature_table_size(int64_t n)
 {
     int64_t size = 1;
@@ -49,7 +49,7 @@ FORCE_INLINE void clear_table(feature_table *table, int64_t n)
     memset(table->numbers, -1, (size_t)table->size * sizeof(int32_t));
 }
 
-/* Counts n_rows more of a feature, with |x| of at most size. If they are all, it is new. */
+/* Counts n_rows more of a feature, with |x| of at most size; it is new if its record then has no more. */
 FORCE_INLINE feature_record *count_feature(feature_table *table, int64_t feature, double size,
                                            int32_t n_rows)
 {

@@ -9,6 +9,7 @@
 #define SMALL_CASES 6000
 #define LARGE_CASES 60
 #define LONG_CASES 600
+#define LARGEST_CASES 48
 
 typedef struct {
     const fastfm_csr *X;
@@ -95,25 +96,27 @@ static void check_sum_repeats(const fastfm_csr *X, int64_t n_features)
     free(indptr), free(indices), free(data), free(total);
 }
 
-/* The largest |x| is that of a plain loop, also when it is infinite or NaN. */
-static void check_largest(fastfm_csr X, int64_t n_features, int num_threads)
+/* The largest |x| is that of a plain loop, also when it is infinite or NaN: in all of several blocks. */
+static void test_largest(int64_t test)
 {
     static const double special[] = {0, 3e38, -INFINITY, NAN};
-    const int64_t first = get_index(X.indptr, X.index_type, 0);
-    const int64_t n = get_index(X.indptr, X.index_type, X.n_rows) - first;
+    matrix m = matrix_equal_rows(20000, 10, 50);
+    fastfm_csr X = csr_of(&m, FASTFM_I32, test % 2 ? FASTFM_F32 : FASTFM_F64);
     double largest, expected = 0;
     int64_t bad_row;
-    if (n > 0)
-        set_real((void *)(uintptr_t)X.data, X.data_type, first + random_below(n),
+    CASE("largest %d", (int)test);
+    for (int64_t i = 0; i < test % 3; i++)
+        set_real((void *)(uintptr_t)X.data, X.data_type, random_below(X.nnz),
                  special[random_below(COUNT(special))]);
-    for (int64_t p = first; p < first + n; p++) {
+    for (int64_t p = 0; p < X.nnz; p++) {
         const double size = fabs(get_real(X.data, X.data_type, p));
-        expected = isnan(size) || size > expected ? size : expected;
-        if (isnan(size))
-            break;
+        if (size > expected || isnan(size))
+            expected = size;
     }
-    CHECK(fastfm_check(&X, n_features, &largest, num_threads, &bad_row) == FASTFM_OK);
+    CHECK(fastfm_check(&X, m.n_features, &largest, 1 + (int)(test % 3), &bad_row) == FASTFM_OK);
     CHECK(largest == expected || (isnan(largest) && isnan(expected)));
+    csr_free(&X);
+    matrix_free(&m);
 }
 
 static void check_matrix(const matrix *m, kind type, int num_threads)
@@ -128,8 +131,6 @@ static void check_matrix(const matrix *m, kind type, int num_threads)
     check_model(&expected, m->n_features, type);
     if (expected.status == FASTFM_OK || expected.status == FASTFM_REPEATED_COLUMN)
         check_sum_repeats(&X, m->n_features);
-    if (expected.status == FASTFM_OK)
-        check_largest(X, m->n_features, num_threads);
     csr_free(&X);
 }
 
@@ -239,6 +240,8 @@ void test_hostile(void)
     for (int64_t test = 0; test < LARGE_CASES; test++)
         test_large(test);
     test_chunks();
+    for (int64_t test = 0; test < LARGEST_CASES; test++)
+        test_largest(test);
     for (int64_t test = 0; test < LONG_CASES; test++)
         test_long_rows(test);
 }
