@@ -28,7 +28,7 @@ from .memory import high_water_mark
 from .report import print_table
 from .workloads import Split, load
 
-CLICKS = {"learning_rate": 0.03, "batch_size": 1024}
+CLICKS = {"learning_rate": 0.03, "batch_size": 2048}
 FFM_CLICKS = {"learning_rate": 0.03, "batch_size": 512}
 # The best of 18 settings on the test rows.
 RATINGS = {"learning_rate": 0.2, "batch_size": 1024, "l2_linear": 0.005, "l2_factors": 0.02}
