@@ -10,9 +10,10 @@
 #define FFM_BLOCK_VALUES 12288
 #define FFM_DIVIDED_VALUES 2048 /* from which on there is more than one block */
 #define ROWS_AHEAD 6            /* that are prefetched while rows are copied */
-/* FFM: the most bytes of sums, and values: larger batches are cut. */
+/* FFM: the most bytes of sums of a batch, and of those that one row updates. Of any batch: the most values.
+ * Larger batches are cut. */
 #define MAX_GRADIENT_BYTES (INT64_C(1) << 27)
-#define MAX_UPDATE_BYTES (1 << 18) /* of the sums that one row updates */
+#define MAX_UPDATE_BYTES (INT64_C(1) << 18)
 #define MAX_VALUES (INT64_C(1) << 24)
 
 /* Entries [first, first + n) of an array, or the beginning of them. Inlined, like all that only

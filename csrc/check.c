@@ -17,31 +17,21 @@ typedef struct {
 } check_job;
 
 /* The bits of |x|, as whole numbers, are in the order of |x|, and those of NaN come last. */
-static double largest_f32(const float *data, int64_t n)
-{
-    int32_t largest = 0, bits;
-    float value;
-    for (int64_t p = 0; p < n; p++) {
-        memcpy(&bits, data + p, sizeof bits);
-        bits &= INT32_MAX;
-        largest = bits > largest ? bits : largest;
+#define LARGEST(name, real, whole, most)               \
+    static double name(const real *data, int64_t n)    \
+    {                                                  \
+        whole largest = 0, bits;                       \
+        real value;                                    \
+        for (int64_t p = 0; p < n; p++) {              \
+            memcpy(&bits, data + p, sizeof bits);      \
+            bits &= most;                              \
+            largest = bits > largest ? bits : largest; \
+        }                                              \
+        memcpy(&value, &largest, sizeof value);        \
+        return value;                                  \
     }
-    memcpy(&value, &largest, sizeof value);
-    return value;
-}
-
-static double largest_f64(const double *data, int64_t n)
-{
-    int64_t largest = 0, bits;
-    double value;
-    for (int64_t p = 0; p < n; p++) {
-        memcpy(&bits, data + p, sizeof bits);
-        bits &= INT64_MAX;
-        largest = bits > largest ? bits : largest;
-    }
-    memcpy(&value, &largest, sizeof value);
-    return value;
-}
+LARGEST(largest_f32, float, int32_t, INT32_MAX)
+LARGEST(largest_f64, double, int64_t, INT64_MAX)
 
 static void check_block(void *context, int64_t block, int thread)
 {

@@ -82,8 +82,8 @@ void learn_rows_block(void *context, int64_t block, int thread)
     const batch_data *B = &batch->b;
     const fastfm_model *ffm = B->model;
     const int64_t score_bytes = ffm->n_outputs * (int64_t)real_size(ffm->real);
-    const int64_t end = batch->block_begin[block + 1],
-                  *begin = B->part_begin + block * (B->n_parts + 1);
+    const int64_t end = batch->block_begin[block + 1];
+    const int64_t *begin = B->part_begin + block * (B->n_parts + 1);
     const score_kernel score = score_kernel_of(ffm, &B->X);
     const ffm_learn_kernel learn = kernels()->ffm_learn[ffm->real == FASTFM_F64];
     void *scratch = workspace_scratch(&batch->work, thread);
@@ -91,7 +91,7 @@ void learn_rows_block(void *context, int64_t block, int thread)
     for (int64_t e = begin[0]; e < begin[B->n_parts]; e++)
         own->slot_of[B->features[e].number] = B->features[e].slot;
     for (int64_t i = batch->block_begin[block]; i < end; i++) {
-        const fastfm_csr rows = rows_until(batch, i + 1);
+        const fastfm_csr rows = rows_until(batch, i + 1); /* ffm_learn prefetches the next row */
         score(&rows, ffm, i, i + 1, B->scores + i * score_bytes, NULL, B->max_row, scratch);
         if (find_loss(batch, thread, i) == FASTFM_OK && !learn(B, i, end, own, scratch))
             workspace_report(&batch->work, thread, FASTFM_DIVERGED, batch->n_rows - 1);

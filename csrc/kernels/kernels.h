@@ -163,7 +163,7 @@ FORCE_INLINE int prefetch_straddles(const void *array, int64_t row_bytes, int64_
 /* As much of the next row's FFM blocks as is prefetched. */
 #define FFM_PREFETCH_BYTES 65536
 
-/* In training, in values. */
+/* The same in training, as a number of values. */
 FORCE_INLINE int64_t ffm_values_ahead(const fastfm_model *ffm)
 {
     return FFM_PREFETCH_BYTES / (factors_of_feature(ffm) * (int64_t)real_size(ffm->real));
