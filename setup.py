@@ -118,8 +118,8 @@ class BuildExt(build_ext):
 
 
 core = Extension(
-    "fastfm_c._core",
-    ["fastfm_c/_core.pyx"],
+    "fastfm_c._core.core",
+    ["fastfm_c/_core/core.pyx"],
     depends=sorted(str(p) for p in Path("csrc").rglob("*.h")),
     include_dirs=["csrc", numpy.get_include()],
     define_macros=MACROS + [("Py_LIMITED_API", "0x030B0000")] * ABI3,

@@ -6,7 +6,7 @@ from typing import Any as _Any
 try:
     from fastfm_c import _core as _core
 except ModuleNotFoundError as error:
-    if error.name != "fastfm_c._core":
+    if error.name != "fastfm_c._core.core":
         raise
     raise ImportError(
         "fastfm_c has no compiled extension here. In a source tree, build it in place with "

@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 
-from . import FFM, FM, LogisticLoss, config, get_num_threads
-from ._lbfgs import fit_lbfgs
-from ._metrics import auc
-from .datasets import load_adult
+from fastfm_c import FFM, FM, LogisticLoss, config, get_num_threads
+from fastfm_c.datasets import load_adult
+from fastfm_c.training._lbfgs import fit_lbfgs
+from fastfm_c.training._metrics import auc
 
 # Strengths, iterations and the number of bins of the data (16) were chosen on held-out training
 # rows, never on test rows: three random splits of the 32,561 training rows into 80 % to fit and

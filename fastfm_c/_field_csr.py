@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from ._validation import as_fields
+from fastfm_c._validation import as_fields
 
 __all__ = ["FieldCSR", "assemble", "vstack"]
 

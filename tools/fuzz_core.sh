@@ -23,16 +23,16 @@ sed -i -E -e 's/^#define (BLOCK_VALUES|FFM_BLOCK_VALUES|PART|SLOT_SAMPLE|PART_EN
     -e 's/^#define (CACHE_BYTES|KEPT_BYTES) [0-9]+/#define \1 4096/' \
     -e 's/^#define (MAX_GRADIENT_BYTES|MAX_UPDATE_BYTES|MAX_VALUES) \(.*\)$/#define \1 256/' \
     -e 's/^#define (BLOCK_BYTES) \(.*\)$/#define \1 ((int64_t)64)/' \
-    -e 's/^#define SERIAL_WORK 3e5/#define SERIAL_WORK 500/' "$build"/csrc/*.c
+    -e 's/^#define SERIAL_WORK 3e5/#define SERIAL_WORK 500/' "$build"/csrc/*/*.c
 
-flags="-std=c11 -O1 -g1 -fno-math-errno -ffp-contract=off -fno-omit-frame-pointer -Wall -Wextra -Werror"
+flags="-I$build/csrc -std=c11 -O1 -g1 -fno-math-errno -ffp-contract=off -fno-omit-frame-pointer -Wall -Wextra -Werror"
 sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=all"
 cheap="-fno-sanitize=null,object-size,alignment,pointer-overflow" # clang needs minutes for these in the kernels
 {
     for source in "$build"/csrc/kernels/*.c; do
         echo "$clang $flags $sanitizers $cheap -fsanitize=fuzzer-no-link -c '$source' -o '$source.o'"
     done
-    for source in "$build"/csrc/*.c "$build"/tools/fuzz_core*.c; do
+    for source in "$build"/csrc/[!k]*/*.c "$build"/tools/fuzz_core*.c; do
         echo "$clang $flags $sanitizers -fsanitize=fuzzer-no-link -c '$source' -o '$source.o'"
     done
     for source in harness reference learner problem; do # not what is to be explored
@@ -42,14 +42,14 @@ cheap="-fno-sanitize=null,object-size,alignment,pointer-overflow" # clang needs 
 
 # clang often comes without omp.h: threads then by the other compiler, in the one file that knows them.
 openmp=
-if ${CC:-cc} -std=c11 -O1 -fopenmp -c "$build/csrc/parallel.c" -o "$build/openmp.o" 2>/dev/null &&
+if ${CC:-cc} -std=c11 -O1 -fopenmp -I"$build/csrc" -c "$build/csrc/base/parallel.c" -o "$build/openmp.o" 2>/dev/null &&
     $clang -shared "$build/openmp.o" -lgomp -o "$build/probe.so" 2>/dev/null; then
-    mv "$build/openmp.o" "$build/csrc/parallel.c.o"
+    mv "$build/openmp.o" "$build/csrc/base/parallel.c.o"
     openmp=-lgomp
 else
     echo "fuzz_core.sh: without threads: no compiler with OpenMP" >&2
 fi
-$clang $sanitizers -fsanitize=fuzzer "$build"/csrc/*.o "$build"/csrc/kernels/*.o "$build"/tools/*.o \
+$clang $sanitizers -fsanitize=fuzzer "$build"/csrc/*/*.o "$build"/tools/*.o \
     "$build"/tests/c/*.o $openmp -lm -o "$build/fuzz_core"
 
 corpus=${2:-$build/corpus}

@@ -34,7 +34,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests" / "c"
 SOURCES = [*sorted(ROOT.glob("csrc/**/*.c")), *sorted(TESTS.glob("*.c"))]
-FLAGS = shlex.split((TESTS / "flags").read_text())
+FLAGS = [f"-I{ROOT / 'csrc'}", *shlex.split((TESTS / "flags").read_text())]
 FAILING = ["-Dmalloc=test_malloc", "-Dcalloc=test_calloc"]  # of csrc: those of test_no_memory.c
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 CLANGS = ["clang", *(f"clang-{version}" for version in range(30, 13, -1))]
@@ -141,7 +141,7 @@ def compare(output: str) -> str:
 def check_warnings(compiler: Callable[[], str], folder: Path) -> str:
     """With OpenMP, and what the preprocessor hides without it."""
     compile_all([compiler(), "-O3", "-fopenmp"], folder)
-    run([compiler(), *FLAGS, "-O3", "-c", ROOT / "csrc/parallel.c", "-o", folder / "serial.o"])
+    run([compiler(), *FLAGS, "-O3", "-c", ROOT / "csrc/base/parallel.c", "-o", folder / "serial.o"])
     return "no warnings"
 
 

@@ -138,7 +138,7 @@ def check_sdist(sdist: Path) -> str:
     missing = sorted(sources() - names)
     if missing:
         raise Failure(f"not in the sdist: {missing}")
-    built = sorted(name for name in names if name.endswith((".so", ".pyd", "/_core.c")))
+    built = sorted(name for name in names if name.endswith((".so", ".pyd", "/core.c")))
     if built:
         raise Failure(f"built files in the sdist: {built}")
     return f"{sdist.stat().st_size / 1000:.0f} kB"
@@ -202,15 +202,15 @@ def check_symbols(wheel: Path) -> str:
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder)
         libraries = sorted(p for p in Path(folder).rglob("*.so*") if p.is_file())
-        [extension] = [p for p in libraries if p.name.startswith("_core.")]
+        [extension] = [p for p in libraries if p.name.startswith("core.")]
         shown = run("nm", "-D", "--defined-only", extension).split("\n")
         others = [p.name for p in libraries if p != extension]
     exported = [line.split()[-1] for line in shown if line]
-    if exported != ["PyInit__core"]:
+    if exported != ["PyInit_core"]:
         raise Failure(f"exported symbols: {exported}")
     if [name.partition("-")[0] for name in others] != ["libgomp"]:
         raise Failure(f"bundled libraries: {others}, expected libgomp alone")
-    return f"PyInit__core alone; {others[0]}"
+    return f"PyInit_core alone; {others[0]}"
 
 
 # ------------------------------------------------------------------------------------ runs

@@ -93,7 +93,7 @@ def install(python: Path, folder: Path) -> None:
         LDSHARED=f"{gcc} -shared -s {python / 'python3.dll'}",
         LDFLAGS="",
     )
-    (package / "_core.abi3.so").rename(package / "_core.pyd")
+    (package / "_core/core.abi3.so").rename(package / "_core/core.pyd")
     for name in LIBRARIES:
         shutil.copy(run([gcc, f"-print-file-name={name}"]).strip(), package)
 

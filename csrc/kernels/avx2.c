@@ -1,5 +1,5 @@
 /* x86-64 with AVX2. The target is set here, around the code, so that no compiler flag has to be. */
-#include "kernels.h"
+#include "kernels/table.h"
 #ifdef FASTFM_X86_64
 #include <immintrin.h>
 
@@ -10,9 +10,9 @@
 #pragma GCC target("avx2")
 #endif
 
-#include "../simd/avx2.h"
+#include "simd/avx2.h"
 #define LEVEL avx2
-#include "instantiate.inc.h"
+#include "kernels/instantiate.inc.h"
 
 #if defined(__clang__)
 #pragma clang attribute pop

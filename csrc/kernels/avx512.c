@@ -1,6 +1,6 @@
 /* x86-64 with AVX-512F. The target is set here, around the code, so that no compiler flag
  * has to be. */
-#include "kernels.h"
+#include "kernels/table.h"
 #ifdef FASTFM_X86_64
 #include <immintrin.h>
 
@@ -11,9 +11,9 @@
 #pragma GCC target("avx2,avx512f")
 #endif
 
-#include "../simd/avx512.h"
+#include "simd/avx512.h"
 #define LEVEL avx512
-#include "instantiate.inc.h"
+#include "kernels/instantiate.inc.h"
 
 #if defined(__clang__)
 #pragma clang attribute pop

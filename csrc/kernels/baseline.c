@@ -1,12 +1,12 @@
 /* The instruction set that every processor of the platform has. */
-#include "kernels.h"
+#include "kernels/table.h"
 #if defined(FASTFM_X86_64)
-#include "../simd/sse2.h"
+#include "simd/sse2.h"
 #elif defined(FASTFM_AARCH64)
-#include "../simd/neon.h"
+#include "simd/neon.h"
 #else
-#include "../simd/scalar.h"
+#include "simd/scalar.h"
 #endif
 
 #define LEVEL baseline
-#include "instantiate.inc.h"
+#include "kernels/instantiate.inc.h"

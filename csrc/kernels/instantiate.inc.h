@@ -21,22 +21,22 @@
 #define OF_REAL(name) VARIANT_OF(name, f32_)
 #define VEC(width, op) CONCAT(CONCAT(f32x, width), op)
 #define VARIANT f32_
-#include "real.inc.h"
+#include "kernels/real.inc.h"
 #define DATA float
 #define INDEX int32_t
 #define VARIANT f32_f32_i32_
-#include "variant.inc.h"
+#include "kernels/variant.inc.h"
 #define INDEX int64_t
 #define VARIANT f32_f32_i64_
-#include "variant.inc.h"
+#include "kernels/variant.inc.h"
 #undef DATA
 #define DATA double
 #define INDEX int32_t
 #define VARIANT f32_f64_i32_
-#include "variant.inc.h"
+#include "kernels/variant.inc.h"
 #define INDEX int64_t
 #define VARIANT f32_f64_i64_
-#include "variant.inc.h"
+#include "kernels/variant.inc.h"
 #undef DATA
 #undef OF_REAL
 #undef SQRT
@@ -50,22 +50,22 @@
 #define OF_REAL(name) VARIANT_OF(name, f64_)
 #define VEC(width, op) CONCAT(CONCAT(f64x, width), op)
 #define VARIANT f64_
-#include "real.inc.h"
+#include "kernels/real.inc.h"
 #define DATA float
 #define INDEX int32_t
 #define VARIANT f64_f32_i32_
-#include "variant.inc.h"
+#include "kernels/variant.inc.h"
 #define INDEX int64_t
 #define VARIANT f64_f32_i64_
-#include "variant.inc.h"
+#include "kernels/variant.inc.h"
 #undef DATA
 #define DATA double
 #define INDEX int32_t
 #define VARIANT f64_f64_i32_
-#include "variant.inc.h"
+#include "kernels/variant.inc.h"
 #define INDEX int64_t
 #define VARIANT f64_f64_i64_
-#include "variant.inc.h"
+#include "kernels/variant.inc.h"
 #undef DATA
 #undef OF_REAL
 #undef SQRT
@@ -75,12 +75,12 @@
 
 #define INDEX int32_t
 #define VARIANT i32_
-#include "check.inc.h"
+#include "kernels/check.inc.h"
 #undef VARIANT
 #undef INDEX
 #define INDEX int64_t
 #define VARIANT i64_
-#include "check.inc.h"
+#include "kernels/check.inc.h"
 #undef VARIANT
 #undef INDEX
 

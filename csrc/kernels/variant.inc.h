@@ -1,11 +1,11 @@
 /* Every kernel for one combination of REAL, DATA and INDEX. */
-#include "fm_score.inc.h"
-#include "fm_gradient.inc.h"
-#include "ffm_load.inc.h"
-#include "ffm_score.inc.h"
-#include "ffm_gradient.inc.h"
-#include "fm_partition.inc.h"
-#include "fm_sums.inc.h"
-#include "ffm_partition.inc.h"
+#include "kernels/fm/score.inc.h"
+#include "kernels/fm/gradient.inc.h"
+#include "kernels/ffm/load.inc.h"
+#include "kernels/ffm/score.inc.h"
+#include "kernels/ffm/gradient.inc.h"
+#include "kernels/fm/partition.inc.h"
+#include "kernels/fm/batch_gradient.inc.h"
+#include "kernels/ffm/partition.inc.h"
 #undef VARIANT
 #undef INDEX

@@ -1,5 +1,5 @@
 /* x86-64 with AVX2. Include <immintrin.h> first, outside the region that sets the target. */
-#include "vector.h"
+#include "simd/vector.h"
 
 typedef __m128 f32x4;
 typedef __m256 f32x8;

@@ -1,6 +1,6 @@
 /* x86-64 with AVX-512F; 4 lanes, and 8 of float, stay in AVX2's registers. */
 #define FASTFM_WIDER_THAN_AVX2
-#include "avx2.h"
+#include "simd/avx2.h"
 
 typedef __m512 f32x16;
 typedef __m512d f64x8;

@@ -1,7 +1,7 @@
 /* aarch64 baseline. */
 #include <arm_neon.h>
 
-#include "vector.h"
+#include "simd/vector.h"
 
 typedef float32x4_t f32x4;
 typedef float64x2_t f64x2;

@@ -1,5 +1,5 @@
 /* Any processor: four lanes are four scalars. */
-#include "vector.h"
+#include "simd/vector.h"
 
 VECTOR_PAIR(f32x2, f32x1, float, 1)
 VECTOR_PAIR(f64x2, f64x1, double, 1)

@@ -1,7 +1,7 @@
 /* x86-64 baseline. */
 #include <emmintrin.h>
 
-#include "vector.h"
+#include "simd/vector.h"
 
 typedef __m128 f32x4;
 typedef __m128d f64x2;

@@ -10,7 +10,7 @@
 #ifndef FASTFM_VECTOR_H
 #define FASTFM_VECTOR_H
 
-#include "../common.h"
+#include "base/common.h"
 
 #define VECTOR_OPS(V, real, LOAD, STORE, BROADCAST, ZERO, ADD, SUB, MUL) \
     FORCE_INLINE V V##_load(const real *p) { return LOAD(p); }           \

@@ -1,0 +1,57 @@
+/* The few atomic operations that parallel.c needs, for compilers that have no <stdatomic.h>. */
+#ifndef FASTFM_ATOMIC_H
+#define FASTFM_ATOMIC_H
+
+#include "base/common.h"
+
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <sched.h>
+#endif
+
+#if defined(_MSC_VER) && !defined(__clang__)
+typedef volatile LONG64 atomic_i64;
+FORCE_INLINE int64_t atomic_load_i64(atomic_i64 *a) { return InterlockedOr64(a, 0); }
+FORCE_INLINE void atomic_store_i64(atomic_i64 *a, int64_t value)
+{
+    InterlockedExchange64(a, value);
+}
+FORCE_INLINE int64_t atomic_decrement_i64(atomic_i64 *a) { return InterlockedDecrement64(a); }
+FORCE_INLINE int atomic_replace_i64(atomic_i64 *a, int64_t old, int64_t value)
+{
+    return InterlockedCompareExchange64(a, value, old) == old;
+}
+FORCE_INLINE void atomic_pause(void) { YieldProcessor(); }
+#else
+typedef int64_t atomic_i64;
+FORCE_INLINE int64_t atomic_load_i64(atomic_i64 *a) { return __atomic_load_n(a, __ATOMIC_ACQUIRE); }
+FORCE_INLINE void atomic_store_i64(atomic_i64 *a, int64_t value)
+{
+    __atomic_store_n(a, value, __ATOMIC_RELEASE);
+}
+FORCE_INLINE int64_t atomic_decrement_i64(atomic_i64 *a)
+{
+    return __atomic_sub_fetch(a, 1, __ATOMIC_ACQ_REL);
+}
+FORCE_INLINE int atomic_replace_i64(atomic_i64 *a, int64_t old, int64_t value)
+{
+    return __atomic_compare_exchange_n(a, &old, value, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+#if defined(FASTFM_X86_64)
+FORCE_INLINE void atomic_pause(void) { __builtin_ia32_pause(); }
+#elif defined(FASTFM_AARCH64)
+FORCE_INLINE void atomic_pause(void) { __asm__ volatile("yield"); }
+#else
+FORCE_INLINE void atomic_pause(void) {}
+#endif
+#endif
+
+/* Lets another thread have the processor. */
+#if defined(_WIN32)
+FORCE_INLINE void atomic_yield(void) { SwitchToThread(); }
+#else
+FORCE_INLINE void atomic_yield(void) { sched_yield(); }
+#endif
+
+#endif

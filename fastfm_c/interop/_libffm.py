@@ -1,0 +1,177 @@
+"""libffm's binary models: a header of 13 bytes, then weights and AdaGrad sums side by side."""
+
+import math
+import os
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastfm_c._core import FFM
+from fastfm_c._validation import aligned_zeros, as_fields
+from fastfm_c.interop._number_tables import PathLike, require_model
+
+__all__ = ["dump_libffm_model", "load_libffm_model"]
+
+_HEADER = struct.Struct("<3iB")  # n_features, n_fields, n_factors, normalize
+_BLOCK_BYTES = 1 << 22  # of features read or written at a time
+
+
+def load_libffm_model(path: PathLike, fields: ArrayLike, *, alignment: int | None = None) -> FFM:
+    """The model that libffm's ``ffm-train`` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+    fields : array_like of int, shape (n_features,)
+        Field of each feature, which the file doesn't hold: libffm reads it beside each value.
+        `fastfm_c.load_libffm` returns it.
+    alignment : {None, 1, 4}
+        How many weights lie together, each group followed by its AdaGrad sums: 4 in libffm built with SSE
+        instructions, 1 without. None finds it by the size of the file and, where that is the same for both
+        (`n_factors` a multiple of 4), by the sums, which are never less than 1.
+
+    Returns
+    -------
+    FFM
+        float32, with ``w0 = 0`` and ``w = 0``; ``normalize="instance"`` unless trained with ``--no-norm``.
+        The AdaGrad sums are not loaded.
+
+    Raises
+    ------
+    ValueError
+        When the file isn't such a model, or `fields` doesn't fit it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from fastfm_c import FFM
+    >>> from fastfm_c.interop import dump_libffm_model, load_libffm_model
+    >>> ffm = FFM.random([0, 1, 1], 4)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     dump_libffm_model(ffm, f"{folder}/model")
+    ...     load_libffm_model(f"{folder}/model", ffm.fields) == ffm
+    True
+    """
+    if alignment not in (None, 1, 4):
+        raise ValueError(f"alignment must be None, 1 or 4, got {alignment!r}")
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        header = file.read(_HEADER.size)
+        if len(header) < _HEADER.size:
+            raise ValueError(f"{path}: {size} bytes, expected a libffm model of at least 13")
+        n_features, n_fields, n_factors, normalize = _HEADER.unpack(header)
+        if min(n_features, n_fields, n_factors) < 1 or normalize > 1:
+            raise ValueError(
+                f"{path}: begins with {n_features} features, {n_fields} fields, {n_factors} factors and "
+                f"the flag {normalize}, expected three positive numbers and 0 or 1"
+            )
+        shape = (n_features, n_fields, n_factors)
+        sizes = {a: _file_size(shape, a) for a in ((1, 4) if alignment is None else (alignment,))}
+        fitting = [a for a in sizes if sizes[a] == size]
+        if not fitting:
+            wanted = " or ".join(map(str, dict.fromkeys(sizes.values())))
+            raise ValueError(
+                f"{path}: {size} bytes, expected {wanted} for {n_features} features, {n_fields} fields and "
+                f"{n_factors} factors"
+            )
+        fields = as_fields(fields, n_features, n_fields)
+        if len(fitting) > 1:
+            fitting = _alignments_of_sums(file, shape)
+            if len(fitting) != 1:
+                raise ValueError(f"{path}: fits alignments {fitting}, expected one; say which by alignment")
+        V = aligned_zeros(shape, np.float32)
+        for rows, block in _blocks(file, shape, fitting[0]):
+            V[rows] = block[..., 0, :].reshape(len(block), n_fields, -1)[..., :n_factors]
+    if not np.isfinite(V).all():
+        raise ValueError(f"{path}: holds weights that are not finite, expected finite ones")
+    return FFM(0.0, np.zeros(n_features, V.dtype), V, fields, normalize="instance" if normalize else None)
+
+
+def dump_libffm_model(model: FFM, path: PathLike, *, alignment: int = 4) -> None:
+    """Write a model for libffm's ``ffm-predict``.
+
+    Parameters
+    ----------
+    model : FFM
+        With one output, ``w0 = 0`` and ``w = 0``, for which libffm has no place. It is written as float32
+        and without its fields, see `load_libffm_model`.
+    path : str or path-like
+    alignment : {4, 1}
+        4 for libffm built with SSE instructions, as its Makefile does; 1 for one without.
+
+    Raises
+    ------
+    ValueError
+        When the format cannot hold the model.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from fastfm_c import FFM
+    >>> from fastfm_c.interop import dump_libffm_model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     dump_libffm_model(FFM.random([0, 1, 1], 4), f"{folder}/model")
+    ...     os.path.getsize(f"{folder}/model") == 13 + 8 * 3 * 2 * 4
+    True
+    """
+    if alignment not in (1, 4):
+        raise ValueError(f"alignment must be 1 or 4, got {alignment!r}")
+    require_model(model, FFM, (None, "instance"), "libffm")
+    if model.w0 != 0 or np.any(model.w):
+        raise ValueError("model has a bias or linear weights other than 0, which libffm's format cannot hold")
+    if np.abs(model.V).max(initial=0) > np.finfo(np.float32).max:
+        raise ValueError("model.V holds values beyond float32, which libffm's format has")
+    shape = model.V.shape
+    _, n_fields, n_factors = shape
+    groups = _n_groups(n_factors, alignment)
+    with open(path, "wb") as file:
+        file.write(_HEADER.pack(*shape, model.normalize is not None))
+        for rows in _slices(shape, alignment):
+            V = model.V[rows]
+            padded = np.zeros((len(V), n_fields, groups * alignment), "<f4")
+            padded[..., :n_factors] = V
+            block = np.ones((len(V), n_fields, groups, 2, alignment), "<f4")  # libffm's sums begin with 1
+            block[..., 0, :] = padded.reshape(len(V), n_fields, groups, alignment)
+            file.write(block.tobytes())
+
+
+def _n_groups(n_factors, alignment):
+    return -(-n_factors // alignment)
+
+
+def _file_size(shape, alignment):
+    n_features, n_fields, n_factors = shape
+    return _HEADER.size + 8 * n_features * n_fields * _n_groups(n_factors, alignment) * alignment
+
+
+def _slices(shape, alignment) -> Iterator[slice]:
+    """Slices of features that take some megabytes each."""
+    n_features = shape[0]
+    step = max(1, _BLOCK_BYTES // _file_size((1, *shape[1:]), alignment))
+    for start in range(0, n_features, step):
+        yield slice(start, min(start + step, n_features))
+
+
+def _blocks(file, shape, alignment) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Features, and of them (features, n_fields, groups, 2, alignment), the 2: weights and sums."""
+    _, n_fields, n_factors = shape
+    block_shape = (n_fields, _n_groups(n_factors, alignment), 2, alignment)
+    n_bytes = 4 * math.prod(block_shape)
+    file.seek(_HEADER.size)
+    for rows in _slices(shape, alignment):
+        content = file.read(n_bytes * (rows.stop - rows.start))
+        yield rows, np.frombuffer(content, "<f4").reshape(-1, *block_shape)
+
+
+def _alignments_of_sums(file, shape) -> list[int]:
+    """The alignments by which no AdaGrad sum is less than 1, for `n_factors` a multiple of 4."""
+    possible = [1, 4]
+    for _, block in _blocks(file, shape, 4):
+        pairs = block.reshape(*block.shape[:2], -1, 2, 1)
+        sums = {1: pairs[..., 1, :], 4: block[..., 1, :]}
+        possible = [a for a in possible if (sums[a] >= 1).all()]
+        if len(possible) < 2:
+            break
+    return possible

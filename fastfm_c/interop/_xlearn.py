@@ -1,0 +1,128 @@
+"""xLearn's text models: a name and numbers on each line."""
+
+from collections.abc import Iterator
+from itertools import count, takewhile
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from fastfm_c._core import FFM, FM
+from fastfm_c._validation import as_real_dtype
+from fastfm_c.interop._number_tables import Lines, PathLike, open_text, require_model, write_table
+
+__all__ = ["dump_xlearn_model", "load_xlearn_model"]
+
+
+def load_xlearn_model(
+    path: PathLike, fields: ArrayLike | None = None, *, normalize: bool = True, dtype: DTypeLike = "float32"
+) -> FM | FFM:
+    """The model that xLearn wrote as text: ``setTXTModel`` in Python, ``-t`` on the command line.
+
+    Parameters
+    ----------
+    path : str or path-like
+    fields : array_like of int, shape (n_features,)
+        Field of each feature, for an FFM only: the file doesn't hold it. `fastfm_c.load_libffm` returns it.
+    normalize : bool, default True
+        False for a model trained and used with ``disableNorm()`` or ``--no-norm``; the file doesn't say.
+    dtype : "float32" (default) or "float64"
+        xLearn writes six digits, which float32 holds.
+
+    Returns
+    -------
+    FM or FFM
+        Whichever the file holds. Normalised as xLearn does: an FFM by ``"instance"``, an FM by ``"xlearn"``.
+
+    Raises
+    ------
+    ValueError
+        When the file isn't such a model, or is a linear one, or `fields` doesn't fit it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from fastfm_c import FFM
+    >>> from fastfm_c.interop import dump_xlearn_model, load_xlearn_model
+    >>> ffm = FFM.random([0, 1, 1], 4)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     dump_xlearn_model(ffm, f"{folder}/model.txt")
+    ...     load_xlearn_model(f"{folder}/model.txt", ffm.fields, normalize=False) == ffm
+    True
+    """
+    dtype = as_real_dtype(dtype)
+    with open_text(path) as file:
+        lines = Lines(file, path)
+        w0 = lines.table(lines.named(["bias"]), dtype, 1)
+        linear = takewhile(lambda _: lines.line.startswith("i_"), count())
+        w = lines.table(lines.named(f"i_{j}" for j in linear), dtype, 1)
+        if len(w) == 0:
+            raise lines.error("'i_0:' and a number")
+        if not lines.line.startswith("v_0"):
+            raise lines.error("factors, 'v_0:' or 'v_0_0:'; an FM has at least one, a linear model has none")
+        is_ffm = lines.line.startswith("v_0_")
+        names = _ffm_names(lines, len(w)) if is_ffm else (f"v_{j}" for j in range(len(w)))
+        V = lines.table(lines.named(names), dtype)
+        lines.end()
+    if not is_ffm:
+        if fields is not None:
+            raise ValueError(f"fields is given, but {path} holds an FM")
+        return FM(w0[0, 0], w[:, 0], V, normalize="xlearn" if normalize else None)
+    if fields is None:
+        raise ValueError(f"fields is None, but {path} holds an FFM: expected the field of each feature")
+    V = V.reshape(len(w), -1, V.shape[1])
+    return FFM(w0[0, 0], w[:, 0], V, fields, normalize="instance" if normalize else None)
+
+
+def dump_xlearn_model(model: FM | FFM, path: PathLike) -> None:
+    """Write a model in xLearn's text format.
+
+    Parameters
+    ----------
+    model : FM or FFM
+        With one output. Nine digits are written of float32, 17 of float64: every bit returns. Its fields and
+        whether it is normalised are not written, see `load_xlearn_model`.
+    path : str or path-like
+
+    Raises
+    ------
+    ValueError
+        When xLearn has no such model.
+
+    Notes
+    -----
+    xLearn writes this format for others and reads its binary files only.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastfm_c import FM
+    >>> from fastfm_c.interop import dump_xlearn_model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     dump_xlearn_model(FM(0.5, [1.0], np.array([[2.0, 0.25]])), f"{folder}/model.txt")
+    ...     print(Path(folder, "model.txt").read_text(), end="")
+    bias: 0.5
+    i_0: 1
+    v_0: 2 0.25
+    """
+    require_model(model, (FM, FFM), (None, "instance" if isinstance(model, FFM) else "xlearn"), "xLearn")
+    features = range(model.n_features)
+    names = (f"v_{j}: " for j in features)
+    if isinstance(model, FFM):
+        names = (f"v_{j}_{f}: " for j in features for f in range(model.n_fields))
+    with open(path, "w", encoding="ascii", newline="\n") as file:
+        write_table(file, ["bias: "], np.full((1, 1), model.w0, model.dtype))
+        write_table(file, (f"i_{j}: " for j in features), model.w[:, None])
+        write_table(file, names, model.V.reshape(-1, model.n_factors))
+
+
+def _ffm_names(lines, n_features) -> Iterator[str]:
+    """v_0_0, v_0_1, ... as far as the file goes, then as many for each other feature."""
+    n_fields = 0
+    while lines.line.startswith("v_0_"):
+        yield f"v_0_{n_fields}"
+        n_fields += 1
+    for j in range(1, n_features):
+        for field in range(n_fields):
+            yield f"v_{j}_{field}"

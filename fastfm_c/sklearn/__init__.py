@@ -1,0 +1,12 @@
+"""scikit-learn estimators: FMClassifier, FMRegressor, FFMClassifier and FFMRegressor."""
+
+try:
+    from fastfm_c.sklearn._estimators import FFMClassifier, FFMRegressor, FMClassifier, FMRegressor
+except ImportError as error:
+    if (error.name or "").partition(".")[0] not in ("joblib", "sklearn"):
+        raise
+    raise ImportError(
+        "fastfm_c.sklearn needs scikit-learn 1.6 or newer: pip install 'fastfm-c[sklearn]'"
+    ) from error
+
+__all__ = ["FFMClassifier", "FFMRegressor", "FMClassifier", "FMRegressor"]

@@ -1,0 +1,267 @@
+"""Estimators by the kind of their targets: classes or numbers."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+
+from fastfm_c._core import LogisticLoss, SoftmaxLoss, SquaredLoss
+from fastfm_c.sklearn._base import Estimator, has_steps, require_weight
+
+__all__ = ["Classifier", "Regressor"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Classifier(ClassifierMixin, Estimator):
+    label_smoothing: float = 0.0
+    class_weight: dict[Any, float] | str | None = None
+
+    _scale = 1.0
+
+    @available_if(has_steps)
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Learn from more rows, once and in their order.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
+            As for `fit`.
+        y : array_like of shape (n_rows,)
+            Labels that are among the classes.
+        classes : array_like of shape (C,), optional
+            All labels that will ever occur; required at the first call.
+        sample_weight : array_like of shape (n_rows,), optional
+            Finite weights >= 0, which multiply the steps.
+
+        Returns
+        -------
+        estimator
+            This estimator. ``history_.loss[-1]`` is the mean loss of the rows, each scored before it was
+            learned from.
+
+        Raises
+        ------
+        ValueError
+            For malformed data, unknown labels, missing or changed classes.
+        DivergenceError
+            As for `fit`.
+        """
+        known = hasattr(self, "model_")
+        if classes is None and not known:
+            raise ValueError("classes must be given at the first call of partial_fit")
+        if classes is not None and known and not np.array_equal(self.classes_, unique_labels(classes)):
+            raise ValueError(f"classes is {classes}, but it was {self.classes_} before")
+        if self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' needs all rows: for partial_fit, give a dict")
+        return self._learn(X, y, classes, sample_weight)
+
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Raw scores of rows.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, C), of the dtype of the model
+            Log odds of the second of two classes; a score for each of more.
+        """
+        return self._scores(X)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Labels of rows.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            The label of the highest score; of two equal ones the larger label.
+        """
+        scores, n_classes = self._scores(X), len(self.classes_)
+        if scores.ndim == 1:
+            return self.classes_[(scores >= 0) * (n_classes - 1)]
+        return self.classes_[n_classes - 1 - np.argmax(scores[:, ::-1], axis=1)]
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, C), float64
+            Columns in the order of `classes_`.
+        """
+        scores = self._scores(X).astype(np.float64, copy=False)
+        if len(self.classes_) == 1:
+            return np.ones((len(scores), 1))
+        if len(self.classes_) == 2:  # not 1 - p, which would lose the digits of small probabilities
+            return np.column_stack([LogisticLoss().proba(-scores), LogisticLoss().proba(scores)])
+        return SoftmaxLoss().proba(scores)
+
+    def _n_outputs(self):
+        return len(self.classes_) if len(self.classes_) > 2 else 1
+
+    def _loss(self):
+        return (SoftmaxLoss if self._n_outputs() > 1 else LogisticLoss)(self.label_smoothing)
+
+    def _metric(self, stopping):
+        return stopping
+
+    def _meet(self, y, weight, classes):
+        check_classification_targets(y)
+        self.classes_ = unique_labels(y if classes is None else classes)
+
+    def _targets(self, y):
+        """0..C-1; the targets of an only class are 1, so that the model learns to be sure of it."""
+        index = np.searchsorted(self.classes_, y)
+        index[index == len(self.classes_)] = 0
+        if len(unknown := np.unique(y[self.classes_[index] != y])):
+            raise ValueError(f"y holds {unknown[:5].tolist()}, expected labels of {self.classes_}")
+        return index if len(self.classes_) > 1 else index + 1
+
+    def _weights(self, y, targets, weight):
+        """Those of the rows times those of their classes."""
+        if self.class_weight is None:
+            return weight
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            _, index = np.unique(targets, return_inverse=True)
+            totals = np.bincount(index, weight)
+            factors = totals.sum() / (len(totals) * np.where(totals > 0, totals, 1))
+        else:
+            index = np.searchsorted(self.classes_, y)
+            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        weight = factors[index] if weight is None else weight * factors[index]
+        require_weight(weight)
+        return weight
+
+    def _best_constant(self, targets, weight):
+        """The scores that a model without features would learn."""
+        n_classes = max(len(self.classes_), 2)
+        shares = np.bincount(targets, weight, n_classes)
+        shares = np.clip(shares / shares.sum(), 0.5 / len(targets), 1 - 0.5 / len(targets))
+        smoothing = self._loss().label_smoothing / (n_classes - 1 if n_classes > 2 else 2)
+        scores = np.log(smoothing + shares * (1 - n_classes * smoothing))
+        return scores if n_classes > 2 else scores[1] - scores[0]
+
+    def _finish(self, history):
+        pass
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Regressor(RegressorMixin, Estimator):
+    @available_if(has_steps)
+    def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Learn from more rows, once and in their order.
+
+        Where `target_scale_` is not 1, each call takes the time of two passes over the parameters as well.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
+            As for `fit`.
+        y : array_like of shape (n_rows,)
+            Finite numbers. Those of the first call decide about `target_scale_`.
+        sample_weight : array_like of shape (n_rows,), optional
+            Finite weights >= 0, which multiply the steps.
+
+        Returns
+        -------
+        estimator
+            This estimator. ``history_.loss[-1]`` is the mean loss of the rows, each scored before it was
+            learned from.
+
+        Raises
+        ------
+        ValueError
+            For malformed data.
+        DivergenceError
+            As for `fit`.
+        """
+        return self._learn(X, y, None, sample_weight)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predicted targets of rows.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), of the dtype of the model
+        """
+        return self._scores(X)
+
+    @property
+    def _scale(self):
+        return self.target_scale_
+
+    def _n_outputs(self):
+        return 1
+
+    def _loss(self):
+        return SquaredLoss()
+
+    def _metric(self, stopping):
+        """A user's own figure is of targets and scores in the units of y."""
+        metric, scale = stopping, self._scale
+        if not callable(metric):
+            return metric
+
+        def scaled(y, scores, **weight):
+            return metric(y * scale, scores * scale, **weight)
+
+        scaled.__name__ = getattr(metric, "__name__", type(metric).__name__)
+        scaled.greater_is_better = getattr(metric, "greater_is_better", False)
+        return scaled
+
+    def _meet(self, y, weight, classes):
+        self.target_scale_ = power_of_4_near(y.astype(np.float64), weight, np.finfo(self.dtype).eps)
+
+    def _targets(self, y):
+        y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float64)
+        return y if self._scale == 1 else y / y.dtype.type(self._scale)
+
+    def _weights(self, y, targets, weight):
+        return weight
+
+    def _best_constant(self, targets, weight):
+        return np.average(targets, weights=weight)
+
+    def _finish(self, history):
+        history.loss = [loss * self._scale**2 for loss in history.loss]
+        power = {"loss": 2, "rmse": 1}.get(history.metric, 0)
+        if not callable(self.early_stopping):
+            history.validation = [figure * self._scale**power for figure in history.validation]
+
+
+def power_of_4_near(y, weight, eps):
+    """A power of 4 within a factor of 2 of the standard deviation of y; 1 for zeros."""
+    if not (largest := np.max(np.abs(y))) > 0:
+        return 1.0
+    y = y / largest  # whose squares do not overflow
+    mean = np.average(y, weights=weight)
+    deviation = np.sqrt(np.average((y - mean) ** 2, weights=weight))
+    # A deviation that is next to nothing beside the mean is rounding: see a column of 0.1.
+    size = largest * max(deviation, np.sqrt(eps) * abs(mean))
+    if not size > 0:
+        return 1.0
+    return float(4.0 ** np.clip(np.round(np.log2(size) / 2), -30, 30))

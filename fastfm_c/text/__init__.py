@@ -1,0 +1,15 @@
+"""Rows as text: the formats of LIBSVM and libffm."""
+
+from fastfm_c.text._blocks import TextBlocks
+from fastfm_c.text._dump import dump_libffm, dump_libsvm
+from fastfm_c.text._load import iter_libffm, iter_libsvm, load_libffm, load_libsvm
+
+__all__ = [
+    "TextBlocks",
+    "dump_libffm",
+    "dump_libsvm",
+    "iter_libffm",
+    "iter_libsvm",
+    "load_libffm",
+    "load_libsvm",
+]

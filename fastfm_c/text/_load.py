@@ -1,0 +1,243 @@
+"""Rows as text: the formats of LIBSVM and libffm."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from scipy.sparse import csr_array
+
+from fastfm_c._validation import as_fields
+from fastfm_c.text._blocks import TextBlocks, as_n_features, csr, first_index_of, new_rows, parse, shift_of
+from fastfm_c.text._feature_fields import FIELD_LIMIT, Columns, FieldTable
+
+__all__ = ["iter_libffm", "iter_libsvm", "load_libffm", "load_libsvm"]
+
+
+def load_libsvm(
+    path: Any,
+    *,
+    n_features: int | None = None,
+    zero_based: bool | str = "auto",
+    dtype: DTypeLike = "float32",
+    num_threads: int | None = None,
+) -> tuple[csr_array, NDArray[np.float64]]:
+    """Read rows from a text file of lines ``label index:value index:value ...``.
+
+    Blanks or tabs separate; ``#`` starts a comment; blank lines are skipped. Values keep the order of the
+    file, and an index that a line repeats stays repeated: the library sums it. ``qid:`` is refused, and so is
+    a line of 1 GiB or more.
+
+    Parameters
+    ----------
+    path : path or binary file
+        May be a pipe, and compressed by gzip, bzip2, xz or zstd (Python 3.14, or the zstandard package). A
+        file object is read as it is: open a compressed one with ``gzip.open`` or its like.
+    n_features : int, optional
+        Default: as many as the largest index needs. Test rows want the number of the training rows.
+    zero_based : bool or "auto"
+        Whether the first column has index 0. "auto": if index 0 occurs. Give it for test files, in which 0
+        may be absent by chance, so that their columns are those of the training rows.
+    dtype : float32 or float64
+        Of X. Numbers are rounded to the nearest float64, then to dtype.
+    num_threads : int, optional
+        Default: `get_num_threads`.
+
+    Returns
+    -------
+    X : csr_array of shape (n_rows, n_features)
+        With int32 indices where they fit, else int64.
+    y : float64 array of shape (n_rows,)
+        The labels as they are. `LogisticLoss` takes 0 and 1: for labels -1 and 1, ``y > 0``.
+
+    Raises
+    ------
+    ValueError
+        For a malformed line, with path, line, column, what was found and what was expected; for infinite
+        and NaN numbers; for an index beyond `n_features`; for damaged compressed data.
+
+    Examples
+    --------
+    >>> import io
+    >>> from fastfm_c import load_libsvm
+    >>> X, y = load_libsvm(io.BytesIO(b"1 1:0.5 3:1\\n-1 2:1  # a comment\\n"))
+    >>> X.toarray()
+    array([[0.5, 0. , 1. ],
+           [0. , 1. , 0. ]], dtype=float32)
+    >>> y
+    array([ 1., -1.])
+    """
+    first_index, n_features = first_index_of(zero_based), as_n_features(n_features)
+    rows = new_rows(False, dtype, first_index, n_features, num_threads)
+    for _ in parse(path, rows):
+        pass
+    shift = shift_of(rows, first_index, n_features)
+    n_columns = rows.largest + 1 - shift if n_features is None else n_features
+    indptr, indices, data, y = rows.arrays()
+    if shift:
+        indices -= 1
+    return csr(indptr, indices, data, n_columns), y
+
+
+def load_libffm(
+    path: Any,
+    *,
+    n_features: int | None = None,
+    on_field_conflict: str = "error",
+    dtype: DTypeLike = "float32",
+    num_threads: int | None = None,
+) -> tuple[csr_array, NDArray[np.float64], NDArray[np.int32]]:
+    """Read rows and fields from a text file of lines ``label field:index:value ...``.
+
+    Indices and fields are as in the file, from 0. The rest is as for `load_libsvm`.
+
+    Parameters
+    ----------
+    path, dtype, num_threads
+        As for `load_libsvm`.
+    n_features : int, optional
+        Default: as many as the largest index needs, at most 2^26; more only if asked for, since `fields`
+        and a model have an entry for each. While the file is read, tables take up to 25 bytes for each
+        feature below the largest one.
+    on_field_conflict : "error" or "split"
+        What to do with a feature that occurs in two fields. "split" gives each pair of feature and field a
+        column of its own, numbered in the order of the file: so read all rows from one file.
+
+    Returns
+    -------
+    X : FieldCSR of shape (n_rows, n_features)
+        A csr_array with `fields`, where `FFMClassifier` and `FFMRegressor` find them.
+    y : float64 array of shape (n_rows,)
+    fields : int32 array of shape (n_features,)
+        Of each column of X; 0 where it does not occur.
+
+    Raises
+    ------
+    ValueError
+        As for `load_libsvm`; for a feature in two fields, with both lines.
+
+    Examples
+    --------
+    >>> import io
+    >>> from fastfm_c import FFM, load_libffm
+    >>> X, y, fields = load_libffm(io.BytesIO(b"1 0:0:1 1:2:0.5\\n0 0:1:1\\n"))
+    >>> X.shape, fields
+    ((2, 3), array([0, 0, 1], dtype=int32))
+    >>> model = FFM.random(fields, 4)
+    """
+    if on_field_conflict not in ("error", "split"):
+        raise ValueError(f"on_field_conflict must be 'error' or 'split', got {on_field_conflict!r}")
+    n_features = as_n_features(n_features)
+    table: FieldTable | Columns
+    if on_field_conflict == "error":
+        limit, table = FIELD_LIMIT if n_features is None else n_features, FieldTable()
+    elif n_features is None:
+        limit, table = Columns.FEATURE_LIMIT, Columns()
+    else:
+        raise ValueError(f"n_features is {n_features}, expected None with on_field_conflict='split'")
+    rows = new_rows(True, dtype, 0, limit, num_threads)
+    for _ in parse(path, rows, table):
+        pass
+    fields = table.fields(rows.largest + 1 if n_features is None else n_features)
+    indptr, indices, data, y = rows.arrays()
+    return csr(indptr, indices, data, len(fields), fields), y, fields
+
+
+def iter_libsvm(
+    path: Any,
+    *,
+    rows: int = 100_000,
+    n_features: int | None = None,
+    zero_based: bool | str = "auto",
+    dtype: DTypeLike = "float32",
+    num_threads: int | None = None,
+) -> TextBlocks:
+    """Blocks of rows of a text file that does not fit in memory, for ``partial_fit``.
+
+    Without `n_features`, or with ``zero_based="auto"``, the file is read through once, to find out.
+
+    Parameters
+    ----------
+    path, n_features, zero_based, dtype, num_threads
+        As for `load_libsvm`. A file object is read again from where it stands, and so must be seekable; a
+        pipe or the like is read once, and needs `n_features` and `zero_based`.
+    rows : int
+        Of each block; the last one may have fewer.
+
+    Returns
+    -------
+    TextBlocks
+        Each iteration over it reads the file and yields ``(X, y)``.
+
+    Raises
+    ------
+    ValueError
+        As for `load_libsvm`, here or during iteration.
+
+    Examples
+    --------
+    >>> import io
+    >>> from fastfm_c import iter_libsvm
+    >>> blocks = iter_libsvm(io.BytesIO(b"1 1:1\\n0 2:1\\n1 4:1\\n"), rows=2)
+    >>> blocks.n_features, [X.shape for X, y in blocks]
+    (4, [(2, 4), (1, 4)])
+    """
+    first_index, n_features = first_index_of(zero_based), as_n_features(n_features)
+    blocks = TextBlocks(path, rows, dtype, num_threads)
+    if first_index is None or n_features is None:
+        scanned, _ = blocks._scan(False, first_index, n_features)
+        shift = shift_of(scanned, first_index, n_features)
+        n_features = scanned.largest + 1 - shift if n_features is None else n_features
+        first_index = shift if first_index is None else first_index
+    blocks._first_index, blocks.n_features = first_index, n_features
+    return blocks
+
+
+def iter_libffm(
+    path: Any,
+    *,
+    rows: int = 100_000,
+    fields: ArrayLike | None = None,
+    n_features: int | None = None,
+    dtype: DTypeLike = "float32",
+    num_threads: int | None = None,
+) -> TextBlocks:
+    """Blocks of rows of a libffm file that does not fit in memory, for ``partial_fit``.
+
+    Without `fields` the file is read through once, to find the field of each feature.
+
+    Parameters
+    ----------
+    path, rows, dtype, num_threads
+        As for `iter_libsvm`. A pipe needs `fields`.
+    fields : array_like of shape (n_features,), optional
+        The field of each feature. Every value of the file must be in its feature's field.
+    n_features : int, optional
+        As for `load_libffm`; given by `fields` if these are.
+
+    Returns
+    -------
+    TextBlocks
+        Each iteration over it reads the file and yields ``(X, y)``, X a FieldCSR; ``.fields`` has the
+        fields.
+
+    Raises
+    ------
+    ValueError
+        As for `load_libffm`, here or during iteration.
+
+    Examples
+    --------
+    >>> import io
+    >>> from fastfm_c import FFM, AdaGrad, LogisticLoss, iter_libffm
+    >>> blocks = iter_libffm(io.BytesIO(b"1 0:0:1 1:2:1\\n0 0:1:1\\n"), rows=1)
+    >>> solver = AdaGrad(FFM.random(blocks.fields, 4, rng=0), LogisticLoss())
+    >>> for X, y in blocks:
+    ...     loss = solver.partial_fit(X, y)
+    """
+    blocks, n_features = TextBlocks(path, rows, dtype, num_threads), as_n_features(n_features)
+    if fields is None:
+        scanned, table = blocks._scan(True, 0, FIELD_LIMIT if n_features is None else n_features)
+        fields = table.fields(scanned.largest + 1 if n_features is None else n_features)
+    blocks.fields = as_fields(fields, n_features, None)
+    blocks.n_features = len(blocks.fields)
+    return blocks

@@ -1,0 +1,124 @@
+"""Figures of merit of raw scores: what early stopping watches."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fastfm_c._core import LogisticLoss, SoftmaxLoss, SquaredLoss
+
+__all__ = ["auc", "log_loss", "metric_of", "rmse"]
+
+
+def log_loss(y, scores, sample_weight=None) -> float:
+    """Weighted mean logistic or softmax loss of raw scores, without label smoothing.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,)
+        0 or 1, or classes 0..C-1 where there is a score for each.
+    scores : ndarray of shape (n_rows,) or (n_rows, C)
+    sample_weight : ndarray of shape (n_rows,), optional
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> round(log_loss(np.array([0, 1]), np.array([0.0, 1000.0])), 4)
+    0.3466
+    """
+    loss = SoftmaxLoss() if np.ndim(scores) == 2 else LogisticLoss()
+    return loss.mean(y, scores, sample_weight)
+
+
+def rmse(y, scores, sample_weight=None) -> float:
+    """Square root of the weighted mean squared error.
+
+    Parameters
+    ----------
+    y, scores : ndarray of shape (n_rows,)
+    sample_weight : ndarray of shape (n_rows,), optional
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> rmse(np.array([1.0, 2.0]), np.array([1.0, 4.0]), np.array([1.0, 3.0]))
+    1.7320508075688772
+    """
+    return float(np.sqrt(2 * SquaredLoss().mean(y, scores, sample_weight)))
+
+
+def auc(y, scores, sample_weight=None) -> float:
+    """Share of the pairs (one of class 1, one of class 0) that scores put in order; a tie is a half.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,)
+        0 or 1, both of which must occur.
+    scores : ndarray of shape (n_rows,)
+    sample_weight : ndarray of shape (n_rows,), optional
+        A pair weighs the product of its two weights.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> auc(np.array([0, 1, 0, 1]), np.array([0.1, 0.8, 0.8, 0.9]))
+    0.875
+    """
+    y, scores = np.asarray(y), np.asarray(scores)
+    if scores.ndim != 1:
+        raise ValueError(f"auc takes one score for each row, got scores of shape {scores.shape}")
+    if not np.isin(y, (0, 1)).all():
+        raise ValueError("auc needs y of 0 and 1 only")
+    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    _, rank = np.unique(scores, return_inverse=True)
+    ones, zeros = (np.bincount(rank, weight * (y == label)) for label in (1, 0))
+    pairs = ones.sum() * zeros.sum()
+    if not pairs > 0:
+        raise ValueError("auc needs rows of both classes, of positive weight, in the validation data")
+    return float(ones @ (np.cumsum(zeros) - zeros / 2) / pairs)
+
+
+auc.greater_is_better = True  # type: ignore[attr-defined]
+
+METRICS: dict[str, Callable[..., float]] = {"log_loss": log_loss, "auc": auc, "rmse": rmse}
+
+
+def metric_of(early_stopping, loss) -> tuple[str, Callable[..., float]]:
+    """Name and function of what the argument of `train` of this name asks for.
+
+    Parameters
+    ----------
+    early_stopping : None, bool, str or callable
+    loss : SquaredLoss, LogisticLoss or SoftmaxLoss
+        Its mean is the figure where nothing else is named.
+
+    Returns
+    -------
+    name : str
+    function : callable
+
+    Examples
+    --------
+    >>> metric_of("auc", LogisticLoss())[0]
+    'auc'
+    """
+    if early_stopping is None or isinstance(early_stopping, bool | np.bool_):
+        return "loss", loss.mean
+    if callable(early_stopping):
+        return getattr(early_stopping, "__name__", type(early_stopping).__name__), early_stopping
+    if not isinstance(early_stopping, str) or early_stopping not in METRICS:
+        raise ValueError(
+            f"early_stopping must be None, True, False, a callable or one of {', '.join(METRICS)}, "
+            f"got {early_stopping!r}"
+        )
+    if early_stopping == "log_loss" and isinstance(loss, SquaredLoss):
+        raise ValueError("early_stopping='log_loss' needs LogisticLoss or SoftmaxLoss, got SquaredLoss")
+    return early_stopping, METRICS[early_stopping]

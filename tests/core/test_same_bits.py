@@ -1,0 +1,151 @@
+"""The same bits at every SIMD level, with any number of threads, in batches of any size.
+
+Each kernel's file compares small matrices over the levels; here the matrices are large enough
+that threads are used (work is counted in multiply-adds, a thread for each 300,000) and that rows
+are shared out in more blocks than there are threads (16,384 values each).
+"""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from conftest import LEVELS
+from helpers.large_problem import CASES, N, digest, everything, large_matrix, large_model
+from helpers.strategies import csr_of, make_csr
+from helpers.subprocesses import output_of
+
+from fastfm_c import FFM, SquaredLoss
+
+THREADS = [1, 2, 3, 8]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_levels_and_threads(case, levels):
+    X = large_matrix()
+    expected = everything(case, X, 1)
+    for level in levels.names:
+        for n in THREADS:
+            actual = levels(level, lambda n=n: everything(case, X, n))
+            for a, b in zip(actual, expected, strict=True):
+                np.testing.assert_array_equal(a, b, err_msg=f"{level}, {n} threads")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_int64_indices(case):
+    for a, b in zip(
+        everything(case, large_matrix("int64"), 3), everything(case, large_matrix(), 3), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+DIGEST = """
+import sys
+from helpers.large_problem import digest, everything, large_matrix
+from fastfm_c import config
+print(config()["simd"], digest(everything(sys.argv[1], large_matrix(), 2)))
+"""
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_levels_chosen_at_import(level):
+    for case in ("FM float32 k=17", "FFM float32 k=4"):
+        expected = digest(everything(case, large_matrix(), 1))
+        assert output_of(DIGEST, case, FASTFM_C_SIMD=level).split() == [level, expected]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_batches(simd, case, num_threads):
+    model, X = large_model(case), large_matrix()
+    expected = model.predict(X)
+    for size in (977, 5000):
+        parts = [X[at : at + size] for at in range(0, X.shape[0], size)]
+        scores = [model.predict(part, num_threads=num_threads) for part in parts]
+        np.testing.assert_array_equal(np.concatenate(scores), expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rows_one_by_one(simd, case):
+    model, X = large_model(case), large_matrix()
+    expected = model.predict(X)
+    for i in [*range(150), 3000, X.shape[0] - 1]:
+        row = slice(X.indptr[i], X.indptr[i + 1])
+        np.testing.assert_array_equal(model.predict_row(X.indices[row], X.data[row]), expected[i])
+        np.testing.assert_array_equal(model.predict(X[i : i + 1]), expected[i : i + 1])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_order_of_rows(case):
+    model, X = large_model(case), large_matrix()
+    order = np.random.default_rng(3).permutation(X.shape[0])
+    np.testing.assert_array_equal(model.predict(X[order]), model.predict(X)[order])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_where_rows_lie_in_memory(case):
+    """The prefetch looks past the end of a row, and must not matter: here at both ends of X."""
+    model, X = large_model(case), large_matrix()
+    expected = model.predict(X)
+    for i in (X.shape[0] - 1, 0, 100):
+        row = slice(X.indptr[i], X.indptr[i + 1])
+        alone = csr_of(np.array([0, row.stop - row.start]), X.indices[row].copy(), X.data[row].copy(), (1, N))
+        np.testing.assert_array_equal(model.predict(alone)[0], expected[i])
+
+
+def test_twice_the_same_call_gives_the_same_bits():
+    X = large_matrix()
+    first = everything("FM float32 k=17", X, 8)
+    for _ in range(5):
+        for a, b in zip(everything("FM float32 k=17", X, 8), first, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+# ------------------------------------------- in pieces: long calls look at signals in between
+
+
+def in_pieces():
+    """(models, X): equal but for fields that no feature has, so that one goes in three pieces.
+
+    The rows between two looks at pending signals are counted by the size of the model, and that
+    of the second has 2,000 fields.
+    """
+    rng = np.random.default_rng(4)
+    X = make_csr(rng, [2] * 7000, 4)
+    V = rng.standard_normal((4, 2, 70)).astype("float32")
+    wide = np.zeros((4, 2000, 70), "float32")
+    wide[:, :2] = V
+    w, fields = rng.standard_normal(4), [0, 1, 1, 0]
+    return FFM(0.5, w, V, fields), FFM(0.5, w, wide, fields), X
+
+
+def test_pieces_of_rows_give_the_same_bits():
+    narrow, wide, X = in_pieces()
+    np.testing.assert_array_equal(narrow.predict(X), wide.predict(X))
+    rng = np.random.default_rng(5)
+    y, weight = rng.standard_normal(7000), rng.random(7000)
+    expected, a = narrow.gradient(X, y, SquaredLoss(), sample_weight=weight)
+    actual, b = wide.gradient(X, y, SquaredLoss(), sample_weight=weight)
+    sparse_value, c = wide.gradient(X, y, SquaredLoss(), sample_weight=weight, sparse=True)
+    assert actual == sparse_value == expected
+    assert a.w0 == b.w0 == c.w0
+    for one, other in ((a, b), (a, c)):
+        np.testing.assert_array_equal(one.w, other.w)
+        np.testing.assert_array_equal(one.V, other.V[:, :2])
+    assert not b.V[:, 2:].any()
+
+
+def test_errors_in_later_pieces_name_their_row():
+    _, wide, X = in_pieces()
+    y = np.zeros(7000)
+    y[6789] = np.nan
+    with pytest.raises(ValueError, match=r"y\[6789\] is nan"):
+        wide.objective(X, y, SquaredLoss())
+    X.indices[X.indptr[6500]] = 4
+    for call in (wide.predict, lambda X: wide.gradient(X, y, SquaredLoss())):
+        with pytest.raises(ValueError, match="row 6500 of X has column index 4"):
+            call(X)
+    X.indices[X.indptr[6500]] = X.indices[X.indptr[6500] + 1]  # now twice the same
+    repeated = wide.predict(X)
+    assert np.isfinite(repeated).all()
+    summed = sp.csr_array(X)
+    summed.sum_duplicates()
+    np.testing.assert_allclose(repeated, wide.predict(summed), rtol=1e-4, atol=1e-4)

@@ -1,0 +1,20 @@
+"""A text and what is read of it."""
+
+import io
+
+from fastfm_c import load_libsvm
+
+PLAIN = b"1 0:1 3:0.5\n\n-1 2:-2e1 2:4 # 9:9\r\n# none\n  +1.5\t1:.5  0:0 \n0"
+
+
+def load(text, **options):
+    return load_libsvm(io.BytesIO(text), **options)
+
+
+def same_rows(A, B):
+    names = ("indptr", "indices", "data")
+    return A.shape == B.shape and all(same_array(getattr(A, n), getattr(B, n)) for n in names)
+
+
+def same_array(a, b):
+    return a.dtype == b.dtype and a.tobytes() == b.tobytes()

@@ -1,0 +1,81 @@
+"""Writes the files of the present schema version, which stay in tests/data for good.
+
+    python tests/version_files.py
+
+Run it once for each new version, from an installation of it; test_persistence_versions.py reads them all.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from fastfm_c import (
+    FFM,
+    FM,
+    FTRL,
+    AdaGrad,
+    Adam,
+    FieldEncoder,
+    LogisticLoss,
+    SoftmaxLoss,
+    SquaredLoss,
+    save,
+)
+from fastfm_c.encoding import Categorical, Hashed, MultiCategorical, Numeric
+from fastfm_c.persistence._files import _SCHEMA_VERSION
+from fastfm_c.sklearn import FFMRegressor, FMClassifier
+
+DATA = Path(__file__).parents[1] / "data"
+X, Y = np.array([[1.0, 0.0, 2.0], [0.0, 1.0, 0.0], [0.5, 0.0, 1.0]]), np.array([0, 1, 1])
+
+
+def fm():
+    return FM(0.5, [1.0, 2.0, 3.0], np.array([[1, 2], [3, 4], [5, 6]], "float32"))
+
+
+def ffm():
+    return FFM([0.5, 1.5], np.ones((2, 3)), np.arange(24.0).reshape(2, 3, 2, 2), [1, 0, 1])
+
+
+def adagrad():
+    solver = AdaGrad(fm(), SquaredLoss(), learning_rate=0.25, clip_value=2.0, shuffle=True, rng=0)
+    solver.partial_fit(X, Y)
+    return solver
+
+
+def several():
+    model = fm()
+    solver = Adam(model, LogisticLoss(0.25), rng=np.random.Generator(np.random.MT19937(0)))
+    rng = np.random.Generator(np.random.Philox(0))
+    return {"model": model, "solver": solver, "ftrl": FTRL(ffm(), SoftmaxLoss(), l1_factors=0.5, rng=rng)}
+
+
+def classifier():
+    estimator = FMClassifier(n_factors=2, class_weight={"no": 2.0}, random_state=np.random.RandomState(0))
+    return estimator.partial_fit(X, np.array(["no", "yes"], object)[Y], ["no", "yes"])
+
+
+def regressor():
+    return FFMRegressor(n_factors=1, fields=[0, 1, 1], max_iter=2, random_state=0).fit(X, 100.0 * Y)
+
+
+ROWS = [
+    {"site": "a", "tags": ["x", "y"], "age": 30, "ip": "10.0.0.1", "size": 1.5},
+    {"site": None, "tags": [], "age": 45, "ip": "10.0.0.2", "size": 2.5},
+    {"site": "b", "tags": ["y"], "age": 61, "ip": None, "size": None},
+]
+
+
+def encoder():
+    types = {"site": Categorical(missing="own"), "tags": MultiCategorical(), "age": Numeric(bins=2)}
+    return FieldEncoder(types | {"ip": Hashed(n_bits=3), "size": "numeric"}).fit(ROWS)
+
+
+OBJECTS = {"fm": fm, "ffm": ffm, "adagrad": adagrad, "dict": several, "classifier": classifier}
+OBJECTS |= {"regressor": regressor, "encoder": encoder}
+
+
+if __name__ == "__main__":
+    DATA.mkdir(exist_ok=True)
+    for name, make in OBJECTS.items():
+        save(make(), DATA / f"v{_SCHEMA_VERSION}_{name}.safetensors")
