@@ -2,7 +2,7 @@
 
     python tools/arm64.py                     # the fast tests; what is needed goes to a temporary folder
     python tools/arm64.py --cache FOLDER      # and stays in FOLDER (800 MB) for the next time
-    python tools/arm64.py -- -x tests/test_text.py    # arguments for pytest
+    python tools/arm64.py -- -x tests/text    # arguments for pytest
 
 Runs on Linux, for any user. Python is unpacked from Debian's packages, of which nothing is run, with the
 packages that the tests need and with the wheel, which is built as tools/wheels.py does. The tests run next to
@@ -29,9 +29,9 @@ exec {qemu} -0 "$0" -L {root} {root}/usr/bin/python3.11 "$@"
 # Tests that fail for what qemu is.
 DESELECTED = {
     # qemu obeys no RLIMIT_AS.
-    "tests/test_no_memory.py::test_memory_error_where_repeats_are_summed",
+    "tests/core/test_no_memory.py::test_memory_error_where_repeats_are_summed",
     # What /proc/self/smaps_rollup counts is qemu's, with the code it has translated.
-    "tests/test_persistence_files.py::test_processes_share_a_mapped_file",
+    "tests/persistence/test_files.py::test_processes_share_a_mapped_file",
 }
 
 

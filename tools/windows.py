@@ -2,7 +2,7 @@
 
     python tools/windows.py                     # the fast tests; what is needed goes to a temporary folder
     python tools/windows.py --cache FOLDER      # and stays in FOLDER (1 GB) for the next time
-    python tools/windows.py -- -x tests/test_text.py    # arguments for pytest
+    python tools/windows.py -- -x tests/text    # arguments for pytest
 
 Runs on Linux. The wheel is built as tools/wheels.py does, against the headers of the oldest Python found with
 a pyconfig.h for Windows. Then Python, the packages that the tests need and the wheel are unpacked, and the
@@ -52,9 +52,9 @@ __declspec(dllexport) BOOL ProcessPrng(BYTE *data, SIZE_T size) { return RtlGenR
 # Tests that fail for what wine is.
 DESELECTED = {
     # Workers wait for ever, for any function: joblib's own Parallel(n_jobs=2)(delayed(abs)(i) ...) does.
-    "tests/test_processes.py::test_joblib[loky]",
+    "tests/core/test_processes.py::test_joblib[loky]",
     # Symbolic links are made without an error, but are not there.
-    "tests/test_persistence_files.py::test_what_is_no_regular_file_stays[link]",
+    "tests/persistence/test_files.py::test_what_is_no_regular_file_stays[link]",
 }
 
 

@@ -32,7 +32,7 @@ C_ROOMS = {
 # Which rooms each room of the package may import, beside itself.
 GROUND = {"_errors", "_threads", "_validation", "_version"}
 ROOMS = {
-    **dict.fromkeys(GROUND, set()),
+    **{name: set() for name in GROUND},
     "_core": GROUND,
     "_field_csr": {"_validation"},
     "datasets": set(),
