@@ -29,14 +29,20 @@ typedef enum { FASTFM_STATUS_LIST(FASTFM_STATUS_MEMBER) FASTFM_N_STATUSES } fast
 typedef enum { FASTFM_F32, FASTFM_F64, FASTFM_I32, FASTFM_I64, FASTFM_U8 } fastfm_type;
 
 /* indptr has n_rows + 1 entries and indexes indices and data, which have nnz entries; indptr and
- * indices share index_type. Contents are not trusted: the drivers check them. linear_scale: NULL, or
- * what the linear part of each row is multiplied by in an FM (fastfm_normalize). */
+ * indices share index_type. Contents are not trusted: the drivers check them. A column that occurs
+ * twice in a row counts as one, with the sum of its values. linear_scale: NULL; inside the library
+ * what the linear part of each row is multiplied by. */
 typedef struct {
     int64_t n_rows, nnz;
     const void *indptr, *indices, *data;
     fastfm_type index_type, data_type;
     const double *linear_scale;
 } fastfm_csr;
+
+/* What a row x is divided by before it is scored: nothing; its length |x|, as by libffm; or, in the
+ * FM of xLearn, its length in the linear part and |x|^2 in the pairs. A row without values other
+ * than zero stays as it is. */
+typedef enum { FASTFM_AS_IS, FASTFM_INSTANCE, FASTFM_XLEARN } fastfm_normalization;
 
 /* FM when fields is NULL: V is (n_features, n_outputs, n_factors).
  * FFM otherwise: V is (n_features, n_outputs, n_fields, n_factors), fields[j] in [0, n_fields).
@@ -47,6 +53,7 @@ typedef struct {
     fastfm_type real;
     void *w0, *w, *V; /* only fastfm_train writes */
     const int32_t *fields;
+    fastfm_normalization normalization; /* of the rows that are scored and learned from */
 } fastfm_model;
 
 typedef enum { FASTFM_SQUARED, FASTFM_LOGISTIC, FASTFM_SOFTMAX } fastfm_loss_kind;
@@ -63,56 +70,46 @@ typedef struct {
     const double *weight;
 } fastfm_targets;
 
-/* Where gradients are added. slots is NULL (row j of w and V belongs to feature j, n_slots is
- * n_features) or has one entry per stored value of X, of its index_type, in [0, n_slots): the row
- * of w and V that takes that value's gradient. The slots of equal columns must be equal. w0 is
- * always double: (n_outputs,). is_fresh: w and V are zeros whose pages nobody has touched; they are
- * then made by the threads. */
+/* Where gradients are added: w and V of the model's type and in its layout; w0 is always double:
+ * (n_outputs,). */
 typedef struct {
-    int64_t n_slots;
-    const void *slots;
     double *w0;
     void *w, *V;
-    int is_fresh;
-} fastfm_gradient;
+} fastfm_gradient_arrays;
 
 const char *fastfm_status_message(fastfm_status status);
 
-/* What a row x is divided by before it is scored: nothing; its length |x|, as by libffm; or, in the
- * FM of xLearn, its length in the linear part and |x|^2 in the pairs. A row without values other
- * than zero stays as it is. */
-typedef enum { FASTFM_AS_IS, FASTFM_INSTANCE, FASTFM_XLEARN } fastfm_normalization;
-
-/* Writes the data of X's rows divided so, as data_type, at the places that indptr gives, and for
- * XLEARN the linear_scale (n_rows,) that goes with them. */
-fastfm_status fastfm_normalize(const fastfm_csr *X, fastfm_normalization how, void *data,
-                               fastfm_type data_type, double *linear_scale, int num_threads,
-                               int64_t *bad_row);
-
 /* scores: (n_rows, n_outputs) of the model's type. Rows are independent: the bits of a score depend
- * on its row and the model alone. REPEATED_COLUMN: sum the repeats first (fastfm_sum_repeats). */
+ * on its row and the model alone. */
 fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores,
                            int num_threads, int64_t *bad_row);
 
 /* Checks X against n_features columns without computing anything. *largest, unless NULL: the largest
- * |x| of its values, or NaN if one is; not to be relied on if X is at fault. */
+ * |x| of its values, repeated ones summed, or NaN if one is; not to be relied on if X is at
+ * fault. */
 fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, double *largest,
                            int num_threads, int64_t *bad_row);
 
-/* *total += sum over rows of weight * loss. With gradient not NULL its arrays grow by the gradient
- * of that sum over weight_sum. Sums over rows are made in row order, whatever num_threads. To go
- * through X in pieces, give pieces that start at multiples of FASTFM_ROW_BLOCK rows: the bits are
- * the same. */
+/* *total += sum over rows of weight * loss. Sums over rows are made in row order, whatever
+ * num_threads. To go through X in pieces, give pieces that start at multiples of FASTFM_PIECE_ROWS
+ * rows: the bits are the same. */
 #define FASTFM_ROW_BLOCK 256
+#define FASTFM_PIECE_ROWS 8192
 fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
                                const fastfm_loss *loss, const fastfm_targets *targets,
-                               double weight_sum, double *total, const fastfm_gradient *gradient,
-                               int num_threads, int64_t *bad_row);
+                               double *total, int num_threads, int64_t *bad_row);
+
+/* fastfm_objective, and adds the gradient of that sum over weight_sum to the arrays of gradient. */
+fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
+                              const fastfm_loss *loss, const fastfm_targets *targets,
+                              double weight_sum, double *total,
+                              const fastfm_gradient_arrays *gradient, int num_threads,
+                              int64_t *bad_row);
 
 /* A stochastic solver. state: what the rule keeps for each parameter, in the shapes of w0, w and V
  * and of the model's type; AdaGrad one (sums of squared gradients), Adam two (means of gradients
  * and of their squares), FTRL two (z, and sums of squared gradients), SGD none. */
-typedef enum { FASTFM_SGD, FASTFM_ADAGRAD, FASTFM_ADAM, FASTFM_FTRL } fastfm_rule;
+typedef enum { FASTFM_SGD, FASTFM_ADAGRAD, FASTFM_ADAM, FASTFM_FTRL, FASTFM_SUM } fastfm_rule;
 
 typedef struct {
     void *w0, *w, *V;
@@ -127,7 +124,6 @@ typedef struct {
     double epsilon;               /* Adam */
     double initial;               /* AdaGrad: what its sums start with */
     double clip;                  /* largest absolute gradient of a parameter in a batch */
-    fastfm_normalization normalize; /* of the rows that are learned from */
     int hogwild;                    /* threads update without waiting for each other */
     int64_t batch_size, n_steps;
     fastfm_state state[2];
@@ -169,11 +165,6 @@ fastfm_status fastfm_proba(const fastfm_loss *loss, const void *scores, fastfm_t
 /* sum(weight * value) in a fixed order; a value of weight zero does not count.
  * weight may be NULL. */
 double fastfm_weighted_sum(const double *weight, const void *values, fastfm_type real, int64_t n);
-
-/* Copies X with the repeats inside each row added to their first occurrence; rows without repeats
- * keep their order. indptr, indices, data have room for as much as X holds. X must have passed
- * fastfm_check but for REPEATED_COLUMN. */
-fastfm_status fastfm_sum_repeats(const fastfm_csr *X, void *indptr, void *indices, void *data);
 
 /* Text: lines `label index:value ...` or, with has_fields, `label field:index:value ...`, blanks
  * between, comments from '#' on. A block is what a thread parses at a time. */

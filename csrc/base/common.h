@@ -46,6 +46,12 @@
 FORCE_INLINE int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
 FORCE_INLINE int64_t max_i64(int64_t a, int64_t b) { return a > b ? a : b; }
 
+/* A multiplicative (Fibonacci) hash; its high bits are the good ones. */
+FORCE_INLINE uint64_t hash_i64(int64_t value)
+{
+    return (uint64_t)value * UINT64_C(0x9E3779B97F4A7C15);
+}
+
 FORCE_INLINE size_t real_size(fastfm_type real) { return real == FASTFM_F32 ? 4 : 8; }
 FORCE_INLINE size_t index_size(fastfm_type type) { return type == FASTFM_I32 ? 4 : 8; }
 

@@ -183,23 +183,3 @@ void parallel_for(int64_t n_blocks, parallel_block body, void *context, int n_th
     one_phase phase = {body, context, n_blocks};
     parallel_phases(only_phase, &phase, n_threads);
 }
-
-int64_t parallel_rows(const fastfm_csr *X, int64_t begin, int64_t end, int64_t part,
-                      int64_t n_parts)
-{
-    /* A row counts as its values and one more, so that empty rows are shared out as well. */
-    const int64_t first = index_at(X->indptr, X->index_type, begin) + begin;
-    const int64_t work = index_at(X->indptr, X->index_type, end) + end - first;
-    const int64_t target = first + (int64_t)((double)work * (double)part / (double)n_parts);
-    int64_t low = begin, high = end;
-    if (part >= n_parts)
-        return end;
-    while (low < high) {
-        const int64_t middle = low + (high - low) / 2;
-        if (index_at(X->indptr, X->index_type, middle) + middle < target)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}

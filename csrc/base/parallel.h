@@ -19,9 +19,4 @@ void parallel_for(int64_t n_blocks, parallel_block body, void *context, int n_th
 typedef int (*parallel_step)(void *context, parallel_block *body, int64_t *n_blocks);
 void parallel_phases(parallel_step step, void *context, int n_threads);
 
-/* The first row of part `part` of n_parts parts of rows [begin, end) that hold about equally many
- * values. */
-int64_t parallel_rows(const fastfm_csr *X, int64_t begin, int64_t end, int64_t part,
-                      int64_t n_parts);
-
 #endif

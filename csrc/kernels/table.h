@@ -15,13 +15,6 @@
 typedef void (*score_kernel)(const fastfm_csr *X, const fastfm_model *model, int64_t begin,
                              int64_t end, void *scores, void *s, int64_t max_row, void *scratch);
 
-/* Adds the score gradient of rows [begin, end), times dscores (row begin first), to the gradient
- * rows (slots) in [slot_begin, slot_end). sums: as fm_score left them; not used for FFM. */
-typedef void (*gradient_kernel)(const fastfm_csr *X, const fastfm_model *model, int64_t begin,
-                                int64_t end, const void *dscores, const void *sums, int64_t max_row,
-                                const fastfm_gradient *gradient, int64_t slot_begin,
-                                int64_t slot_end, void *scratch);
-
 /* Checks the columns of rows [begin, end): OK, BAD_INDEX or REPEATED_COLUMN with the first such
  * row. table: check_table_size(longest row) numbers; only rows that are not in ascending order use
  * it. */
@@ -49,7 +42,6 @@ FORCE_INLINE double penalised_rows(const fastfm_solver *solver, int64_t n)
 typedef struct {
     const char *name;
     score_kernel fm_score[2][2][2], ffm_score[2][2][2];
-    gradient_kernel fm_gradient[2][2][2], ffm_gradient[2][2][2];
     check_kernel check[2];
     fm_partition_kernel fm_partition[2][2][2];
     ffm_partition_kernel ffm_partition[2][2][2];
@@ -111,11 +103,6 @@ FORCE_INLINE int64_t prefetch_distance(int64_t bytes_per_value)
 {
     return max_i64(8, min_i64(96, 16384 / max_i64(bytes_per_value, 1)));
 }
-
-/* Values ahead whose gradient rows are prefetched: of these a thread owns but a part, hence more
- * than in fm_score. 96 / 160 / 256: 19.6 / 16.9 / 17.5 ms with two threads at k = 8,
- * 22.5 / 22.0 / 20.1 at k = 16. */
-#define GRADIENT_DISTANCE 192
 
 /* FFM: the most fields for rows that are taken in tiles of four by four fields. */
 #define FOURS_FIELDS 256

@@ -1,9 +1,7 @@
 /* Every kernel for one combination of REAL, DATA and INDEX. */
 #include "kernels/fm/score.inc.h"
-#include "kernels/fm/gradient.inc.h"
 #include "kernels/ffm/load.inc.h"
 #include "kernels/ffm/score.inc.h"
-#include "kernels/ffm/gradient.inc.h"
 #include "kernels/fm/partition.inc.h"
 #include "kernels/fm/batch_gradient.inc.h"
 #include "kernels/ffm/partition.inc.h"

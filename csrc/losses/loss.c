@@ -20,6 +20,17 @@ static double target_at(const void *y, fastfm_type type, int64_t i)
     }
 }
 
+fastfm_targets targets_slice(const fastfm_targets *targets, int64_t begin)
+{
+    static const int64_t sizes[] = {
+        [FASTFM_F32] = 4, [FASTFM_F64] = 8, [FASTFM_I32] = 4, [FASTFM_I64] = 8, [FASTFM_U8] = 1};
+    fastfm_targets slice = *targets;
+    slice.y = (const char *)targets->y + begin * sizes[targets->y_type];
+    if (targets->weight)
+        slice.weight += begin;
+    return slice;
+}
+
 /* Softmax smoothing: 1 - eps for the true class, eps / (C - 1) for the others. */
 static double softmax_loss(const void *scores, fastfm_type real, int64_t first, int64_t n,
                            int64_t label, double eps, double *gradient)

@@ -4,16 +4,16 @@
 #include <string.h>
 
 #include "base/parallel.h"
-#include "rows/workspace.h"
+#include "rows/prepare_block.h"
 
 #define BLOCK_VALUES 65536
 #define CHECK_WORK 0.5 /* multiply-adds that a value is worth */
 
 typedef struct {
     const fastfm_csr *X;
-    int64_t n_features, n_blocks;
+    const fastfm_model *model; /* of X's width, which leaves values as they are */
     const workspace *work;
-    double *largest; /* NULL, or of each block */
+    double *largest; /* of each block, or NULL */
 } check_job;
 
 /* The bits of |x|, as whole numbers, are in the order of |x|, and those of NaN come last. */
@@ -37,41 +37,52 @@ static void check_block(void *context, int64_t block, int thread)
 {
     const check_job *job = (const check_job *)context;
     const fastfm_csr *X = job->X;
-    const int64_t begin = parallel_rows(X, 0, X->n_rows, block, job->n_blocks);
-    const int64_t end = parallel_rows(X, 0, X->n_rows, block + 1, job->n_blocks);
-    const int64_t first = index_at(X->indptr, X->index_type, begin);
-    const int64_t n = index_at(X->indptr, X->index_type, end) - first;
-    workspace_check(job->work, thread, X, job->n_features, begin, end);
-    if (job->largest)
-        job->largest[block] = X->data_type == FASTFM_F32
-                                  ? largest_f32((const float *)X->data + first, n)
-                                  : largest_f64((const double *)X->data + first, n);
+    const int64_t n_blocks = job->work->n_blocks;
+    const int64_t begin = row_block_begin(X, 0, X->n_rows, block, n_blocks);
+    const int64_t end = row_block_begin(X, 0, X->n_rows, block + 1, n_blocks);
+    fastfm_csr rows;
+    int64_t first, n;
+    if (!job->largest) {
+        workspace_check(job->work, thread, X, job->model->n_features, begin, end);
+        return;
+    }
+    job->largest[block] = 0;
+    if (prepare_block(job->work, thread, X, job->model, begin, end, &rows) != FASTFM_OK)
+        return;
+    first = index_at(rows.indptr, rows.index_type, 0);
+    n = index_at(rows.indptr, rows.index_type, rows.n_rows) - first;
+    job->largest[block] = rows.data_type == FASTFM_F32
+                              ? largest_f32((const float *)rows.data + first, n)
+                              : largest_f64((const double *)rows.data + first, n);
 }
 
 fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, double *largest,
                            int num_threads, int64_t *bad_row)
 {
     workspace work;
-    check_job job = {X, n_features, 1 + (X->nnz + X->n_rows) / BLOCK_VALUES, &work, NULL};
+    const fastfm_model model = {.n_features = n_features};
+    check_job job = {X, &model, &work, NULL};
     const int n_threads = parallel_threads(num_threads, CHECK_WORK * (double)X->nnz);
     fastfm_status status;
     if (largest)
         *largest = 0;
     if (X->n_rows == 0)
         return FASTFM_OK;
-    if (largest && !(job.largest = (double *)malloc(sizeof(double) * (size_t)job.n_blocks)))
-        return FASTFM_NO_MEMORY;
-    status = workspace_open(&work, X, NULL, n_threads, bad_row);
-    if (status == FASTFM_OK) {
-        parallel_for(job.n_blocks, check_block, &job, n_threads);
-        for (int64_t block = 0; largest && block < job.n_blocks; block++) {
-            const double x = job.largest[block];
-            if (x > *largest || isnan(x)) /* then it stays */
-                *largest = x;
-        }
-        status = workspace_fault(&work, n_threads, bad_row);
+    status = workspace_open(&work, X, NULL, BLOCK_VALUES, n_threads, bad_row);
+    if (status != FASTFM_OK)
+        return status;
+    if (largest && !(job.largest = (double *)malloc(sizeof(double) * (size_t)work.n_blocks))) {
         workspace_close(&work);
+        return FASTFM_NO_MEMORY;
     }
+    parallel_for(work.n_blocks, check_block, &job, n_threads);
+    for (int64_t block = 0; largest && block < work.n_blocks; block++) {
+        const double x = job.largest[block];
+        if (x > *largest || isnan(x)) /* then it stays */
+            *largest = x;
+    }
+    status = workspace_fault(&work, n_threads, bad_row);
     free(job.largest);
+    workspace_close(&work);
     return status;
 }

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_BYTES 4096
-
 typedef struct {
     fastfm_status status;
     int64_t row;
@@ -29,26 +27,39 @@ fastfm_status check_indptr(const fastfm_csr *X, int64_t *max_row, int64_t *bad_r
     return FASTFM_OK;
 }
 
+static char *memory_of(const workspace *work, int thread)
+{
+    return work->memory + thread * work->thread_bytes;
+}
+
 static fault *fault_of(const workspace *work, int thread)
 {
-    return (fault *)(work->memory + thread * work->thread_bytes);
+    return (fault *)memory_of(work, thread);
+}
+
+/* A thread's memory, from its beginning: fault (a line), table, scratch, copy. */
+static void set_sizes(workspace *work, int64_t scratch_bytes)
+{
+    const int64_t copy_numbers = 4 * work->block_room + 1 + work->max_row;
+    work->scratch_offset = CACHE_LINE + 8 * check_table_size(work->max_row);
+    work->copy_offset = work->scratch_offset + (scratch_bytes + 7) / 8 * 8;
+    /* A line more between threads, so that none waits for another's writes. */
+    work->thread_bytes =
+        (work->copy_offset + 8 * copy_numbers + 2 * CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
 fastfm_status workspace_open(workspace *work, const fastfm_csr *X, const fastfm_model *model,
-                             int n_threads, int64_t *bad_row)
+                             int64_t block_values, int n_threads, int64_t *bad_row)
 {
     const fastfm_status status = check_indptr(X, &work->max_row, bad_row);
-    int64_t table_bytes, scratch_bytes = 0;
+    const int is_ffm = model && model->fields;
     work->allocated = NULL;
     if (status != FASTFM_OK)
         return status;
-    table_bytes = 8 * check_table_size(work->max_row);
-    if (model && model->fields)
-        scratch_bytes = ffm_scratch_bytes(work->max_row, model->n_fields, model->n_factors);
-    work->scratch_offset = CACHE_LINE + table_bytes;
-    /* A line more between threads, so that none waits for another's writes. */
-    work->thread_bytes =
-        (work->scratch_offset + scratch_bytes + 2 * CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    work->n_blocks = row_blocks(X, block_values);
+    work->block_room = row_block_room(X, block_values, work->max_row);
+    set_sizes(work, is_ffm ? ffm_scratch_bytes(work->max_row, model->n_fields, model->n_factors)
+                           : 0);
     work->memory = (char *)work->small_memory;
     if (work->thread_bytes * n_threads > (int64_t)sizeof work->small_memory) {
         work->allocated = malloc((size_t)(work->thread_bytes * n_threads));
@@ -58,7 +69,7 @@ fastfm_status workspace_open(workspace *work, const fastfm_csr *X, const fastfm_
     }
     for (int thread = 0; thread < n_threads; thread++) {
         fault_of(work, thread)->status = FASTFM_OK;
-        if (scratch_bytes)
+        if (is_ffm) /* no field has a group yet: see kernels/ffm/row.inc.h */
             memset(workspace_scratch(work, thread), 0xff,
                    sizeof(int32_t) * (size_t)model->n_fields);
     }
@@ -69,17 +80,29 @@ void workspace_close(workspace *work) { free(work->allocated); }
 
 void *workspace_scratch(const workspace *work, int thread)
 {
-    return work->memory + thread * work->thread_bytes + work->scratch_offset;
+    return memory_of(work, thread) + work->scratch_offset;
+}
+
+int64_t *workspace_table(const workspace *work, int thread)
+{
+    return (int64_t *)(memory_of(work, thread) + CACHE_LINE);
+}
+
+block_copy workspace_copy(const workspace *work, int thread)
+{
+    block_copy copy;
+    copy.indptr = memory_of(work, thread) + work->copy_offset;
+    copy.indices = copy.indptr + 8 * (work->block_room + 1);
+    copy.data = copy.indices + 8 * work->block_room;
+    copy.linear_scale = (double *)(copy.data + 8 * work->block_room);
+    copy.row_data = (char *)(copy.linear_scale + work->block_room);
+    return copy;
 }
 
 /* Whether fault a is the one to tell when b is there too. */
 static int comes_first(const fault *a, const fault *b)
 {
-    if (b->status == FASTFM_OK)
-        return 1;
-    if ((a->status == FASTFM_REPEATED_COLUMN) != (b->status == FASTFM_REPEATED_COLUMN))
-        return b->status == FASTFM_REPEATED_COLUMN;
-    return a->row < b->row;
+    return b->status == FASTFM_OK || a->row < b->row;
 }
 
 void workspace_report(const workspace *work, int thread, fastfm_status status, int64_t row)
@@ -92,11 +115,10 @@ void workspace_report(const workspace *work, int thread, fastfm_status status, i
 fastfm_status workspace_check(const workspace *work, int thread, const fastfm_csr *X,
                               int64_t n_features, int64_t begin, int64_t end)
 {
-    int64_t *table = (int64_t *)(work->memory + thread * work->thread_bytes + CACHE_LINE);
     int64_t row = 0;
-    const fastfm_status status =
-        kernels()->check[X->index_type == FASTFM_I64](X, n_features, begin, end, table, &row);
-    if (status != FASTFM_OK)
+    const fastfm_status status = kernels()->check[X->index_type == FASTFM_I64](
+        X, n_features, begin, end, workspace_table(work, thread), &row);
+    if (status == FASTFM_BAD_INDEX)
         workspace_report(work, thread, status, row);
     return status;
 }
@@ -111,11 +133,4 @@ fastfm_status workspace_fault(const workspace *work, int n_threads, int64_t *bad
     }
     *bad_row = first.row;
     return first.status;
-}
-
-void touch_pages(char *memory, int64_t bytes, int64_t part, int64_t n_parts)
-{
-    const int64_t n_pages = bytes / PAGE_BYTES, end = n_pages * (part + 1) / n_parts;
-    for (int64_t page = n_pages * part / n_parts; page < end; page++)
-        ((volatile char *)memory)[page * PAGE_BYTES] = 0;
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rows/normalize.h"
+#include "rows/prepare_block.h"
 
 #define BLOCK_VALUES 8192 /* about so many in a block */
 #define FFM_BLOCK_VALUES 12288
@@ -49,7 +49,7 @@ static void lay_out(training_batch *batch, arena *memory)
     batch->b.X.indices = take(memory, values * index);
     batch->b.X.data = take(memory, values * (int64_t)real_size(batch->b.X.data_type));
     batch->b.X.linear_scale =
-        batch->b.solver->normalize == FASTFM_XLEARN ? (double *)take(memory, rows * 8) : NULL;
+        model->normalization == FASTFM_XLEARN ? (double *)take(memory, rows * 8) : NULL;
     batch->b.scores = (char *)take(memory, rows * C * real);
     batch->b.dscores = (char *)take(memory, rows * C * real);
     batch->losses = (double *)take(memory, rows * 8);
@@ -74,10 +74,11 @@ static void lay_out(training_batch *batch, arena *memory)
 }
 
 fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastfm_model *model,
+                         const fastfm_loss *loss, const fastfm_targets *targets,
                          const fastfm_solver *solver, int64_t n_rows, int n_threads,
                          int64_t *bad_row)
 {
-    const fastfm_status status = workspace_open(&batch->work, X, model, n_threads, bad_row);
+    const fastfm_status status = workspace_open(&batch->work, X, model, 1, n_threads, bad_row);
     const int64_t longest = batch->work.max_row;
     const int64_t sum_bytes = batch_grad_stride(model) * (int64_t)real_size(model->real);
     arena memory = {NULL, 0};
@@ -86,13 +87,14 @@ fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastf
     if (status != FASTFM_OK)
         return status;
     batch->X = X;
+    batch->loss = loss;
+    batch->targets = targets;
     batch->n_threads = n_threads;
     batch->b.model = model;
     batch->b.solver = solver;
     batch->b.max_row = longest;
     batch->b.X.index_type = X->index_type;
-    batch->b.X.data_type =
-        solver->normalize == FASTFM_AS_IS || model->real == FASTFM_F32 ? X->data_type : FASTFM_F64;
+    batch->b.X.data_type = prepared_type(X, model);
     batch->max_rows = n_rows;
     batch->max_values = min_i64(n_rows * longest, MAX_VALUES);
     if (model->fields) {
@@ -124,7 +126,7 @@ static void cut(training_batch *batch)
     batch_deal_features(batch);
     for (int64_t block = 0; block <= batch->b.n_blocks; block++)
         batch->block_begin[block] =
-            parallel_rows(&batch->b.X, 0, batch->n_rows, block, batch->b.n_blocks);
+            row_block_begin(&batch->b.X, 0, batch->n_rows, block, batch->b.n_blocks);
 }
 
 fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, int64_t *bad_row)
@@ -178,26 +180,23 @@ FORCE_INLINE void prefetch_source_row(const training_batch *batch, int64_t i)
                      (int64_t)real_size(batch->targets->y_type));
 }
 
-void batch_copy_block(const training_batch *batch, int64_t block)
+void batch_copy_block(const training_batch *batch, int64_t block, int sums_repeats, int thread)
 {
     const fastfm_csr *X = batch->X, *own = &batch->b.X;
     const int64_t index = (int64_t)index_size(X->index_type);
-    const int64_t data = (int64_t)real_size(X->data_type);
-    const int64_t own_size = (int64_t)real_size(own->data_type);
-    const fastfm_normalization how = batch->b.solver->normalize;
+    const int64_t data = (int64_t)real_size(own->data_type);
     char *own_indices = (char *)(uintptr_t)own->indices, *own_data = (char *)(uintptr_t)own->data;
+    double *linear_scale = (double *)(uintptr_t)own->linear_scale;
     for (int64_t i = batch->block_begin[block]; i < batch->block_begin[block + 1]; i++) {
-        prefetch_source_row(batch, i + ROWS_AHEAD);
-        const int64_t from = index_at(X->indptr, X->index_type, batch->rows[i]);
         const int64_t to = index_at(own->indptr, own->index_type, i);
-        const int64_t z = row_length(own, i);
-        memcpy(own_indices + to * index, (const char *)X->indices + from * index,
-               (size_t)(z * index));
-        if (how == FASTFM_AS_IS)
-            memcpy(own_data + to * data, (const char *)X->data + from * data, (size_t)(z * data));
-        else
-            normalize_row(how, (const char *)X->data + from * data, X->data_type, z,
-                          own_data + to * own_size, own->data_type,
-                          own->linear_scale ? (double *)(uintptr_t)own->linear_scale + i : NULL);
+        prefetch_source_row(batch, i + ROWS_AHEAD);
+        if (row_length(own, i) > 0)
+            copy_prepared_row(X, batch->b.model, batch->rows[i], sums_repeats,
+                              workspace_table(&batch->work, thread),
+                              workspace_copy(&batch->work, thread).row_data,
+                              own_indices + to * index, own_data + to * data,
+                              linear_scale ? linear_scale + i : NULL);
+        else if (linear_scale)
+            linear_scale[i] = 1;
     }
 }

@@ -11,6 +11,7 @@ typedef struct {
     const fastfm_csr *X; /* where the rows come from */
     const fastfm_targets *targets;
     const fastfm_loss *loss;
+    double weight_sum; /* by which gradients are divided */
     const int64_t *rows;        /* of the batch: places in X */
     int64_t n_rows, n_weighted; /* weighted: those whose weight is not zero */
     workspace work;
@@ -26,6 +27,7 @@ typedef struct {
 
 /* Allocates for batches of at most n_rows of X's rows. */
 fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastfm_model *model,
+                         const fastfm_loss *loss, const fastfm_targets *targets,
                          const fastfm_solver *solver, int64_t n_rows, int n_threads,
                          int64_t *bad_row);
 void batch_close(training_batch *batch);
@@ -33,8 +35,8 @@ void batch_close(training_batch *batch);
 /* Takes as many of the n rows as there is room for, at least one, and lays them out in blocks. */
 fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, int64_t *bad_row);
 
-/* Copies the rows of a block into the batch, divided by their lengths if the solver says so. */
-void batch_copy_block(const training_batch *batch, int64_t block);
+/* Copies the rows of a block into the batch, as copy_prepared_row does. */
+void batch_copy_block(const training_batch *batch, int64_t block, int sums_repeats, int thread);
 
 /* Deals the batch's features to parts. */
 #define MAX_PART_BITS 8 /* log2 of the most parts */

@@ -11,8 +11,8 @@ static fastfm_status find_loss(const training_batch *batch, int thread, int64_t 
     double *value = &batch->losses[i];
     fastfm_status status =
         loss_row_weighted(batch->loss, batch->targets, row, batch->b.scores, batch->b.model->real,
-                          i, C, 1, value, batch->row_gradients + i * C, batch->b.dscores);
-    if (status == FASTFM_OK && weight != 0 && !isfinite(*value))
+                          i, C, batch->weight_sum, value, batch->row_gradients + i * C, batch->b.dscores);
+    if (status == FASTFM_OK && batch->b.solver->rule != FASTFM_SUM && weight != 0 && !isfinite(*value))
         status = FASTFM_DIVERGED;
     if (status == FASTFM_OK)
         *value = weight == 0 ? 0 : *value * weight;
@@ -32,9 +32,13 @@ static fastfm_csr rows_until(const training_batch *batch, int64_t end)
 static int load_block(const training_batch *batch, int64_t block, int thread)
 {
     const fastfm_csr rows = rows_until(batch, batch->block_begin[block + 1]);
-    batch_copy_block(batch, block);
-    return workspace_check(&batch->work, thread, &rows, batch->b.model->n_features,
-                           batch->block_begin[block], batch->block_begin[block + 1]) == FASTFM_OK;
+    fastfm_status status;
+    batch_copy_block(batch, block, 0, thread);
+    status = workspace_check(&batch->work, thread, &rows, batch->b.model->n_features,
+                             batch->block_begin[block], batch->block_begin[block + 1]);
+    if (status == FASTFM_REPEATED_COLUMN)
+        batch_copy_block(batch, block, 1, thread);
+    return status != FASTFM_BAD_INDEX;
 }
 
 void learn_score_block(void *context, int64_t block, int thread)

@@ -1,5 +1,6 @@
 # The rows of X and their targets, as the C structs that point into them.
 
+
 cdef inline fastfm_type type_of(cnp.ndarray array):
     cdef int number = cnp.PyArray_TYPE(array)
     if number == cnp.NPY_FLOAT:
@@ -10,126 +11,102 @@ cdef inline fastfm_type type_of(cnp.ndarray array):
         return FASTFM_I32
     if number == cnp.NPY_INT64:
         return FASTFM_I64
-    return FASTFM_U8  # bool; _validation admits nothing else
+    return FASTFM_U8  # bool: _validation admits nothing else
 
 
 cdef inline bint is_plain(object array):
-    """Whether the kernels can read it as it is: one dimension, contiguous, aligned, native."""
+    """Whether the kernels can read the array in place: one dimension, contiguous, aligned, native."""
     return (cnp.PyArray_Check(array) and cnp.PyArray_NDIM(array) == 1
             and cnp.PyArray_ISCARRAY_RO(array))
 
 
-class _RepeatedColumn(Exception):
-    """A row has a column twice; the caller goes on with `_Rows.without_repeats`."""
+cdef inline bint are_row_types(cnp.ndarray indices, cnp.ndarray data):
+    """Whether the kernels have a variant for these types."""
+    cdef int index = cnp.PyArray_TYPE(indices), real = cnp.PyArray_TYPE(data)
+    return ((index == cnp.NPY_INT32 or index == cnp.NPY_INT64)
+            and (real == cnp.NPY_FLOAT or real == cnp.NPY_DOUBLE))
 
 
-cdef dict _NORMALIZATIONS = {None: FASTFM_AS_IS, "instance": FASTFM_INSTANCE, "xlearn": FASTFM_XLEARN}
-
-
-cdef class _Rows:
+cdef class Rows:
     """The rows of X: references to its arrays, and the struct that points into them."""
-    cdef cnp.ndarray indptr, indices, data, linear_scale
+    cdef cnp.ndarray indptr, indices, data
     cdef int64_t n_columns
     cdef fastfm_csr csr
 
-    cdef bint set(self, indptr, indices, data, shape) except -1:
-        """False when the kernels cannot read these arrays as they are."""
-        if not (is_plain(indptr) and is_plain(indices) and is_plain(data)):
-            return False
-        cdef int index = cnp.PyArray_TYPE(indices), real = cnp.PyArray_TYPE(data)
-        if not (index == cnp.PyArray_TYPE(indptr)
-                and (index == cnp.NPY_INT32 or index == cnp.NPY_INT64)
-                and (real == cnp.NPY_FLOAT or real == cnp.NPY_DOUBLE)):
+    cdef bint try_borrow(self, indptr, indices, data, shape) except -1:
+        """Borrow the arrays of a CSR matrix; False if the kernels cannot read them in place."""
+        if not (is_plain(indptr) and is_plain(indices) and is_plain(data) and are_row_types(indices, data)
+                and cnp.PyArray_TYPE(indices) == cnp.PyArray_TYPE(indptr)):
             return False
         self.csr.n_rows, self.n_columns = shape
+        if cnp.PyArray_DIM(indptr, 0) != self.csr.n_rows + 1:
+            return False
+        self.indptr = indptr
+        self.csr.indptr = cnp.PyArray_DATA(self.indptr)
+        return self.try_borrow_values(indices, data)
+
+    cdef bint try_borrow_row(self, indices, values) except -1:
+        """Borrow the arrays of one row, whose indptr the caller sets; False as for `try_borrow`."""
+        if not (is_plain(indices) and is_plain(values) and are_row_types(indices, values)):
+            return False
+        self.csr.n_rows = 1
+        return self.try_borrow_values(indices, values)
+
+    cdef bint try_borrow_values(self, cnp.ndarray indices, cnp.ndarray data):
         self.csr.nnz = cnp.PyArray_DIM(indices, 0)
         if cnp.PyArray_DIM(data, 0) != self.csr.nnz:
             return False
-        if cnp.PyArray_DIM(indptr, 0) != self.csr.n_rows + 1:
-            return False
-        self.indptr, self.indices, self.data = indptr, indices, data
-        self.csr.indptr = cnp.PyArray_DATA(self.indptr)
-        self.csr.indices = cnp.PyArray_DATA(self.indices)
-        self.csr.data = cnp.PyArray_DATA(self.data)
-        self.csr.index_type, self.csr.data_type = type_of(self.indices), type_of(self.data)
+        self.indices, self.data = indices, data
+        self.csr.indices, self.csr.data = cnp.PyArray_DATA(indices), cnp.PyArray_DATA(data)
+        self.csr.index_type, self.csr.data_type = type_of(indices), type_of(data)
         return True
 
-    cdef fastfm_csr piece(self, int64_t begin, int64_t end) noexcept:
+    cdef fastfm_csr slice(self, int64_t begin, int64_t end) noexcept:
+        """Rows [begin, end)."""
         cdef fastfm_csr csr = self.csr
         csr.n_rows = end - begin
         csr.indptr = <const char *>csr.indptr + begin * cnp.PyArray_ITEMSIZE(self.indptr)
-        if csr.linear_scale != NULL:
-            csr.linear_scale += begin
         return csr
 
-    cdef _Rows between(self, int64_t begin, int64_t end):
-        """Rows [begin, end) of sound rows, with an indptr that starts at 0."""
-        cdef _Rows rows = _Rows.__new__(_Rows)
-        stored = slice(self.indptr[begin], self.indptr[end])
-        rows.set(self.indptr[begin:end + 1] - self.indptr[begin], self.indices[stored], self.data[stored],
-                 (end - begin, self.n_columns))
-        return rows
-
-    cdef _Rows normalized(self, fastfm_normalization how, fastfm_type real, int n_threads):
-        """These rows with a copy of the values, divided as a model of type `real` wants them."""
-        cdef _Rows rows = _Rows.__new__(_Rows)
+    cdef int check(self, int n_threads, double *largest) except -1:
+        """Raise unless indptr and indices are sound; sets the largest |x| unless it is NULL."""
         cdef int64_t bad_row = 0
         cdef fastfm_status status
-        dtype = np.float64 if real == FASTFM_F64 else self.data.dtype
-        rows.set(self.indptr, self.indices, np.empty(self.csr.nnz, dtype), (self.csr.n_rows, self.n_columns))
-        if how == FASTFM_XLEARN:
-            rows.linear_scale = np.empty(self.csr.n_rows)
-            rows.csr.linear_scale = <const double *>cnp.PyArray_DATA(rows.linear_scale)
         with nogil:
-            status = fastfm_normalize(&self.csr, how, <void *>rows.csr.data, rows.csr.data_type,
-                                      <double *>rows.csr.linear_scale, n_threads, &bad_row)
+            status = fastfm_check(&self.csr, self.n_columns, largest, n_threads, &bad_row)
         if status != FASTFM_OK:
-            self.refuse(status, bad_row)
-        return rows
+            self.raise_for_status(status, bad_row)
+        return 0
 
-    cdef _Rows without_repeats(self):
-        """A copy with the repeated columns of each row summed."""
-        cdef _Rows rows = _Rows.__new__(_Rows)
-        indptr, indices, data = (np.empty_like(a) for a in (self.indptr, self.indices, self.data))
-        rows.set(indptr, indices, data, (self.csr.n_rows, self.n_columns))
-        cdef fastfm_status status
-        with nogil:
-            status = fastfm_sum_repeats(&self.csr, <void *>rows.csr.indptr, <void *>rows.csr.indices,
-                                        <void *>rows.csr.data)
-        if status != FASTFM_OK:
-            raise MemoryError(fastfm_status_message(status).decode())
-        return rows
-
-    cdef object refuse(self, fastfm_status status, int64_t row):
+    cdef object raise_for_status(self, fastfm_status status, int64_t row):
         """Raise the exception of a status that concerns X."""
         if status == FASTFM_NO_MEMORY:
             raise MemoryError(fastfm_status_message(status).decode())
-        if status == FASTFM_REPEATED_COLUMN:
-            raise _RepeatedColumn
         if status == FASTFM_BAD_INDPTR:
             raise ValueError(
                 f"X.indptr is broken at row {row}: it goes from {self.indptr[row]} to "
                 f"{self.indptr[row + 1]}, with {self.csr.nnz} stored values in X"
             )
-        columns = self.indices[self.indptr[row]:self.indptr[row + 1]]
-        column = columns[(columns < 0) | (columns >= self.n_columns)][0]
+        columns = self.indices if self.indptr is None else self.indices[self.indptr[row]:self.indptr[row + 1]]
+        outside = columns[(columns < 0) | (columns >= self.n_columns)]
+        column = outside[0] if len(outside) else "that changed during the call"
         raise ValueError(f"row {row} of X has column index {column}, outside 0..{self.n_columns - 1}")
 
 
-cdef _Rows rows_of(X, int64_t n_features):
+cdef Rows as_rows(X, int64_t n_features):
     """X as rows; not copied when it is CSR with plain arrays."""
-    cdef _Rows rows = _Rows.__new__(_Rows)
+    cdef Rows rows = Rows.__new__(Rows)
     if not (isinstance(X, (csr_array, csr_matrix)) and len(X.shape) == 2
-            and rows.set(X.indptr, X.indices, X.data, X.shape)):
+            and rows.try_borrow(X.indptr, X.indices, X.data, X.shape)):
         indptr, indices, data, shape = as_csr(X)
-        if not rows.set(indptr, indices, data, shape):
+        if not rows.try_borrow(indptr, indices, data, shape):
             raise AssertionError("as_csr returned arrays that the kernels cannot read")
     if rows.n_columns != n_features:
         raise ValueError(f"X has {rows.n_columns} columns, the model has {n_features} features")
     return rows
 
 
-cdef class _Targets:
+cdef class Targets:
     """y and the sample weights of the rows of X, and the struct that points into them."""
     cdef cnp.ndarray y, weight
     cdef double weight_sum
@@ -151,7 +128,8 @@ cdef class _Targets:
                 f"the total weight of the rows is {self.weight_sum}, expected a positive finite number"
             )
 
-    cdef fastfm_targets piece(self, int64_t begin) noexcept:
+    cdef fastfm_targets slice(self, int64_t begin) noexcept:
+        """The targets from row `begin` on."""
         cdef fastfm_targets targets = self.targets
         targets.y = <const char *>targets.y + begin * cnp.PyArray_ITEMSIZE(self.y)
         if targets.weight != NULL:

@@ -61,7 +61,7 @@ cdef class _Solver:
                 raise ValueError(f"model.{name} is read-only: train a model.copy()")
         if normalize is not None and model.normalize not in (None, normalize):
             raise ValueError(f"normalize is {normalize!r}, but the model has {model.normalize!r}")
-        threads_of(num_threads)
+        resolve_num_threads(num_threads)
         self.c.learning_rate = as_positive(learning_rate, "learning_rate")
         self.c.l2_linear = as_not_negative(l2_linear, "l2_linear")
         self.c.l2_factors = as_not_negative(l2_factors, "l2_factors")
@@ -230,7 +230,7 @@ cdef class _Solver:
         """The rows, after all checks that a pass over them needs."""
         cdef _TrainingRows data = _TrainingRows.__new__(_TrainingRows)
         cdef int64_t bad_row = 0
-        cdef int n_threads = threads_of(self.num_threads)
+        cdef int n_threads = resolve_num_threads(self.num_threads)
         cdef fastfm_status status
         self.require_state()
         data.rows = rows_of(X, self.trained.c.n_features)
@@ -287,7 +287,7 @@ cdef class _Solver:
         cdef const int64_t *order_at
         cdef double total = 0, weight = 0
         cdef fastfm_status status
-        cdef int n_threads = threads_of(self.num_threads)
+        cdef int n_threads = resolve_num_threads(self.num_threads)
         cdef const fastfm_targets *targets = &data.targets.targets
         cdef _Model model
         cdef fastfm_solver solver

@@ -10,7 +10,7 @@ cdef class _TextRows:
     cdef int64_t parsed_row, parsed_value
 
     def __cinit__(self, bint has_fields, dtype, int64_t first_index, int64_t n_features, num_threads):
-        threads_of(num_threads)
+        resolve_num_threads(num_threads)
         self.num_threads = num_threads
         self.c.has_fields, self.c.first_index, self.c.n_features = has_fields, first_index, n_features
         self.least, self.largest = n_features, -1
@@ -54,7 +54,7 @@ cdef class _TextRows:
         if not 0 <= n_bytes <= len(buffer) or buffer.dtype != np.uint8 or not is_plain(buffer):
             raise ValueError(f"n_bytes is {n_bytes}, buffer has {len(buffer)}")
         cdef fastfm_status status
-        cdef int n_threads = threads_of(self.num_threads)
+        cdef int n_threads = resolve_num_threads(self.num_threads)
         self.blocks = np.empty(fastfm_text_blocks(n_bytes) * sizeof(fastfm_text_block), np.uint8)
         self.c.bytes, self.c.n_bytes = <const char *>cnp.PyArray_DATA(buffer), n_bytes
         self.c.blocks = <fastfm_text_block *>cnp.PyArray_DATA(self.blocks)

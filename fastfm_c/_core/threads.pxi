@@ -46,7 +46,7 @@ def get_num_threads():
     return openmp if _limit is None else min(openmp, _limit)
 
 
-cdef int threads_of(num_threads) except -1:
+cdef int resolve_num_threads(num_threads) except -1:
     if num_threads is None:
         return get_num_threads()
     return min(as_count(num_threads, "num_threads"), MOST_THREADS)

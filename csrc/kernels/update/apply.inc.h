@@ -36,8 +36,8 @@ FORCE_INLINE void NAME(prefetch_state)(const batch_data *B, int64_t feature)
     if (solver->scale)
         prefetch_row(solver->scale, feature, sizeof(REAL), sizeof(REAL), 0, is_ffm);
     if (is_ffm) {
-        prefetch_row(B->model->V, feature, row_bytes, row_bytes, 1, 1);
-        prefetch_row(B->model->w, feature, w_bytes, w_bytes, C > 1, 1);
+        prefetch_row(B->target.V, feature, row_bytes, row_bytes, 1, 1);
+        prefetch_row(B->target.w, feature, w_bytes, w_bytes, C > 1, 1);
     }
     for (int s = 0; s < 2 && solver->state[s].V; s++) {
         prefetch_row(solver->state[s].V, feature, row_bytes, row_bytes, 1, is_ffm);
@@ -59,7 +59,7 @@ static int NAME(update_w)(const batch_data *B, const gradient_sums *sums, const 
 {
     const fastfm_solver *solver = B->solver;
     const int64_t C = B->model->n_outputs;
-    REAL *w = (REAL *)B->model->w;
+    REAL *w = (REAL *)B->target.w;
     REAL *state0 = (REAL *)solver->state[0].w, *state1 = (REAL *)solver->state[1].w;
     NAME(update_terms) each;
     int finite = 1;
@@ -101,7 +101,7 @@ static int NAME(update_V)(const batch_data *B, NAME(rule) * rule, int64_t rows, 
     const fastfm_solver *solver = B->solver;
     REAL *state0 = (REAL *)solver->state[0].V, *state1 = (REAL *)solver->state[1].V;
     NAME(set_terms)(rule, solver, solver->l2_factors * penalised_rows(solver, rows), inverse);
-    return NAME(update_run)(solver, rule, n, (REAL *)B->model->V + first,
+    return NAME(update_run)(solver, rule, n, (REAL *)B->target.V + first,
                             state0 ? state0 + first : NULL, state1 ? state1 + first : NULL,
                             gradients);
 }

@@ -89,6 +89,7 @@ typedef struct {
     fastfm_csr X;
     const fastfm_model *model;
     const fastfm_solver *solver;
+    fastfm_state target; /* what is updated: the model's parameters, or a gradient's arrays */
     int64_t max_row;
     char *scores, *dscores; /* of the model's type */
     int64_t n_blocks, n_parts;

@@ -117,6 +117,15 @@ FORCE_INLINE int NAME(ftrl)(const NAME(rule) * rule, REAL *p, REAL *zs, REAL *sq
 }
 #undef IS_ZERO_IF_FINITE
 
+/* Of a gradient, which takes what is not finite, too. */
+FORCE_INLINE int NAME(sum)(const NAME(rule) * rule, REAL *p, REAL *unused, REAL *unused1, REAL g,
+                           REAL l2, REAL inverse, REAL rate)
+{
+    (void)rule, (void)unused, (void)unused1, (void)l2, (void)inverse, (void)rate;
+    *p += g;
+    return 0;
+}
+
 /* Parameters of different features, each with its own terms. */
 typedef struct {
     REAL p[UPDATE_WIDTH], state0[UPDATE_WIDTH], state1[UPDATE_WIDTH], g[UPDATE_WIDTH];
@@ -135,6 +144,9 @@ typedef struct {
 #define RULE ftrl
 #define RULE_STATES 2
 #include "kernels/update/rule_loops.inc.h"
+#define RULE sum
+#define RULE_STATES 0
+#include "kernels/update/rule_loops.inc.h"
 
 /* Calls CALL(<rule>) for the solver's rule. */
 #define RULE_OF(solver, CALL) \
@@ -145,8 +157,10 @@ typedef struct {
         return CALL(adagrad); \
     case FASTFM_ADAM:         \
         return CALL(adam);    \
-    default:                  \
+    case FASTFM_FTRL:         \
         return CALL(ftrl);    \
+    default:                  \
+        return CALL(sum);     \
     }
 
 /* n parameters that share all terms. state: of these parameters. */

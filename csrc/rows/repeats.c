@@ -1,0 +1,51 @@
+/* sum_row_repeats: a row in which a column occurs more than once. */
+#include "rows/repeats.h"
+
+#include "kernels/table.h"
+
+/* The place of a column among the n columns written so far, or n. table holds places by hash. */
+static int64_t place_of(const void *indices, fastfm_type type, int64_t n, int64_t column,
+                        int64_t *table, int64_t table_size)
+{
+    int64_t slot;
+    if (table_size == 0) {
+        for (int64_t place = 0; place < n; place++)
+            if (index_at(indices, type, place) == column)
+                return place;
+        return n;
+    }
+    slot = (int64_t)(hash_i64(column) >> 20 & (uint64_t)(table_size - 1));
+    while (table[slot] >= 0) {
+        if (index_at(indices, type, table[slot]) == column)
+            return table[slot];
+        slot = (slot + 1) & (table_size - 1);
+    }
+    table[slot] = n;
+    return n;
+}
+
+void sum_row_repeats(const fastfm_csr *X, int64_t row, int64_t *table, void *indices, void *data)
+{
+    const int64_t first = index_at(X->indptr, X->index_type, row);
+    const int64_t z = index_at(X->indptr, X->index_type, row + 1) - first;
+    const int64_t table_size = check_table_size(z);
+    int64_t n = 0;
+    for (int64_t slot = 0; slot < table_size; slot++)
+        table[slot] = -1;
+    for (int64_t a = 0; a < z; a++) {
+        const int64_t column = index_at(X->indices, X->index_type, first + a);
+        const int64_t place = place_of(indices, X->index_type, n, column, table, table_size);
+        const double x = real_at(X->data, X->data_type, first + a);
+        if (place < n) {
+            set_real(data, X->data_type, place, real_at(data, X->data_type, place) + x);
+            continue;
+        }
+        set_index(indices, X->index_type, n, column);
+        set_real(data, X->data_type, n, x);
+        n++;
+    }
+    for (int64_t a = n; a < z; a++) {
+        set_index(indices, X->index_type, a, index_at(indices, X->index_type, 0));
+        set_real(data, X->data_type, a, 0);
+    }
+}

@@ -1,0 +1,291 @@
+"""What FM and FFM share beside memory and scores: words, checks, pickling and growth."""
+
+import math
+from typing import Any, ClassVar, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastfm_c._core import Loss, Model, Parameters
+from fastfm_c._validation import aligned_zeros, as_count, as_fields, as_parameter
+from fastfm_c.models._gradient import Gradient, gradient_of, objective_of, outputs_first
+
+__all__ = ["FactorizationMachine", "copy_into_corner", "require_stdev"]
+
+_Array: TypeAlias = NDArray[Any]
+_Rng: TypeAlias = Any  # what numpy.random.default_rng takes
+
+
+class FactorizationMachine(Model):
+    """What FM and FFM share beside memory and scores: words, checks, pickling, gradients."""
+
+    __slots__ = ()
+
+    _n_axes: ClassVar[int]  # of V, for one output
+    _normalizations: ClassVar[tuple[str | None, ...]]
+
+    def _take(self, w0: Any, w: Any, V: Any, fields: Any, normalize: str | None) -> None:
+        """Check the parameters of a new model and take them, or a copy where they cannot be shared."""
+        V = np.asarray(V)
+        has_outputs = V.ndim == self._n_axes + 1
+        if not has_outputs and V.ndim != self._n_axes:
+            raise ValueError(
+                f"V has {V.ndim} dimensions, {type(self).__name__} expects {self._n_axes}, or "
+                f"{self._n_axes + 1} for several outputs"
+            )
+        dtype, outputs = V.dtype.newbyteorder("="), V.shape[: V.ndim - self._n_axes]
+        if dtype not in (np.float32, np.float64):
+            raise ValueError(f"V has dtype {V.dtype}, expected float32 or float64")
+        n_features, sizes = V.shape[len(outputs)], V.shape[len(outputs) + 1 :]
+        if 0 in outputs or 0 in sizes:
+            raise ValueError(f"V has shape {V.shape}; only the number of features may be 0")
+        if math.prod((*outputs, sizes[-1])) >= 1 << 31:  # without features, V takes no memory
+            raise ValueError(f"V has shape {V.shape}, expected less than 2**31 factors of all outputs")
+        V = as_parameter(V, dtype, V.shape, "V", has_outputs)
+        w = as_parameter(w, dtype, (*outputs, n_features), "w", has_outputs)
+        w0 = np.array(as_parameter(w0, dtype, outputs, "w0"), ndmin=1)
+        if fields is not None or self._n_axes == 3:
+            fields = as_fields(fields, n_features, sizes[0])
+        self._require_normalization(normalize)
+        self._set_parameters(Parameters(w0, w, V, fields, has_outputs, normalize), is_first=True)
+
+    def _resize_to(self, n_features: Any, fields: Any, init_stdev: float, rng: _Rng) -> None:
+        """New arrays that begin with the present parameters; new factors are random."""
+        now = self._snapshot()
+        before, n = len(now.w), as_count(n_features, "n_features", 0)
+        require_stdev(init_stdev)
+        if n < before:
+            raise ValueError(f"n_features is {n}, expected at least {before}: a model does not shrink")
+        outputs = now.w.shape[1:]
+        n_fields: tuple[int, ...] = ()
+        if now.fields is not None:
+            fields = as_fields(fields, n, None)
+            if not np.array_equal(fields[:before], now.fields):
+                raise ValueError(f"fields[:{before}] must be those of the model")
+            n_fields = (max(now.n_fields, int(fields.max(initial=-1)) + 1),)
+        rng = np.random.default_rng(rng)
+        w = copy_into_corner(aligned_zeros((n, *outputs), self.dtype), now.w)
+        V = copy_into_corner(aligned_zeros((n, *outputs, *n_fields, self.n_factors), self.dtype), now.V)
+        new = [V[before:]]
+        if n_fields and n_fields[0] > now.n_fields:
+            new.append(V[:before, ..., now.n_fields :, :])
+        for factors in new:
+            factors[...] = rng.standard_normal(factors.shape, self.dtype)
+            factors *= init_stdev
+        self._set_parameters(
+            Parameters(now.w0, w, V, fields, now.has_outputs, now.normalize), is_first=False
+        )
+
+    def _require_normalization(self, normalize: Any) -> None:
+        if normalize not in self._normalizations:
+            *names, last = map(repr, self._normalizations)
+            raise ValueError(f"normalize must be {', '.join(names)} or {last}, got {normalize!r}")
+
+    @property
+    def w0(self) -> float | _Array:
+        """Bias: float, or an array of shape (C,) that may be written to."""
+        now = self._snapshot()
+        return now.w0.view() if now.has_outputs else now.w0.item()
+
+    @w0.setter
+    def w0(self, value: ArrayLike) -> None:
+        now = self._snapshot()
+        _assign(now.w0 if now.has_outputs else now.w0.reshape(()), value, "w0")
+
+    @property
+    def w(self) -> _Array:
+        """Linear weights: array of shape (n_features,) or (C, n_features); may be written to."""
+        now = self._snapshot()
+        return outputs_first(now.w, now.has_outputs)
+
+    @w.setter
+    def w(self, value: ArrayLike) -> None:
+        _assign(self.w, value, "w")
+
+    @property
+    def V(self) -> _Array:
+        """Factors; may be written to. For the shape see the class."""
+        now = self._snapshot()
+        return outputs_first(now.V, now.has_outputs)
+
+    @V.setter
+    def V(self, value: ArrayLike) -> None:
+        _assign(self.V, value, "V")
+
+    @property
+    def normalize(self) -> str | None:
+        """What rows are divided by before they are scored and learned from; may be set.
+
+        None: nothing. "instance": the row's length, as libffm does and xLearn for FFM. "xlearn", of an FM
+        only: the length in the linear part, its square in the pairs, as xLearn's FM does. The bias stays
+        as it is. A block of rows is copied at a time.
+        """
+        return self._snapshot().normalize
+
+    @normalize.setter
+    def normalize(self, value: str | None) -> None:
+        self._require_normalization(value)
+        now = self._snapshot()
+        self._set_parameters(
+            Parameters(now.w0, now.w, now.V, now.fields, now.has_outputs, value), is_first=False
+        )
+
+    @property
+    def n_features(self) -> int:
+        """Number of features: columns of X."""
+        return len(self._snapshot().w)
+
+    @property
+    def n_factors(self) -> int:
+        """Number of factors k."""
+        return self._snapshot().V.shape[-1]
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs C."""
+        return len(self._snapshot().w0)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of parameters and scores: float32 or float64."""
+        return self._snapshot().V.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all parameters."""
+        now = self._snapshot()
+        return sum(a.nbytes for a in (now.w0, now.w, now.V, now.fields) if a is not None)
+
+    def copy(self) -> Self:
+        """An equal model with parameters of its own."""
+        create, parameters, normalize = self.__reduce__()
+        return create(*(np.array(p) for p in parameters), normalize=normalize)
+
+    def __reduce__(self) -> Any:
+        now = self._snapshot()
+        fields = () if now.fields is None else (now.fields.view(),)
+        return type(self), (self.w0, self.w, self.V, *fields), now.normalize
+
+    def __setstate__(self, normalize: str | None) -> None:
+        self.normalize = normalize
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        mine, others = self.__reduce__()[1], other.__reduce__()[1]
+        return (
+            self.dtype == other.dtype
+            and self.normalize == other.normalize
+            and all(map(np.array_equal, mine, others))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        now = self._snapshot()
+        sizes = f"n_features={self.n_features}"
+        if now.fields is not None:
+            sizes += f", n_fields={now.n_fields}"
+        sizes += f", n_factors={self.n_factors}"
+        if now.has_outputs:
+            sizes += f", n_outputs={self.n_outputs}"
+        normalize = f", normalize={now.normalize!r}" if now.normalize else ""
+        return f"{type(self).__name__}({sizes}, dtype={self.dtype}{normalize})"
+
+    def objective(
+        self,
+        X: Any,
+        y: ArrayLike,
+        loss: Loss,
+        *,
+        sample_weight: ArrayLike | None = None,
+        l2_linear: float = 0.0,
+        l2_factors: float = 0.0,
+        num_threads: int | None = None,
+    ) -> float:
+        """Weighted mean loss plus L2 penalties.
+
+        ``sum(weight * loss) / sum(weight) + l2_linear / 2 * |w|**2 + l2_factors / 2 * |V|**2``
+
+        Parameters
+        ----------
+        X
+            As for `predict`.
+        y : array_like of shape (rows,)
+            Targets that `loss` takes; read in place for float32, float64, int32, int64 and bool.
+        loss : SquaredLoss, LogisticLoss or SoftmaxLoss
+        sample_weight : array_like of shape (rows,), optional
+            Finite weights >= 0. A row of weight zero is as if absent.
+        l2_linear, l2_factors : float
+            Penalties >= 0 on `w` and `V`; `w0` is never penalised.
+        num_threads : int, optional
+            As for `predict`; the bits of the result do not depend on it.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            As for `predict`; for a target that the loss does not take; for a total weight of zero.
+        """
+        return objective_of(
+            self._snapshot(), X, y, loss, sample_weight, l2_linear, l2_factors, num_threads
+        )
+
+    def gradient(
+        self,
+        X: Any,
+        y: ArrayLike,
+        loss: Loss,
+        *,
+        sample_weight: ArrayLike | None = None,
+        l2_linear: float = 0.0,
+        l2_factors: float = 0.0,
+        sparse: bool = False,
+        num_threads: int | None = None,
+    ) -> tuple[float, Gradient]:
+        """`objective` and its exact gradient.
+
+        Parameters
+        ----------
+        X, y, loss, sample_weight, l2_linear, l2_factors, num_threads
+            As for `objective`.
+        sparse : bool, default False
+            Hold only the features that occur in X, in ascending order, in `Gradient.features`. Memory then
+            grows with X and not with the model. It is the gradient of the loss alone: penalties must be 0.
+
+        Returns
+        -------
+        (float, Gradient)
+
+        Raises
+        ------
+        ValueError
+            As for `objective`, and for a penalty together with `sparse`.
+        """
+        return gradient_of(
+            self._snapshot(), X, y, loss, sample_weight, l2_linear, l2_factors, sparse, num_threads
+        )
+
+
+def _assign(array: _Array, value: ArrayLike, name: str) -> None:
+    new = np.asarray(value)
+    # A plain number has no dtype of its own to be wrong.
+    if new.shape != array.shape or (new.dtype != array.dtype and np.ndim(value) > 0):
+        raise ValueError(
+            f"{name} must have shape {array.shape} and dtype {array.dtype}, got {new.shape} and {new.dtype}"
+        )
+    array[...] = new
+
+
+def copy_into_corner(larger: _Array, array: _Array) -> _Array:
+    """Write an array to the beginning of a larger one, along every axis, and return the larger one."""
+    larger[tuple(slice(n) for n in array.shape)] = array
+    return larger
+
+
+def require_stdev(init_stdev: float) -> None:
+    if not 0 <= init_stdev < float("inf"):
+        raise ValueError(f"init_stdev must be finite and >= 0, got {init_stdev}")
