@@ -451,7 +451,7 @@ cdef class _Model:
 
     cdef object evaluate(self, X, y, loss, sample_weight, l2_linear, l2_factors, Gradient gradient,
                          num_threads):
-        if not isinstance(loss, _Loss):
+        if not isinstance(loss, Loss):
             raise ValueError("loss must be a SquaredLoss, LogisticLoss or SoftmaxLoss, got "
                              f"{type(loss).__name__}")
         l2_linear = as_not_negative(l2_linear, "l2_linear")
@@ -475,12 +475,11 @@ cdef class _Model:
     cdef _Rows as_scored(self, _Rows rows, int n_threads):
         return rows if self.how == FASTFM_AS_IS else rows.normalized(self.how, self.c.real, n_threads)
 
-    cdef int check_loss(self, _Loss loss) except -1:
-        if loss.c.kind == FASTFM_SOFTMAX and not self.is_multiple:
-            raise ValueError("SoftmaxLoss needs a model with several outputs, this one has one")
-        return loss.check_outputs(self.c.n_outputs)
+    cdef int check_loss(self, Loss loss) except -1:
+        loss._check_model(self.c.n_outputs, self.is_multiple)
+        return 0
 
-    cdef int data_term(self, _Rows rows, _Targets targets, _Loss loss, Gradient gradient, int n_threads,
+    cdef int data_term(self, _Rows rows, _Targets targets, Loss loss, Gradient gradient, int n_threads,
                        double *value) except -1:
         """Sums weight * loss in *value, and makes the gradient of the weighted mean."""
         cdef fastfm_gradient arrays
@@ -503,7 +502,7 @@ cdef class _Model:
         gradient._w0 = grad_w0.astype(self.dtype) if self.is_multiple else float(grad_w0[0])
         return 0
 
-    cdef int data_loss(self, _Rows rows, _Targets targets, _Loss loss, fastfm_gradient *gradient,
+    cdef int data_loss(self, _Rows rows, _Targets targets, Loss loss, fastfm_gradient *gradient,
                        int n_threads, double *value) except -1:
         cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
         cdef fastfm_csr piece
