@@ -21,9 +21,6 @@ from fastfm_c._core import (
     AdaGrad,
     Adam,
     Gradient,
-    LogisticLoss,
-    SoftmaxLoss,
-    SquaredLoss,
     config,
     get_num_threads,
     set_num_threads,
@@ -33,6 +30,7 @@ from fastfm_c._errors import DivergenceError
 from fastfm_c._field_csr import FieldCSR, vstack
 from fastfm_c._version import __version__
 from fastfm_c.encoding import FieldEncoder
+from fastfm_c.losses import LogisticLoss, SoftmaxLoss, SquaredLoss
 from fastfm_c.persistence import load, save
 from fastfm_c.text import dump_libffm, dump_libsvm, iter_libffm, iter_libsvm, load_libffm, load_libsvm
 from fastfm_c.training import EpochInfo, History, train

@@ -15,26 +15,15 @@ def show_config() -> None: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: int | None) -> None: ...
 
-class _Loss:
-    def loss(self, y: ArrayLike, scores: ArrayLike) -> _Array: ...
-    def gradient(self, y: ArrayLike, scores: ArrayLike) -> _Array: ...
-    def loss_gradient(self, y: ArrayLike, scores: ArrayLike) -> tuple[_Array, _Array]: ...
-    def mean(self, y: ArrayLike, scores: ArrayLike, sample_weight: ArrayLike | None = None) -> float: ...
-    def __eq__(self, other: object) -> bool: ...
-    def __hash__(self) -> int: ...
-
-class SquaredLoss(_Loss): ...
-
-class _ClassLoss(_Loss):
-    def __init__(self, label_smoothing: float = 0.0) -> None: ...
-    @property
-    def label_smoothing(self) -> float: ...
-
-class LogisticLoss(_ClassLoss):
-    def proba(self, scores: ArrayLike) -> _Array: ...
-
-class SoftmaxLoss(_ClassLoss):
-    def proba(self, scores: ArrayLike) -> _Array: ...
+class Loss:
+    _smoothing: float
+    def _loss_rows(
+        self, y: _Array, scores: _Array, want_loss: bool, want_gradient: bool
+    ) -> tuple[_Array, _Array]: ...
+    def _proba_rows(self, scores: _Array) -> _Array: ...
+    def _weighted_mean(
+        self, losses: NDArray[np.float64], y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> float: ...
 
 class Gradient:
     @property
@@ -81,7 +70,7 @@ class _Model:
         self,
         X: Any,
         y: ArrayLike,
-        loss: _Loss,
+        loss: Loss,
         *,
         sample_weight: ArrayLike | None = None,
         l2_linear: float = 0.0,
@@ -92,7 +81,7 @@ class _Model:
         self,
         X: Any,
         y: ArrayLike,
-        loss: _Loss,
+        loss: Loss,
         *,
         sample_weight: ArrayLike | None = None,
         l2_linear: float = 0.0,
@@ -159,7 +148,7 @@ class _Solver:
     @property
     def model(self) -> FM | FFM: ...
     @property
-    def loss(self) -> _Loss: ...
+    def loss(self) -> Loss: ...
     @property
     def n_passes(self) -> int: ...
     @property
@@ -204,7 +193,7 @@ class SGD(_Solver):
     def __init__(
         self,
         model: FM | FFM,
-        loss: _Loss,
+        loss: Loss,
         *,
         learning_rate: float = 0.01,
         batch_size: int = 32,
@@ -215,7 +204,7 @@ class AdaGrad(_Solver):
     def __init__(
         self,
         model: FM | FFM,
-        loss: _Loss,
+        loss: Loss,
         *,
         learning_rate: float = 0.05,
         batch_size: int = 256,
@@ -227,7 +216,7 @@ class Adam(_Solver):
     def __init__(
         self,
         model: FM | FFM,
-        loss: _Loss,
+        loss: Loss,
         *,
         learning_rate: float = 0.001,
         batch_size: int = 256,
@@ -241,7 +230,7 @@ class FTRL(_Solver):
     def __init__(
         self,
         model: FM | FFM,
-        loss: _Loss,
+        loss: Loss,
         *,
         learning_rate: float = 0.1,
         batch_size: int = 256,
@@ -252,7 +241,7 @@ class FTRL(_Solver):
     ) -> None: ...
 
 def _restore_solver(
-    create: type[_Solver], model: FM | FFM, loss: _Loss, options: dict[str, Any], progress: tuple[Any, ...]
+    create: type[_Solver], model: FM | FFM, loss: Loss, options: dict[str, Any], progress: tuple[Any, ...]
 ) -> _Solver: ...
 
 class _TextRows:

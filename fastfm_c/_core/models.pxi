@@ -81,7 +81,7 @@ cdef class Parameters:
                 PyErr_CheckSignals()
         return 0
 
-    def data_term(self, X, y, _Loss loss not None, sample_weight, num_threads, gradient):
+    def data_term(self, X, y, Loss loss not None, sample_weight, num_threads, gradient):
         """The weighted mean loss; its gradient is added to `gradient`, a tuple (w0, w, V) of arrays like
         these parameters except for w0, which is float64, or None."""
         cdef Rows rows = as_rows(X, self.c.n_features)

@@ -30,7 +30,7 @@ cdef class _TrainingRows:
 cdef class _Solver:
     """What the solvers share. They write to the parameters of the model while they learn."""
     cdef _Model trained
-    cdef _Loss minimised
+    cdef Loss minimised
     cdef object rng, num_threads, clip_value
     cdef bint shuffle
     cdef fastfm_solver c
@@ -50,7 +50,7 @@ cdef class _Solver:
             raise TypeError(f"this {type(self).__name__} has its model already")
         if not isinstance(model, _Model):
             raise ValueError(f"model must be an FM or an FFM, got {type(model).__name__}")
-        if not isinstance(loss, _Loss):
+        if not isinstance(loss, Loss):
             raise ValueError("loss must be a SquaredLoss, LogisticLoss or SoftmaxLoss, got "
                              f"{type(loss).__name__}")
         cdef _Model trained = model

@@ -10,7 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
-from fastfm_c._core import LogisticLoss, SoftmaxLoss, SquaredLoss
+from fastfm_c.losses import LogisticLoss, SoftmaxLoss, SquaredLoss
 from fastfm_c.sklearn._base import Estimator, has_steps, require_weight
 
 __all__ = ["Classifier", "Regressor"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastfm_c._core import LogisticLoss, SoftmaxLoss, SquaredLoss
+from fastfm_c.losses import LogisticLoss, SoftmaxLoss, SquaredLoss
 
 __all__ = ["auc", "log_loss", "metric_of", "rmse"]
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from fastfm_c import _core
 from fastfm_c._validation import as_count, as_not_negative, as_weights
+from fastfm_c.losses import Loss, SquaredLoss
 from fastfm_c.training._history import EpochInfo, History
 from fastfm_c.training._lbfgs import fit_lbfgs
 from fastfm_c.training._metrics import metric_of
@@ -18,14 +19,13 @@ __all__ = ["SOLVERS", "train"]
 SOLVERS = {"sgd": "SGD", "adagrad": "AdaGrad", "adam": "Adam", "ftrl": "FTRL"}
 
 _Model: TypeAlias = _core.FM | _core.FFM
-_Loss: TypeAlias = _core.SquaredLoss | _core.LogisticLoss | _core.SoftmaxLoss
 
 
 def train(
     model: _Model,
     X: Any,
     y: Any,
-    loss: _Loss,
+    loss: Loss,
     *,
     solver: Any = "adagrad",
     max_iter: int | None = None,
@@ -142,9 +142,10 @@ def train(
     if eval_set is not None:
         history.metric = metric_name
         validation = Validation(model, eval_set, metric, num_threads)
-    patience = patience if stopping else None
     report = reporter(verbose, max_iter, history.rows)
-    with Monitor(model, history, validation, patience, tol, callbacks, report) as monitor:
+    with Monitor(
+        model, history, validation, patience if stopping else None, tol, callbacks, report
+    ) as monitor:
         learner.learn(monitor, rows, max_iter, rng if shuffle else None)
     return history
 
@@ -181,7 +182,7 @@ class _Epochs:
         if solver not in SOLVERS:
             raise ValueError(f"solver must be one of {', '.join([*SOLVERS, 'lbfgs'])}, got {solver!r}")
         kind = getattr(_core, SOLVERS[solver])
-        tiny = kind(_core.FM.random(1, 1, rng=0), _core.SquaredLoss())
+        tiny = kind(_core.FM.random(1, 1, rng=0), SquaredLoss())
         known = [name for name in tiny._options() if name not in ("shuffle", "num_threads")] + ["normalize"]
         _require_known(options, known, solver)
         self.solver = kind(model, loss, num_threads=num_threads, **options)

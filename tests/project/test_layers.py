@@ -38,11 +38,12 @@ ROOMS = {
     "datasets": set(),
     "encoding": {"_field_csr", "_validation"},
     "interop": {"_core", "_validation"},
+    "losses": {"_core", "_validation"},
     "persistence": GROUND | {"_core", "training"},
     "reference": set(),
-    "sklearn": GROUND | {"_core", "training"},
+    "sklearn": GROUND | {"_core", "losses", "training"},
     "text": {"_core", "_field_csr", "_validation"},
-    "training": GROUND | {"_core"},
+    "training": GROUND | {"_core", "losses"},
 }
 TOP = {"__init__", "__main__"}  # may import everything
 
