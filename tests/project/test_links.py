@@ -51,5 +51,15 @@ def test_the_index_has_every_page_of_docs():
 
 
 @needs_checkout
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_that_are_named_are_there(page):
+    """But for the lab notebook, which tells of what was."""
+    text = page.read_text(encoding="utf-8") if page.name != "lab-notebook.md" else ""
+    named = set(re.findall(r"`((?:\.ci|bench|csrc|docs|fastfm_c|tests|tools)/[\w./-]*)", text))
+    named -= {"bench/data"}  # made by the benchmarks
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+@needs_checkout
 def test_there_are_links():
     assert sum(len(links(page)) for page in PAGES) > 80
