@@ -1,0 +1,85 @@
+"""The pages of docs/guide and docs/data.md: the examples of a page run in order, to what they say."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def examples(page):
+    return re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def models(names):
+    assert names["scores"].shape == (1000,)
+    assert names["one"] == names["scores"][0]
+    assert names["score"] == 4 * 2
+    np.testing.assert_allclose(names["classes"].sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(names["fm"].V[:500], names["before"])
+    assert names["fm"].n_features == 600
+    assert not names["fm"].w[500:].any()
+
+
+def training(names):
+    assert names["loss"] < 0.01
+    assert names["best"] == 1
+
+
+def estimators(names):
+    assert names["accuracy"] == names["share"] == 1
+
+
+def files(names):
+    assert names["same"] is True
+    assert not names["served"].V.flags.writeable
+    assert names["mine"].V.flags.writeable
+    assert names["mine"] == names["served"]
+    np.testing.assert_array_equal(names["scores"], names["solver"].model.predict(names["X"]))
+
+
+def threads(names):
+    assert names["two"] <= 2
+    assert names["default"] == names["fastfm_c"].get_num_threads() >= 1
+    assert names["level"] in names["fastfm_c"].config()["simd_available"]
+
+
+def speed(names):
+    assert names == {}
+
+
+def data(names):
+    assert names["unknown"] == {"user": 0, "tags": 0, "price": 0, "ip": 0, "hour": 0}
+    assert names["solver"].model.n_features == len(names["encoder"].fields_) > len(names["names"])
+    X = names["encoder"].transform([names["row"]])
+    assert names["score"] == names["solver"].model.predict(X)[0]
+
+
+CHECKS = {check.__name__: check for check in (models, training, estimators, files, threads, speed)}
+
+
+def run(page):
+    names = {}
+    for example in examples(page):
+        exec(example, names)
+    return names
+
+
+@pytest.mark.skipif(not DOCS.is_dir(), reason="no docs/ here")
+def test_each_page_is_checked():
+    assert {path.stem for path in (DOCS / "guide").glob("*.md")} == CHECKS.keys()
+
+
+@pytest.mark.parametrize("page", CHECKS)
+def test_the_guide(page, tmp_path, monkeypatch):
+    if page == "estimators":
+        pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
+    CHECKS[page](run(DOCS / "guide" / f"{page}.md"))
+
+
+def test_the_page_about_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data(run(DOCS / "data.md"))
