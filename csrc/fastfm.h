@@ -71,10 +71,12 @@ typedef struct {
 } fastfm_targets;
 
 /* Where gradients are added: w and V of the model's type and in its layout; w0 is always double:
- * (n_outputs,). */
+ * (n_outputs,). is_fresh: w and V are zeros whose pages nobody has touched; the threads then touch
+ * them first. */
 typedef struct {
     double *w0;
     void *w, *V;
+    int is_fresh;
 } fastfm_gradient_arrays;
 
 const char *fastfm_status_message(fastfm_status status);

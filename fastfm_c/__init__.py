@@ -13,19 +13,8 @@ except ModuleNotFoundError as error:
         "'pip install -e .'; to use an installed fastfm_c from there, start 'python -P'."
     ) from error
 
-from fastfm_c._core import (
-    FFM,
-    FM,
-    FTRL,
-    SGD,
-    AdaGrad,
-    Adam,
-    Gradient,
-    config,
-    get_num_threads,
-    set_num_threads,
-    show_config,
-)
+from fastfm_c._core import FTRL, SGD, AdaGrad, Adam, config, get_num_threads, set_num_threads, show_config
+from fastfm_c.models import FFM, FM, Gradient
 from fastfm_c._errors import DivergenceError
 from fastfm_c._field_csr import FieldCSR, vstack
 from fastfm_c._version import __version__

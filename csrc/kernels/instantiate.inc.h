@@ -91,6 +91,7 @@ const kernel_table CONCAT(kernels_, LEVEL) = {
     STRING(LEVEL),
     VARIANTS_OF(fm_score),
     VARIANTS_OF(ffm_score),
+    VARIANTS_OF(fm_gradient),
     {VARIANT_OF(check, i32_), VARIANT_OF(check, i64_)},
     VARIANTS_OF(fm_partition),
     VARIANTS_OF(ffm_partition),

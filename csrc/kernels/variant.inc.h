@@ -1,5 +1,6 @@
 /* Every kernel for one combination of REAL, DATA and INDEX. */
 #include "kernels/fm/score.inc.h"
+#include "kernels/fm/gradient.inc.h"
 #include "kernels/ffm/load.inc.h"
 #include "kernels/ffm/score.inc.h"
 #include "kernels/fm/partition.inc.h"

@@ -53,7 +53,8 @@ void learn_score_block(void *context, int64_t block, int thread)
     score_kernel_of(fm, &rows)(&rows, fm, begin, end, batch->b.scores + begin * score_bytes,
                                batch->b.s + begin * fm->n_factors * score_bytes, batch->b.max_row,
                                NULL);
-    KERNEL_OF(kernels()->fm_partition, fm, &rows)(&batch->b, block, begin, end);
+    if (batch->b.solver->rule != FASTFM_SUM)
+        KERNEL_OF(kernels()->fm_partition, fm, &rows)(&batch->b, block, begin, end);
     for (int64_t i = begin; i < end; i++)
         if (find_loss(batch, thread, i) != FASTFM_OK)
             return;
@@ -131,4 +132,12 @@ void learn_bias(const training_batch *batch)
                 state1 ? state1 + c * real : NULL, &gradient))
             workspace_report(&batch->work, 0, FASTFM_DIVERGED, batch->n_rows - 1);
     }
+}
+
+void add_share(void *context, int64_t share, int thread)
+{
+    const training_batch *batch = (const training_batch *)context;
+    (void)thread;
+    KERNEL_OF(kernels()->fm_gradient, batch->b.model, &batch->b.X)
+    (&batch->b, share, batch->n_threads);
 }

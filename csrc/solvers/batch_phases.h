@@ -21,6 +21,9 @@ void learn_rows_block(void *context, int64_t block, int thread);
 /* Sums what blocks have of the part, and updates its features. */
 void learn_update_part(void *context, int64_t part, int thread);
 
+/* FM, of a gradient: adds what belongs to the features of a share. */
+void add_share(void *context, int64_t share, int thread);
+
 /* Updates w0, which is never penalised, and whose value is 1 in every row. */
 void learn_bias(const training_batch *batch);
 

@@ -71,9 +71,14 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
         return 1;
     default: /* SCORING */
         run->status = fault_of_batch(run);
-        if (run->status == FASTFM_OK && !batch->b.model->fields)
+        if (run->status == FASTFM_OK && !batch->b.model->fields && batch->b.solver->rule != FASTFM_SUM)
             run->status = batch_make_room(batch, 1);
         run->phase = UPDATING;
+        if (batch->b.solver->rule == FASTFM_SUM && !batch->b.model->fields) {
+            *body = add_share;
+            *n_blocks = batch->n_threads;
+            return run->status == FASTFM_OK;
+        }
         *body = learn_update_part;
         *n_blocks = batch->b.n_parts;
         return run->status == FASTFM_OK;

@@ -8,10 +8,42 @@
 #include "rows/prepare_block.h"
 #include "solvers/batch_run.h"
 
+#define PAGE_BYTES 4096
+
 typedef struct {
     loss_sums sums;
     int64_t *rows; /* (batch_size,) those of the batch */
 } gradient_job;
+
+/* Writes zeros to a share of fresh memory, once a page: page faults in the order of addresses, by
+ * all threads, cost less than those of scattered additions. */
+static void touch_pages(void *memory, int64_t bytes, int64_t share, int64_t n_shares)
+{
+    const int64_t n_pages = bytes / PAGE_BYTES, end = n_pages * (share + 1) / n_shares;
+    for (int64_t page = n_pages * share / n_shares; page < end; page++)
+        ((volatile char *)memory)[page * PAGE_BYTES] = 0;
+}
+
+typedef struct {
+    const fastfm_gradient_arrays *gradient;
+    int64_t w_bytes, V_bytes, n_shares;
+} touch_job;
+
+static void touch_share(void *context, int64_t share, int thread)
+{
+    const touch_job *job = (const touch_job *)context;
+    (void)thread;
+    touch_pages(job->gradient->w, job->w_bytes, share, job->n_shares);
+    touch_pages(job->gradient->V, job->V_bytes, share, job->n_shares);
+}
+
+static void touch_fresh(const fastfm_gradient_arrays *gradient, const fastfm_model *model, int n_threads)
+{
+    const int64_t real = (int64_t)real_size(model->real);
+    touch_job job = {gradient, model->n_features * model->n_outputs * real, model->n_features * factors_of_feature(model) * real, 0};
+    job.n_shares = 1 + (job.w_bytes + job.V_bytes) / (INT64_C(64) << 20);
+    parallel_for(job.n_shares, touch_share, &job, n_threads);
+}
 
 static void start_batch(batch_run *run) { (void)run; }
 
@@ -40,7 +72,7 @@ fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
 {
     const int64_t C = model->n_outputs;
     const int n_threads = parallel_threads(num_threads, score_work(X, model));
-    const int64_t batch_size = min_i64(FASTFM_PIECE_ROWS, X->n_rows);
+    const int64_t batch_size = min_i64(getenv("PR")?atoi(getenv("PR")):FASTFM_PIECE_ROWS, X->n_rows);
     const fastfm_solver solver = {.rule = FASTFM_SUM};
     double *memory = (double *)calloc((size_t)(2 * (1 + C)), sizeof(double));
     int64_t *rows = rows_in_order(X->n_rows);
@@ -60,6 +92,8 @@ fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
         memcpy(job.sums.total + 1, gradient->w0, sizeof(double) * (size_t)C);
         run.batch.b.target = (fastfm_state){NULL, gradient->w, gradient->V};
         run.batch.weight_sum = weight_sum;
+        if (gradient->is_fresh)
+            touch_fresh(gradient, model, n_threads);
         status = batch_run_all(&run, n_threads);
         batch_close(&run.batch);
         *bad_row = run.bad_row;

@@ -1,14 +1,13 @@
 """The extension module: `core`, compiled from core.pyx and the .pxi files that it includes."""
 
 from fastfm_c._core.core import (
-    FFM,
-    FM,
     FTRL,
     SGD,
     AdaGrad,
     Adam,
-    Gradient,
     Loss,
+    Model,
+    Parameters,
     _restore_solver,
     _text_of,
     _TextRows,
@@ -20,14 +19,13 @@ from fastfm_c._core.core import (
 )
 
 __all__ = [
-    "FFM",
-    "FM",
     "FTRL",
     "SGD",
     "AdaGrad",
     "Adam",
-    "Gradient",
     "Loss",
+    "Model",
+    "Parameters",
     "_TextRows",
     "_restore_solver",
     "_text_of",

@@ -61,7 +61,7 @@ cdef class Loss:
 
     def _weighted_mean(self, cnp.ndarray losses not None, y, sample_weight):
         """Mean of losses, float64, with the weights of their rows."""
-        cdef _Targets targets = _Targets(y, sample_weight, len(losses))
+        cdef Targets targets = Targets(y, sample_weight, len(losses))
         if not (is_plain(losses) and type_of(losses) == FASTFM_F64):
             raise ValueError("losses must be a plain array of float64")
         return fastfm_weighted_sum(targets.targets.weight, cnp.PyArray_DATA(losses), FASTFM_F64,

@@ -103,6 +103,7 @@ cdef class Parameters:
                 raise ValueError("the arrays of the gradient are not like the parameters")
             arrays.w0 = <double *>cnp.PyArray_DATA(w0)
             arrays.w, arrays.V = cnp.PyArray_DATA(w), cnp.PyArray_DATA(V)
+            arrays.is_fresh = True
         while begin < rows.csr.n_rows:
             end = min(begin + step, rows.csr.n_rows)
             piece, of_piece = rows.slice(begin, end), targets.slice(begin)
@@ -117,7 +118,7 @@ cdef class Parameters:
                 loss.refuse(status, targets.y, begin + bad_row, self.c.n_outputs)
             if status != FASTFM_OK:
                 rows.raise_for_status(status, begin + bad_row)
-            begin = end
+            begin, arrays.is_fresh = end, False
             if begin < rows.csr.n_rows:
                 PyErr_CheckSignals()
         return total / targets.weight_sum

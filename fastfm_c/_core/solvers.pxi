@@ -10,10 +10,10 @@ from fastfm_c._validation import as_fraction, as_positive, column_scale
 cdef int[4] N_STATES = [0, 1, 2, 2]  # SGD, AdaGrad, Adam, FTRL
 
 
-cdef class _TrainingRows:
+cdef class TrainingRows:
     """X, y and sample_weight, found fit to train on."""
-    cdef _Rows rows
-    cdef _Targets targets
+    cdef Rows rows
+    cdef Targets targets
     cdef double largest
 
     @property
@@ -27,9 +27,20 @@ cdef class _TrainingRows:
         return float(len(rows) if self.targets.weight is None else self.targets.weight[rows].sum())
 
 
+cdef tuple now_of(Model model):
+    cdef Parameters now = model.snapshot()
+    return now.w0, now.w, now.V
+
+
+cdef object copy_into_corner(larger, array):
+    """Writes the array to the beginning of a larger one, along every axis."""
+    larger[tuple([slice(n) for n in array.shape])] = array
+    return larger
+
+
 cdef class _Solver:
     """What the solvers share. They write to the parameters of the model while they learn."""
-    cdef _Model trained
+    cdef Model trained
     cdef Loss minimised
     cdef object rng, num_threads, clip_value
     cdef bint shuffle
@@ -48,14 +59,14 @@ cdef class _Solver:
                  rng=None):
         if self.trained is not None:  # another thread may be learning
             raise TypeError(f"this {type(self).__name__} has its model already")
-        if not isinstance(model, _Model):
+        if not isinstance(model, Model):
             raise ValueError(f"model must be an FM or an FFM, got {type(model).__name__}")
         if not isinstance(loss, Loss):
             raise ValueError("loss must be a SquaredLoss, LogisticLoss or SoftmaxLoss, got "
                              f"{type(loss).__name__}")
-        cdef _Model trained = model
-        trained.require_parameters()
-        trained.check_loss(loss)
+        cdef Model trained = model
+        trained.snapshot()
+        loss._check_model(trained.snapshot().c.n_outputs, trained.snapshot().has_outputs)
         for name in ("w", "V"):
             if not getattr(model, name).flags.writeable:
                 raise ValueError(f"model.{name} is read-only: train a model.copy()")
@@ -90,7 +101,7 @@ cdef class _Solver:
 
     cdef list fresh_state(self, int s):
         """State s as it is before the first step."""
-        arrays = [aligned_zeros(np.shape(p), self.trained.dtype) for p in self.trained.parameters()]
+        arrays = [aligned_zeros(np.shape(p), self.trained.dtype) for p in now_of(self.trained)]
         for array in arrays:
             if self.initial[s]:
                 array[...] = self.initial[s]
@@ -100,15 +111,15 @@ cdef class _Solver:
         """Makes the state as large as the parameters."""
         with self.growing:
             for s, arrays in enumerate(self.states):
-                if arrays is None or np.shape(arrays[2]) != np.shape(self.trained._V):
+                if arrays is None or np.shape(arrays[2]) != np.shape(self.trained.snapshot().V):
                     fresh = self.fresh_state(s)
                     for new, old in zip(fresh, arrays or ()):
-                        put_first(new, old)
+                        copy_into_corner(new, old)
                     self.states[s] = tuple(fresh)
-            if self.scale is not None and len(self.scale) != self.trained.c.n_features:
-                scale = aligned_zeros((self.trained.c.n_features,), self.scale.dtype)
+            if self.scale is not None and len(self.scale) != self.trained.snapshot().c.n_features:
+                scale = aligned_zeros((self.trained.snapshot().c.n_features,), self.scale.dtype)
                 scale[...] = 1
-                self.scale = put_first(scale, self.scale)
+                self.scale = copy_into_corner(scale, self.scale)
             self.point()
         return 0
 
@@ -202,7 +213,7 @@ cdef class _Solver:
             When a loss or a parameter is not finite; the parameters in the model still are.
         """
         data = self._prepare(X, y, sample_weight)
-        rows = self.rng.permutation((<_TrainingRows>data).rows.csr.n_rows) if self.shuffle else None
+        rows = self.rng.permutation((<TrainingRows>data).rows.csr.n_rows) if self.shuffle else None
         return self._learn(data, rows)
 
     def resize(self, n_features, fields=None, *, init_stdev=0.01, rng=None):
@@ -219,7 +230,7 @@ cdef class _Solver:
         init_stdev, rng
             As for `FM.resize`.
         """
-        if fields is not None and type(self.trained) is FM:
+        if fields is not None and self.trained.snapshot().fields is None:
             raise ValueError("fields is given, but an FM has none")
         fields = () if fields is None else (fields,)
         self.require_state()
@@ -228,79 +239,69 @@ cdef class _Solver:
 
     def _prepare(self, X, y, sample_weight=None):
         """The rows, after all checks that a pass over them needs."""
-        cdef _TrainingRows data = _TrainingRows.__new__(_TrainingRows)
+        cdef TrainingRows data = TrainingRows.__new__(TrainingRows)
         cdef int64_t bad_row = 0
         cdef int n_threads = resolve_num_threads(self.num_threads)
         cdef fastfm_status status
         self.require_state()
-        data.rows = rows_of(X, self.trained.c.n_features)
-        data.targets = _Targets(y, sample_weight, data.rows.csr.n_rows)
-        with nogil:
-            status = fastfm_check(&data.rows.csr, self.trained.c.n_features, &data.largest, n_threads,
-                                  &bad_row)
-        if status == FASTFM_REPEATED_COLUMN:  # whose sums may be larger than they are
-            data.rows = data.rows.without_repeats()
-            with nogil:
-                status = fastfm_check(&data.rows.csr, self.trained.c.n_features, &data.largest, n_threads,
-                                      &bad_row)
-        if status != FASTFM_OK:
-            data.rows.refuse(status, bad_row)
+        data.rows = as_rows(X, self.trained.snapshot().c.n_features)
+        data.targets = Targets(y, sample_weight, data.rows.csr.n_rows)
+        data.rows.check(n_threads, &data.largest)
         if not data.largest < float("inf"):
             values = data.rows.data[data.rows.indptr[0]:data.rows.indptr[data.rows.csr.n_rows]]
             place = int(np.argmin(np.isfinite(values))) + data.rows.indptr[0]
             row = np.searchsorted(data.rows.indptr, place, side="right") - 1
             raise ValueError(f"row {row} of X holds {data.rows.data[place]}; training takes finite values")
         status = fastfm_check_labels(&self.minimised.c, &data.targets.targets, data.rows.csr.n_rows,
-                                     self.trained.c.n_outputs, &bad_row)
+                                     self.trained.snapshot().c.n_outputs, &bad_row)
         if status != FASTFM_OK:
-            self.minimised.refuse(status, data.targets.y, bad_row, self.trained.c.n_outputs)
+            self.minimised.refuse(status, data.targets.y, bad_row, self.trained.snapshot().c.n_outputs)
         return data
 
-    def _measure_scale(self, _TrainingRows data not None):
+    def _measure_scale(self, TrainingRows data not None):
         """Learn in units of the largest |x| that each column has here, before the first step."""
         self.require_state()
         if self.c.n_steps or not self.has_scale():
             return
         with self.growing:
             self.scale = column_scale(data.rows.indptr, data.rows.indices, data.rows.data,
-                                      self.trained.c.n_features, self.trained.dtype, data.targets.weight)
+                                      self.trained.snapshot().c.n_features, self.trained.dtype, data.targets.weight)
             self.point()
 
     cdef bint has_scale(self):
-        return self.c.rule != FASTFM_FTRL and self.trained.how == FASTFM_AS_IS
+        return self.c.rule != FASTFM_FTRL and self.trained.snapshot().c.normalization == FASTFM_AS_IS
 
     cdef int note_scale(self, double largest) except -1:
         """Values beyond 1 ask for steps in units of each feature's own largest value."""
         if self.scale is None and largest > 1 and self.has_scale():
-            self.scale = aligned_zeros((self.trained.c.n_features,), self.trained._V.dtype)
+            self.scale = aligned_zeros((self.trained.snapshot().c.n_features,), self.trained.dtype)
             self.scale[...] = 1
             self.point()
         return 0
 
-    def _learn(self, _TrainingRows data not None, rows=None, progress=None):
+    def _learn(self, TrainingRows data not None, rows=None, progress=None):
         """One pass over `rows` of data (int64, in this order; None: all); calls
         ``progress(rows_done, n_rows, mean_loss_so_far)`` some times a second."""
         cdef cnp.ndarray order = None if rows is None else np.ascontiguousarray(rows, np.int64)
         cdef int64_t n_rows = data.rows.csr.n_rows if order is None else len(order)
-        cdef int64_t step = self.trained.rows_per_call(data.rows) // 8 + 1
+        cdef int64_t step = self.trained.snapshot().rows_per_call(data.rows) // 8 + 1
         cdef int64_t begin = 0, end, bad_row = 0
         cdef const int64_t *order_at
         cdef double total = 0, weight = 0
         cdef fastfm_status status
         cdef int n_threads = resolve_num_threads(self.num_threads)
         cdef const fastfm_targets *targets = &data.targets.targets
-        cdef _Model model
+        cdef Parameters model
         cdef fastfm_solver solver
         cdef int64_t batch_size = min(self.c.batch_size, max(n_rows, 1))
         step = (step + batch_size - 1) // batch_size * batch_size
         self.require_state()
         with self.growing:
             self.fit_state()
-            self.c.normalize = self.trained.how
             self.note_scale(data.largest)
             # A resize by another thread now makes other arrays; these live on.
             self.point()
-            model, solver, states, scale = self.trained.frozen(), self.c, list(self.states), self.scale
+            model, solver, states, scale = self.trained.snapshot(), self.c, list(self.states), self.scale
         if not fit_each_other(model, states, scale):
             raise ValueError("the model was resized while a solver started to learn")
         while begin < n_rows:
@@ -318,11 +319,11 @@ cdef class _Solver:
                     "smaller learning_rate, clip_value, or values of order 1 help"
                 )
             if status == FASTFM_BAD_LABEL:
-                self.minimised.refuse(status, data.targets.y, bad_row, self.trained.c.n_outputs)
+                self.minimised.refuse(status, data.targets.y, bad_row, self.trained.snapshot().c.n_outputs)
             if status == FASTFM_BAD_ROW:
                 raise ValueError(f"rows holds {bad_row}, expected 0 <= row < {data.rows.csr.n_rows}")
             if status != FASTFM_OK:
-                data.rows.refuse(status, bad_row)
+                data.rows.raise_for_status(status, bad_row)
             weight += data.total_weight(piece)
             begin = end
             if progress is not None:
@@ -351,12 +352,12 @@ cdef class _Solver:
         return f"{type(self).__name__}({self.trained!r}, {self.minimised!r}, {options})"
 
 
-cdef bint fit_each_other(_Model model, list states, scale) except -1:
+cdef bint fit_each_other(Parameters model, list states, scale) except -1:
     return ((scale is None or len(scale) == model.c.n_features)
-            and all([np.shape(state[2]) == np.shape(model._V) for state in states]))
+            and all([np.shape(state[2]) == np.shape(model.V) for state in states]))
 
 
-def _restore_solver(create, _Model model not None, loss, options, progress):
+def _restore_solver(create, Model model not None, loss, options, progress):
     """A solver as it was. What lies in read-only memory, where joblib maps files, is copied: the solver
     writes to it. The model stays the same object, which others may have too."""
     kind, (w0, w, V, *fields), normalize = model.__reduce__()
@@ -364,7 +365,7 @@ def _restore_solver(create, _Model model not None, loss, options, progress):
     empty = [np.compress([], p, axis=w.ndim - 1) for p in (w, V)]
     cdef _Solver solver = create(kind(w0, *empty, *[f[:0] for f in fields], normalize=normalize), loss, **options)
     if not (w.flags.writeable and V.flags.writeable):
-        model.grow(model.c.n_features, model._fields, 0, None)
+        model._resize_to(model.n_features, getattr(model, 'fields', None), 0, None)
     solver.trained = model
     solver.c.n_steps, solver.passes, solver.rng, states, scale = progress
     solver.states = []
@@ -382,7 +383,7 @@ def _restore_solver(create, _Model model not None, loss, options, progress):
 
 cdef object writable(array):
     """The array, or a copy of one that is read-only: shared memory of joblib, a buffer of pickle."""
-    return array if array.flags.writeable else put_first(aligned_zeros(array.shape, array.dtype), array)
+    return array if array.flags.writeable else copy_into_corner(aligned_zeros(array.shape, array.dtype), array)
 
 
 cdef class SGD(_Solver):
@@ -524,7 +525,7 @@ normalize, num_threads, rng
         beta drew towards them, and not towards 0."""
         arrays = _Solver.fresh_state(self, s)
         if s == 0:
-            for z, p, l2 in zip(arrays, self.trained.parameters(),
+            for z, p, l2 in zip(arrays, now_of(self.trained),
                                 (0, self.c.l2_linear, self.c.l2_factors)):
                 np.multiply(p, -(self.c.beta1 / self.c.learning_rate + l2), out=z)
         return arrays

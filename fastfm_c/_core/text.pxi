@@ -132,8 +132,8 @@ cdef class _TextRows:
 
 def _text_of(X, y, fields, int64_t first_index):
     """The rows of X, sound arrays of `as_csr` with finite values, as pieces of text."""
-    cdef _Rows rows = _Rows.__new__(_Rows)
-    if not rows.set(X[0], X[1], X[2], X[3]):
+    cdef Rows rows = Rows.__new__(Rows)
+    if not rows.try_borrow(X[0], X[1], X[2], X[3]):
         raise AssertionError("X is not what as_csr returns")
     cdef cnp.ndarray y_array = y, fields_array = fields, piece = np.empty(0, np.uint8)
     cdef const double *y_at = <const double *>cnp.PyArray_DATA(y_array)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c._core import FFM
+from fastfm_c.models import FFM
 from fastfm_c._validation import aligned_zeros, as_fields
 from fastfm_c.interop._number_tables import PathLike, require_model
 

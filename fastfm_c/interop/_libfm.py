@@ -5,7 +5,7 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastfm_c._core import FM
+from fastfm_c.models import FM
 from fastfm_c._validation import as_real_dtype
 from fastfm_c.interop._number_tables import Lines, PathLike, open_text, require_model, write_table
 

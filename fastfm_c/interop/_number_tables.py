@@ -8,7 +8,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_c._core import FFM
+from fastfm_c.models import FFM
 from fastfm_c._validation import aligned_zeros
 
 __all__ = ["Lines", "PathLike", "open_text", "require_model", "write_table"]

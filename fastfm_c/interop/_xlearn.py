@@ -6,7 +6,7 @@ from itertools import count, takewhile
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastfm_c._core import FFM, FM
+from fastfm_c.models import FFM, FM
 from fastfm_c._validation import as_real_dtype
 from fastfm_c.interop._number_tables import Lines, PathLike, open_text, require_model, write_table
 

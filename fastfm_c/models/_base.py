@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c._core import Loss, Model, Parameters
+from fastfm_c._core import Model, Parameters
 from fastfm_c._validation import aligned_zeros, as_count, as_fields, as_parameter
+from fastfm_c.losses import Loss
 from fastfm_c.models._gradient import Gradient, gradient_of, objective_of, outputs_first
 
 __all__ = ["FactorizationMachine", "copy_into_corner", "require_stdev"]

@@ -3,10 +3,12 @@
 from typing import Any, TypeAlias
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c._core import Loss, Parameters
+from fastfm_c._core import Parameters
 from fastfm_c._validation import aligned_zeros, as_not_negative
+from fastfm_c.losses import Loss
 
 __all__ = ["Gradient", "gradient_of", "objective_of", "outputs_first"]
 
@@ -74,7 +76,7 @@ def objective_of(
         )
     l2_linear = as_not_negative(l2_linear, "l2_linear")
     l2_factors = as_not_negative(l2_factors, "l2_factors")
-    parameters.check_loss(loss)
+    loss._check_model(len(parameters.w0), parameters.has_outputs)
     grad_w, grad_V = (None, None) if gradient is None else gradient[1:]
     value = parameters.data_term(X, y, loss, sample_weight, num_threads, gradient)
     value += parameters.penalty(parameters.w, l2_linear, grad_w, num_threads)
@@ -126,8 +128,9 @@ def _of_occurring_features(
     An explicit zero is no occurrence. Its column becomes some other one, which nothing is added to.
     """
     indptr, indices, data = parameters.sound_rows(X, num_threads)
-    columns = indices[indptr[0] : indptr[-1]]
-    occurring = columns[data[indptr[0] : indptr[-1]] != 0]
+    stored = slice(indptr[0], indptr[-1])
+    columns, data, indptr = indices[stored], data[stored], indptr - indptr[0]
+    occurring = columns[data != 0]
     n_features = len(parameters.w)
     if n_features <= len(columns):  # a table is no larger than the data, and 10 times faster than sorting
         occurs = np.zeros(n_features, bool)
@@ -138,13 +141,12 @@ def _of_occurring_features(
         features = np.unique(occurring).astype(np.int64)
         places = np.searchsorted(features, columns)
     kept = features if len(features) else np.zeros(min(n_features, 1), np.int64)
-    new_indices = np.zeros_like(indices)
-    new_indices[indptr[0] : indptr[-1]] = np.clip(places, 0, max(len(kept) - 1, 0))
+    indices = np.clip(places, 0, max(len(kept) - 1, 0)).astype(columns.dtype)
     w, V = (_rows_of(p, kept) for p in (parameters.w, parameters.V))
     fields = None if parameters.fields is None else parameters.fields[kept]
     compact = Parameters(parameters.w0, w, V, fields, parameters.has_outputs, parameters.normalize)
     shape = len(indptr) - 1, len(kept)
-    return compact, _CSR(indptr, new_indices, data, shape), features
+    return compact, sp.csr_array((data, indices, indptr), shape=shape), features
 
 
 def _rows_of(parameter: _Array, features: NDArray[np.int64]) -> _Array:

@@ -7,7 +7,7 @@ from typing import get_args
 
 import numpy as np
 
-from fastfm_c._core import FFM
+from fastfm_c.models import FFM
 from fastfm_c._validation import as_fields, as_positive
 from fastfm_c.persistence._generators import random_state, restored_random_state
 from fastfm_c.persistence._json import as_scalar, take

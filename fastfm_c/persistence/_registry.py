@@ -27,7 +27,8 @@ _SUMS_OF_SQUARES = "G", "v", "n"
 _ESTIMATORS = "FMClassifier", "FMRegressor", "FFMClassifier", "FFMRegressor"
 _ENCODERS = ("FieldEncoder",)  # with _to_state() and _from_state(meta, tensors)
 _HOMES = {
-    **dict.fromkeys((*_MODELS, *_SOLVERS), "fastfm_c._core"),
+    **dict.fromkeys(_MODELS, "fastfm_c.models"),
+    **dict.fromkeys(_SOLVERS, "fastfm_c._core"),
     **dict.fromkeys(_LOSSES, "fastfm_c.losses"),
     **dict.fromkeys(_ESTIMATORS, "fastfm_c.sklearn"),
     **dict.fromkeys(_ENCODERS, "fastfm_c.encoding"),

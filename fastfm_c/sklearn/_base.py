@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastfm_c import _core
-from fastfm_c._core import FFM, FM
+from fastfm_c.models import FFM, FM
 from fastfm_c._validation import column_scale
 from fastfm_c.sklearn._models import in_dtype, multiply_scores, to_train
 from fastfm_c.training import EpochInfo, History, train

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from fastfm_c._core import FFM
+from fastfm_c.models import FFM
 from fastfm_c._validation import as_fields
 
 __all__ = ["FieldAware"]

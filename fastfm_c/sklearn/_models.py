@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastfm_c._core import FFM, FM
+from fastfm_c.models import FFM, FM
 
 __all__ = ["in_dtype", "multiply_scores", "to_train"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from fastfm_c._core import FFM, FM
+from fastfm_c.models import FFM, FM
 
 __all__ = ["EpochInfo", "History"]
 

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from fastfm_c import _core
+from fastfm_c.models import FFM, FM
 from fastfm_c._validation import as_count, as_not_negative, as_weights
 from fastfm_c.losses import Loss, SquaredLoss
 from fastfm_c.training._history import EpochInfo, History
@@ -18,7 +19,7 @@ __all__ = ["SOLVERS", "train"]
 
 SOLVERS = {"sgd": "SGD", "adagrad": "AdaGrad", "adam": "Adam", "ftrl": "FTRL"}
 
-_Model: TypeAlias = _core.FM | _core.FFM
+_Model: TypeAlias = FM | FFM
 
 
 def train(
@@ -182,7 +183,7 @@ class _Epochs:
         if solver not in SOLVERS:
             raise ValueError(f"solver must be one of {', '.join([*SOLVERS, 'lbfgs'])}, got {solver!r}")
         kind = getattr(_core, SOLVERS[solver])
-        tiny = kind(_core.FM.random(1, 1, rng=0), SquaredLoss())
+        tiny = kind(FM.random(1, 1, rng=0), SquaredLoss())
         known = [name for name in tiny._options() if name not in ("shuffle", "num_threads")] + ["normalize"]
         _require_known(options, known, solver)
         self.solver = kind(model, loss, num_threads=num_threads, **options)

@@ -18,6 +18,12 @@ FORCE_INLINE int64_t part_of(int64_t feature, int hash_bits)
     return (int64_t)(feature_hash(feature) >> 1 >> (63 - hash_bits));
 }
 
+/* One of n_shares shares of all features, by its hash. */
+FORCE_INLINE int64_t feature_share(int64_t feature, int64_t n_shares)
+{
+    return (int64_t)((feature_hash(feature) >> 32) * (uint64_t)n_shares >> 32);
+}
+
 /* What is known of a feature in some rows: its largest |x|, in how many it is, its number among the others.
  * FFM: whether its gradient has to be summed before it can be updated, and then in which slot, or -1. */
 typedef struct {
@@ -118,6 +124,10 @@ typedef struct {
         *slot_of; /* FM: of each entry; FFM: of each feature of a block, or number in the part */
     gradient_sums sums; /* FM: of the part; FFM: of what one row updates */
 } thread_data;
+
+/* FM: adds the gradients of the features in `share` of n_shares shares (feature_share) to
+ * B->target. */
+typedef void (*gradient_kernel)(const batch_data *B, int64_t share, int64_t n_shares);
 
 /* FM: sorts the values of a block of rows by part. */
 typedef void (*fm_partition_kernel)(const batch_data *B, int64_t block, int64_t begin, int64_t end);
