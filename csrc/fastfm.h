@@ -128,7 +128,6 @@ typedef struct {
     double initial;               /* AdaGrad: what its sums start with */
     double clip;                  /* largest absolute gradient of a parameter in a batch */
     fastfm_normalization normalize; /* of the rows that are learned from */
-    int hogwild;                    /* threads update without waiting for each other */
     int64_t batch_size, n_steps;
     fastfm_state state[2];
     void *scale; /* NULL (FTRL), or the largest |x| of each feature so far: the unit of learning */
@@ -137,7 +136,7 @@ typedef struct {
 /* One pass over n_rows rows of X in the order of `rows`, in batches of solver->batch_size: the rows
  * of a batch are scored, their gradients summed in an order that the batch alone decides, and each
  * touched parameter is updated once. *total += sum of weight * loss, each row scored before it is
- * learned from. The bits do not depend on num_threads, unless hogwild. DIVERGED: with the row whose
+ * learned from. The bits do not depend on num_threads. DIVERGED: with the row whose
  * loss, or the last row of the batch whose parameters were not finite; all parameters are as before
  * that update, or finite. An FFM may have learned from other rows of a batch in which a loss is not
  * finite; its labels are looked at before any loss of the batch. */

@@ -7,10 +7,8 @@
  * FFM: LOADING, by blocks, and LINKING, by parts: it is found which features are in one row only.
  * SCORING, by blocks: each row is scored, and its gradients are added to the sums of its block; those
  * features are updated. UPDATING, by parts: sums come together in the order of blocks, and each of the
- * other parameters is updated once.
- * With hogwild each thread takes batches of its own and does all of that alone. */
+ * other parameters is updated once. */
 #include <math.h>
-#include <stdlib.h>
 
 #include "solvers/batch_phases.h"
 #include "base/parallel.h"
@@ -35,7 +33,7 @@ typedef struct {
     const fastfm_solver *solver;
     fastfm_solver now;
     const int64_t *rows;
-    int64_t n_rows, begin, n_steps, steps_at_once;
+    int64_t n_rows, begin, n_steps;
     enum { BEFORE_BATCH, LOADING, LINKING, SCORING, UPDATING } phase;
     double total;
     fastfm_status status;
@@ -72,7 +70,7 @@ static void finish_batch(training_run *run)
     learn_bias(&run->batch);
     run->status = fault_of_batch(run);
     run->begin += run->batch.n_rows;
-    run->n_steps += run->steps_at_once;
+    run->n_steps++;
 }
 
 static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
@@ -133,55 +131,6 @@ static fastfm_status learn_rows(training_run *run, const fastfm_csr *X, const fa
     return run->status;
 }
 
-typedef struct {
-    const fastfm_csr *X;
-    const fastfm_model *model;
-    const fastfm_loss *loss;
-    const fastfm_targets *targets;
-    training_run *runs; /* one for each thread */
-} hogwild_job;
-
-static void hogwild_part(void *context, int64_t part, int thread)
-{
-    const hogwild_job *job = (const hogwild_job *)context;
-    (void)thread;
-    if (job->runs[part].n_rows > 0)
-        learn_rows(&job->runs[part], job->X, job->model, job->loss, job->targets, 1);
-}
-
-/* Whole batches to each thread. */
-static fastfm_status learn_hogwild(hogwild_job *job, const int64_t *rows, int64_t n_rows,
-                                   fastfm_solver *solver, double *total, int n_threads,
-                                   int64_t *bad_row)
-{
-    const int64_t n_batches = (n_rows + solver->batch_size - 1) / solver->batch_size;
-    fastfm_status status = FASTFM_OK;
-    job->runs = (training_run *)calloc((size_t)n_threads, sizeof(training_run));
-    if (!job->runs)
-        return FASTFM_NO_MEMORY;
-    for (int64_t part = 0; part < n_threads; part++) {
-        const int64_t begin = n_batches * part / n_threads * solver->batch_size;
-        const int64_t end =
-            min_i64(n_rows, n_batches * (part + 1) / n_threads * solver->batch_size);
-        job->runs[part] = (training_run){.solver = solver,
-                                         .rows = rows + begin,
-                                         .n_rows = end - begin,
-                                         .n_steps = solver->n_steps + part,
-                                         .steps_at_once = n_threads};
-    }
-    parallel_for(n_threads, hogwild_part, job, n_threads);
-    for (int part = 0; part < n_threads; part++) {
-        *total += job->runs[part].total;
-        if (job->runs[part].status != FASTFM_OK && status == FASTFM_OK) {
-            status = job->runs[part].status;
-            *bad_row = job->runs[part].bad_row;
-        }
-    }
-    solver->n_steps += n_batches;
-    free(job->runs);
-    return status;
-}
-
 fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_rows,
                            const fastfm_model *model, const fastfm_loss *loss,
                            const fastfm_targets *targets, fastfm_solver *solver, double *total,
@@ -194,22 +143,12 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
                         .rows = rows,
                         .n_rows = n_rows,
                         .n_steps = solver->n_steps,
-                        .steps_at_once = 1,
                         .total = *total};
     int n_threads;
     if (n_rows == 0)
         return FASTFM_OK;
     bounded.batch_size = min_i64(solver->batch_size, n_rows);
-    n_threads =
-        parallel_threads(num_threads, learn_work * per_row *
-                                          (double)(solver->hogwild ? n_rows : bounded.batch_size));
-    if (solver->hogwild && n_threads > 1) {
-        hogwild_job job = {X, model, loss, targets, NULL};
-        const fastfm_status status =
-            learn_hogwild(&job, rows, n_rows, &bounded, total, n_threads, bad_row);
-        solver->n_steps = bounded.n_steps;
-        return status;
-    }
+    n_threads = parallel_threads(num_threads, learn_work * per_row * (double)bounded.batch_size);
     learn_rows(&run, X, model, loss, targets, n_threads);
     solver->n_steps = run.n_steps;
     *total = run.total;
