@@ -29,8 +29,8 @@ typedef enum { FASTFM_STATUS_LIST(FASTFM_STATUS_MEMBER) FASTFM_N_STATUSES } fast
 typedef enum { FASTFM_F32, FASTFM_F64, FASTFM_I32, FASTFM_I64, FASTFM_U8 } fastfm_type;
 
 /* indptr has n_rows + 1 entries and indexes indices and data, which have nnz entries; indptr and
- * indices share index_type. Contents are not trusted: the drivers check them. linear_scale: NULL, or
- * what the linear part of each row is multiplied by in an FM (fastfm_normalize). */
+ * indices share index_type. Contents are not trusted: the drivers check them. linear_scale: NULL,
+ * or what the linear part of each row is multiplied by in an FM (fastfm_normalize). */
 typedef struct {
     int64_t n_rows, nnz;
     const void *indptr, *indices, *data;
@@ -49,7 +49,21 @@ typedef struct {
     const int32_t *fields;
 } fastfm_model;
 
-typedef enum { FASTFM_SQUARED, FASTFM_LOGISTIC, FASTFM_SOFTMAX } fastfm_loss_kind;
+/* The losses: name, function <function>_loss in losses/pointwise.h, the targets that it takes
+ * (is_<targets>_target there), the same in words, and whether it has several outputs, one score for
+ * each class. In the words {last} stands for n_outputs - 1. */
+#define FASTFM_LOSS_LIST(X)                           \
+    X(SQUARED, squared, finite, "a finite number", 0) \
+    X(LOGISTIC, logistic, binary, "0 or 1", 0)        \
+    X(SOFTMAX, softmax, class, "an integer class in 0..{last}", 1)
+
+#define FASTFM_LOSS_MEMBER(name, function, targets, expects, is_multiple) FASTFM_##name,
+typedef enum { FASTFM_LOSS_LIST(FASTFM_LOSS_MEMBER) FASTFM_N_LOSSES } fastfm_loss_kind;
+
+/* The words and the last column of the list. */
+const char *fastfm_loss_expects(fastfm_loss_kind kind);
+int fastfm_loss_is_multiple(fastfm_loss_kind kind);
+
 typedef struct {
     fastfm_loss_kind kind;
     double label_smoothing;
@@ -94,8 +108,8 @@ fastfm_status fastfm_normalize(const fastfm_csr *X, fastfm_normalization how, vo
 fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores,
                            int num_threads, int64_t *bad_row);
 
-/* Checks X against n_features columns without computing anything. *largest, unless NULL: the largest
- * |x| of its values, or NaN if one is; not to be relied on if X is at fault. */
+/* Checks X against n_features columns without computing anything. *largest, unless NULL: the
+ * largest |x| of its values, or NaN if one is; not to be relied on if X is at fault. */
 fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, double *largest,
                            int num_threads, int64_t *bad_row);
 
@@ -109,11 +123,24 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
                                double weight_sum, double *total, const fastfm_gradient *gradient,
                                int num_threads, int64_t *bad_row);
 
-/* A stochastic solver. state: what the rule keeps for each parameter, in the shapes of w0, w and V
- * and of the model's type; AdaGrad one (sums of squared gradients), Adam two (means of gradients
- * and of their squares), FTRL two (z, and sums of squared gradients), SGD none. */
-typedef enum { FASTFM_SGD, FASTFM_ADAGRAD, FASTFM_ADAM, FASTFM_FTRL } fastfm_rule;
+/* The update rules: name, function in kernels/update/rules.inc.h, arrays of state for each
+ * parameter (at most 2), the power of the gradient that the first state is a sum or mean of, and
+ * whether each row adds an L2 term (1) or the penalty is on the whole parameter, once (0). */
+#define FASTFM_RULE_LIST(X)      \
+    X(SGD, sgd, 0, 0, 1)         \
+    X(ADAGRAD, adagrad, 1, 2, 1) \
+    X(ADAM, adam, 2, 1, 1)       \
+    X(FTRL, ftrl, 2, 1, 0)
 
+#define FASTFM_RULE_MEMBER(name, function, n_states, degree, per_row) FASTFM_##name,
+typedef enum { FASTFM_RULE_LIST(FASTFM_RULE_MEMBER) FASTFM_N_RULES } fastfm_rule;
+
+/* Arrays of state for each parameter. */
+int fastfm_rule_n_states(fastfm_rule rule);
+
+/* The state of a rule, in the shapes of w0, w and V and of the model's type. AdaGrad: sums of
+ * squared gradients. Adam: means of gradients, and of their squares. FTRL: z, and sums of squared
+ * gradients. */
 typedef struct {
     void *w0, *w, *V;
 } fastfm_state;
@@ -125,7 +152,7 @@ typedef struct {
     double l2_linear, l2_factors; /* of each row, on the parameters that it touches; FTRL: of all */
     double beta1, beta2;          /* Adam: decay of the means; FTRL: beta1 is its beta */
     double epsilon;               /* Adam */
-    double initial;               /* AdaGrad: what its sums start with */
+    double initial_accumulator;   /* AdaGrad: what its sums start with */
     double clip;                  /* largest absolute gradient of a parameter in a batch */
     fastfm_normalization normalize; /* of the rows that are learned from */
     int64_t batch_size, n_steps;

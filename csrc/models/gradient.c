@@ -258,7 +258,7 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
     if (X->n_rows == 0)
         return FASTFM_OK;
     job.w_bytes = model->n_outputs * (int64_t)real_size(model->real);
-    job.V_bytes = factors_of_feature(model) * (int64_t)real_size(model->real);
+    job.V_bytes = feature_stride(model) * (int64_t)real_size(model->real);
     job.n_threads = parallel_threads(num_threads, score_work(X, model));
     status = workspace_open(&work, X, model, job.n_threads, bad_row);
     if (status != FASTFM_OK)

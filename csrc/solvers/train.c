@@ -1,22 +1,40 @@
 /* fastfm_train: stochastic solvers in batches, with the same bits for any number of threads.
  *
- * Batches have phases. Threads share the blocks of a batch's rows, or the parts into which its features
- * are sorted.
- * FM: SCORING, by blocks: each row is scored with the parameters as they are, and its loss gradient kept.
- * UPDATING, by parts: gradients are summed in the order of rows, and each parameter is updated once.
- * FFM: LOADING, by blocks, and LINKING, by parts: it is found which features are in one row only.
- * SCORING, by blocks: each row is scored, and its gradients are added to the sums of its block; those
- * features are updated. UPDATING, by parts: sums come together in the order of blocks, and each of the
- * other parameters is updated once. */
+ * A batch goes through phases. In a phase, threads share the row blocks of the batch, or the
+ * partitions of its features; a phase begins when the one before has ended.
+ *
+ *   FM   SCORING    by row block   copy, check and score rows; sort their values by partition
+ *        UPDATING   by partition   sum gradients in row order; update each parameter once
+ *
+ *   FFM  LOADING    by row block   copy and check rows; sort their features by partition
+ *        ASSIGNING  by partition   give accumulators to features that more than one row has
+ *        SCORING    by row block   score each row, add its gradients to the accumulators of the
+ *                                  block, and update the features that no other row has
+ *        UPDATING   by partition   sum accumulators in block order; update all other features once
+ *
+ * The thread that ends a phase starts the next one, in next_phase: it looks for faults, and updates
+ * w0 at the end of a batch. Row blocks and partitions depend on the batch alone, and so does the
+ * order of all sums; threads only decide who makes them. */
 #include <math.h>
 
-#include "solvers/batch_phases.h"
 #include "base/parallel.h"
+#include "solvers/batch_phases.h"
 
-#define LEARN_WORK 8.0 /* multiply-adds for one of scoring an FM */
-#define FFM_LEARN_WORK 2.0
+/* Multiply-adds of training on a row for each one of scoring it: decides how many threads pay. */
+#define FM_TRAIN_WORK 8.0
+#define FFM_TRAIN_WORK 2.0
 
-/* The rule as the kernels read it at a certain step. */
+/* From the list in fastfm.h. */
+int fastfm_rule_n_states(fastfm_rule rule)
+{
+#define N_STATES(name, function, n_states, degree, per_row) n_states,
+    static const int numbers[] = {FASTFM_RULE_LIST(N_STATES)};
+#undef N_STATES
+    return numbers[rule];
+}
+
+/* The solver as the kernels read it at step `step`, from 0: Adam's bias correction is part of the
+ * learning rate. */
 static fastfm_solver at_step(const fastfm_solver *solver, int64_t step)
 {
     fastfm_solver now = *solver;
@@ -27,52 +45,59 @@ static fastfm_solver at_step(const fastfm_solver *solver, int64_t step)
     return now;
 }
 
-/* Batch after batch of the rows. */
+/* One call of fastfm_train: batch after batch of the rows. */
 typedef struct {
     training_batch batch;
     const fastfm_solver *solver;
-    fastfm_solver now;
+    fastfm_solver now; /* at_step of the present batch; batch.view.solver points here */
     const int64_t *rows;
-    int64_t n_rows, begin, n_steps;
-    enum { BEFORE_BATCH, LOADING, LINKING, SCORING, UPDATING } phase;
+    int64_t n_rows, begin; /* the present batch begins at rows[begin] */
+    int64_t n_steps;
+    enum { BEFORE_BATCH, LOADING, ASSIGNING, SCORING, UPDATING } phase;
     double total;
     fastfm_status status;
     int64_t bad_row;
 } training_run;
 
+/* The first fault that a thread has reported for the batch, with its row in X. */
 static fastfm_status fault_of_batch(training_run *run)
 {
     int64_t place;
     const fastfm_status status = workspace_fault(&run->batch.work, run->batch.n_threads, &place);
     if (status != FASTFM_OK)
-        run->bad_row = run->batch.rows[place];
+        run->bad_row = run->batch.row_numbers[place];
     return status;
 }
 
-/* Batches start at multiples of batch_size, also after one that had to be cut. */
+/* Starts the next batch, unless all rows are done. A batch ends at the next multiple of batch_size,
+ * also when the one before had to be cut: so where batches start depends on the rows alone. */
 static int start_batch(training_run *run, parallel_block *body, int64_t *n_blocks)
 {
     const int64_t size = run->solver->batch_size;
     const int64_t end = min_i64(run->n_rows, run->begin - run->begin % size + size);
-    const int is_ffm = run->batch.b.model->fields != NULL;
+    const int is_ffm = run->batch.view.model->fields != NULL;
     if (run->begin == run->n_rows)
         return 0;
     run->now = at_step(run->solver, run->n_steps);
-    run->status = batch_take(&run->batch, run->rows + run->begin, end - run->begin, &run->bad_row);
+    run->status =
+        batch_take_rows(&run->batch, run->rows + run->begin, end - run->begin, &run->bad_row);
     run->phase = is_ffm ? LOADING : SCORING;
-    *body = is_ffm ? learn_load_block : learn_score_block;
-    *n_blocks = run->batch.b.n_blocks;
+    *body = is_ffm ? load_and_partition_block : score_and_partition_block;
+    *n_blocks = run->batch.view.n_blocks;
     return run->status == FASTFM_OK;
 }
 
+/* After the last phase of a batch, and before its arrays are used again. */
 static void finish_batch(training_run *run)
 {
-    learn_bias(&run->batch);
+    update_bias(&run->batch);
     run->status = fault_of_batch(run);
     run->begin += run->batch.n_rows;
     run->n_steps++;
 }
 
+/* parallel_phases calls this when all blocks of a phase are done. Returns 0 at the end, or after a
+ * fault. */
 static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
 {
     training_run *run = (training_run *)context;
@@ -87,36 +112,37 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
     case LOADING:
         run->status = fault_of_batch(run);
         if (run->status == FASTFM_OK)
-            run->status = batch_make_room(batch, 1);
+            run->status = reserve_thread_memory(batch, 1);
         if (run->status != FASTFM_OK)
             return 0;
-        batch_place_slots(batch);
-        run->phase = LINKING;
-        *body = learn_link_part;
-        *n_blocks = batch->b.n_parts;
+        place_accumulators(batch);
+        run->phase = ASSIGNING;
+        *body = assign_partition_accumulators;
+        *n_blocks = batch->view.n_partitions;
         return 1;
-    case LINKING:
+    case ASSIGNING:
         run->phase = SCORING;
-        *body = learn_rows_block;
-        *n_blocks = batch->b.n_blocks;
+        *body = score_and_accumulate_block;
+        *n_blocks = batch->view.n_blocks;
         return 1;
     default: /* SCORING */
         run->status = fault_of_batch(run);
-        if (run->status == FASTFM_OK && !batch->b.model->fields)
-            run->status = batch_make_room(batch, 1);
+        if (run->status == FASTFM_OK && !batch->view.model->fields)
+            run->status = reserve_thread_memory(batch, 1);
         for (int64_t i = 0; i < batch->n_rows && run->status == FASTFM_OK; i++)
             sum += batch->losses[i];
         run->total += sum;
         run->phase = UPDATING;
-        *body = learn_update_part;
-        *n_blocks = batch->b.n_parts;
+        *body = reduce_and_update_partition;
+        *n_blocks = batch->view.n_partitions;
         return run->status == FASTFM_OK;
     }
 }
 
-static fastfm_status learn_rows(training_run *run, const fastfm_csr *X, const fastfm_model *model,
-                                const fastfm_loss *loss, const fastfm_targets *targets,
-                                int n_threads)
+/* Allocates for the largest batch, goes through all of them, and frees. */
+static fastfm_status train_batches(training_run *run, const fastfm_csr *X,
+                                   const fastfm_model *model, const fastfm_loss *loss,
+                                   const fastfm_targets *targets, int n_threads)
 {
     const int64_t most = min_i64(run->n_rows, run->solver->batch_size);
     run->now = at_step(run->solver, run->n_steps);
@@ -136,7 +162,8 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
                            const fastfm_targets *targets, fastfm_solver *solver, double *total,
                            int num_threads, int64_t *bad_row)
 {
-    const double learn_work = model->fields ? FFM_LEARN_WORK : LEARN_WORK;
+    /* The work of one batch, and not of all rows: threads share a batch at a time. */
+    const double work = model->fields ? FFM_TRAIN_WORK : FM_TRAIN_WORK;
     const double per_row = score_work(X, model) / (double)max_i64(X->n_rows, 1);
     fastfm_solver bounded = *solver; /* a batch is no larger than all rows: no sum can overflow */
     training_run run = {.solver = &bounded,
@@ -148,8 +175,8 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
     if (n_rows == 0)
         return FASTFM_OK;
     bounded.batch_size = min_i64(solver->batch_size, n_rows);
-    n_threads = parallel_threads(num_threads, learn_work * per_row * (double)bounded.batch_size);
-    learn_rows(&run, X, model, loss, targets, n_threads);
+    n_threads = parallel_threads(num_threads, work * per_row * (double)bounded.batch_size);
+    train_batches(&run, X, model, loss, targets, n_threads);
     solver->n_steps = run.n_steps;
     *total = run.total;
     *bad_row = run.bad_row;

@@ -53,7 +53,8 @@ cdef extern from "fastfm.h" nogil:
     ctypedef struct fastfm_solver:
         fastfm_rule rule
         double learning_rate, l1_linear, l1_factors, l2_linear, l2_factors, beta1, beta2, epsilon
-        double initial, clip
+        double initial "initial_accumulator"
+        double clip
         fastfm_normalization normalize
         int64_t batch_size, n_steps
         fastfm_state state[2]
@@ -78,6 +79,9 @@ cdef extern from "fastfm.h" nogil:
         fastfm_text_block all
 
     const char *fastfm_status_message(fastfm_status status) noexcept
+    const char *fastfm_loss_expects(fastfm_loss_kind kind) noexcept
+    int fastfm_loss_is_multiple(fastfm_loss_kind kind) noexcept
+    int fastfm_rule_n_states(fastfm_rule rule) noexcept
     fastfm_status fastfm_normalize(const fastfm_csr *X, fastfm_normalization how, void *data,
                                    fastfm_type data_type, double *linear_scale, int num_threads,
                                    int64_t *bad_row) noexcept
