@@ -30,13 +30,11 @@ typedef enum { FASTFM_F32, FASTFM_F64, FASTFM_I32, FASTFM_I64, FASTFM_U8 } fastf
 
 /* indptr has n_rows + 1 entries and indexes indices and data, which have nnz entries; indptr and
  * indices share index_type. Contents are not trusted: the drivers check them. A column that occurs
- * twice in a row counts as one, with the sum of its values. linear_scale: NULL; inside the library
- * what the linear part of each row is multiplied by. */
+ * twice in a row counts as one, with the sum of its values. */
 typedef struct {
     int64_t n_rows, nnz;
     const void *indptr, *indices, *data;
     fastfm_type index_type, data_type;
-    const double *linear_scale;
 } fastfm_csr;
 
 /* What a row x is divided by before it is scored: nothing; its length |x|, as by libffm; or, in the
@@ -56,7 +54,21 @@ typedef struct {
     fastfm_normalization normalization; /* of the rows that are scored and learned from */
 } fastfm_model;
 
-typedef enum { FASTFM_SQUARED, FASTFM_LOGISTIC, FASTFM_SOFTMAX } fastfm_loss_kind;
+/* The losses: name, function <function>_loss in losses/pointwise.h, the targets that it takes
+ * (is_<targets>_target there), the same in words, and whether it has several outputs, one score for
+ * each class. In the words {last} stands for n_outputs - 1. */
+#define FASTFM_LOSS_LIST(X)                           \
+    X(SQUARED, squared, finite, "a finite number", 0) \
+    X(LOGISTIC, logistic, binary, "0 or 1", 0)        \
+    X(SOFTMAX, softmax, class, "an integer class in 0..{last}", 1)
+
+#define FASTFM_LOSS_MEMBER(name, function, targets, expects, is_multiple) FASTFM_##name,
+typedef enum { FASTFM_LOSS_LIST(FASTFM_LOSS_MEMBER) FASTFM_N_LOSSES } fastfm_loss_kind;
+
+/* The words and the last column of the list. */
+const char *fastfm_loss_expects(fastfm_loss_kind kind);
+int fastfm_loss_is_multiple(fastfm_loss_kind kind);
+
 typedef struct {
     fastfm_loss_kind kind;
     double label_smoothing;
@@ -108,11 +120,25 @@ fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
                               const fastfm_gradient_arrays *gradient, int num_threads,
                               int64_t *bad_row);
 
-/* A stochastic solver. state: what the rule keeps for each parameter, in the shapes of w0, w and V
- * and of the model's type; AdaGrad one (sums of squared gradients), Adam two (means of gradients
- * and of their squares), FTRL two (z, and sums of squared gradients), SGD none. */
-typedef enum { FASTFM_SGD, FASTFM_ADAGRAD, FASTFM_ADAM, FASTFM_FTRL, FASTFM_SUM } fastfm_rule;
+/* The update rules: SUM only adds gradients, for fastfm_gradient. Name, function in kernels/update/rules.inc.h, arrays of state for each
+ * parameter (at most 2), the power of the gradient that the first state is a sum or mean of, and
+ * whether each row adds an L2 term (1) or the penalty is on the whole parameter, once (0). */
+#define FASTFM_RULE_LIST(X)      \
+    X(SGD, sgd, 0, 0, 1)         \
+    X(ADAGRAD, adagrad, 1, 2, 1) \
+    X(ADAM, adam, 2, 1, 1)       \
+    X(FTRL, ftrl, 2, 1, 0)       \
+    X(SUM, sum, 0, 0, 1)
 
+#define FASTFM_RULE_MEMBER(name, function, n_states, degree, per_row) FASTFM_##name,
+typedef enum { FASTFM_RULE_LIST(FASTFM_RULE_MEMBER) FASTFM_N_RULES } fastfm_rule;
+
+/* Arrays of state for each parameter. */
+int fastfm_rule_n_states(fastfm_rule rule);
+
+/* The state of a rule, in the shapes of w0, w and V and of the model's type. AdaGrad: sums of
+ * squared gradients. Adam: means of gradients, and of their squares. FTRL: z, and sums of squared
+ * gradients. */
 typedef struct {
     void *w0, *w, *V;
 } fastfm_state;
@@ -124,9 +150,8 @@ typedef struct {
     double l2_linear, l2_factors; /* of each row, on the parameters that it touches; FTRL: of all */
     double beta1, beta2;          /* Adam: decay of the means; FTRL: beta1 is its beta */
     double epsilon;               /* Adam */
-    double initial;               /* AdaGrad: what its sums start with */
+    double initial_accumulator;   /* AdaGrad: what its sums start with */
     double clip;                  /* largest absolute gradient of a parameter in a batch */
-    int hogwild;                    /* threads update without waiting for each other */
     int64_t batch_size, n_steps;
     fastfm_state state[2];
     void *scale; /* NULL (FTRL), or the largest |x| of each feature so far: the unit of learning */
@@ -135,7 +160,7 @@ typedef struct {
 /* One pass over n_rows rows of X in the order of `rows`, in batches of solver->batch_size: the rows
  * of a batch are scored, their gradients summed in an order that the batch alone decides, and each
  * touched parameter is updated once. *total += sum of weight * loss, each row scored before it is
- * learned from. The bits do not depend on num_threads, unless hogwild. DIVERGED: with the row whose
+ * learned from. The bits do not depend on num_threads. DIVERGED: with the row whose
  * loss, or the last row of the batch whose parameters were not finite; all parameters are as before
  * that update, or finite. An FFM may have learned from other rows of a batch in which a loss is not
  * finite; its labels are looked at before any loss of the batch. */

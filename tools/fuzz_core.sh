@@ -19,7 +19,7 @@ fi
 
 # Small blocks, so that small inputs have many of them, and threads that start for little work.
 cp -r "$root/csrc" "$root/tests" "$root/tools" "$build"
-sed -i -E -e 's/^#define (BLOCK_VALUES|FFM_BLOCK_VALUES|PART|SLOT_SAMPLE|PART_ENTRIES|FFM_DIVIDED_VALUES) [0-9]+/#define \1 16/' \
+sed -i -E -e 's/^#define (BLOCK_VALUES|FFM_BLOCK_VALUES|PART|SLOT_SAMPLE|PARTITION_ENTRIES|FFM_DIVIDED_VALUES) [0-9]+/#define \1 16/' \
     -e 's/^#define (CACHE_BYTES|KEPT_BYTES) [0-9]+/#define \1 4096/' \
     -e 's/^#define (MAX_GRADIENT_BYTES|MAX_UPDATE_BYTES|MAX_VALUES) \(.*\)$/#define \1 256/' \
     -e 's/^#define (BLOCK_BYTES) \(.*\)$/#define \1 ((int64_t)64)/' \

@@ -16,7 +16,6 @@ static fastfm_solver solver_from(input *in)
     solver.l2_linear = penalties[input_below(in, solver.rule == FASTFM_FTRL ? 5 : 6)];
     solver.l2_factors = penalties[input_below(in, solver.rule == FASTFM_FTRL ? 5 : 6)];
     solver.clip = input_below(in, 2) ? 0.5 : solver.clip;
-    solver.hogwild = input_below(in, 8) == 7;
     solver.batch_size = input_below(in, 8) ? 1 + input_below(in, 30) : INT64_MAX;
     return solver;
 }
@@ -70,12 +69,10 @@ void fuzz_train(input *in)
         learner_pass(&L, &P, order, n, num_threads);
         learner_is_finite(&L);
         check_status(&P, &L, order, n);
-        if (!options.hogwild) {
-            learner_pass(&other, &P, order, n, 1);
-            CHECK(L.status == other.status);
-            CHECK(L.status == FASTFM_OK || L.bad_row == other.bad_row);
-            same_learners(&L, &other);
-        }
+        learner_pass(&other, &P, order, n, 1);
+        CHECK(L.status == other.status);
+        CHECK(L.status == FASTFM_OK || L.bad_row == other.bad_row);
+        same_learners(&L, &other);
     }
     learner_free(&L);
     learner_free(&other);

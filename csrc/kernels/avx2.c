@@ -1,4 +1,11 @@
-/* x86-64 with AVX2. The target is set here, around the code, so that no compiler flag has to be. */
+/* Level 1 on x86-64: AVX2. On other platforms this file is empty.
+ *
+ * The target is set here, around the code, and not by a compiler flag. So every file is compiled
+ * with the same flags, and no header function outside this region can be compiled for AVX2, be
+ * merged by the linker with a baseline one, and then crash an old processor. <immintrin.h> is
+ * included before the region, because its functions carry their own targets.
+ * FMA is not part of the target: a fused multiply-add would round once where the baseline rounds
+ * twice. MSVC needs no target; it compiles intrinsics anywhere. */
 #include "kernels/table.h"
 #ifdef FASTFM_X86_64
 #include <immintrin.h>

@@ -1,5 +1,5 @@
-/* x86-64 with AVX-512F. The target is set here, around the code, so that no compiler flag
- * has to be. */
+/* Level 2 on x86-64: AVX-512F. On other platforms this file is empty. The target is set around the
+ * code for the reasons that avx2.c gives; AVX-512 subsets other than F are not needed. */
 #include "kernels/table.h"
 #ifdef FASTFM_X86_64
 #include <immintrin.h>

@@ -1,4 +1,5 @@
-/* The instruction set that every processor of the platform has. */
+/* Level 0, the instruction set that every processor of the platform has: SSE2 on x86-64, NEON on
+ * aarch64, and plain C elsewhere. The other levels give the same bits, only sooner. */
 #include "kernels/table.h"
 #if defined(FASTFM_X86_64)
 #include "simd/sse2.h"

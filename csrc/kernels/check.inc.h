@@ -1,14 +1,20 @@
-/* check: all indices in [0, n_features) and no column twice in a row. */
+/* check: whether all indices of some rows lie in [0, n_features), and no column is twice in a row.
+ *
+ * Parameters and contract: check_kernel in table.h. Only indptr has been checked. Three passes,
+ * each cheaper than what it saves: bounds of the whole block; ascending columns, which most data
+ * have and which exclude repeats; then, if some row does not ascend, repeats row by row.
+ * Template parameters: INDEX, NAME (instantiate.inc.h). */
 
-/* Whether a row has a repeated column. In all but short rows ascending order says no at once. */
+/* Whether a row of z columns has one twice. A short row is compared without a branch on its length,
+ * because lengths are hard to predict; a longer one is first looked at for ascending order. */
 static int NAME(check_repeats)(const INDEX *row, int64_t z, int64_t *table)
 {
     int64_t p = 1;
     int repeats = 0;
     if (z <= 1)
         return 0;
-    if (z <= CHECK_SHORT) { /* without a branch on their lengths, which are hard to foretell */
-        INDEX column[CHECK_SHORT]; /* -1, -2, ... where the row has none */
+    if (z <= CHECK_SHORT) {
+        INDEX column[CHECK_SHORT]; /* -1, -2, ... where the row has ended */
         for (int a = 0; a < CHECK_SHORT; a++) {
             const INDEX is_none = -(INDEX)(a >= z);
             column[a] = (row[min_i64(a, z - 1)] & ~is_none) | (is_none & (INDEX)(-1 - a));
@@ -29,23 +35,22 @@ static int NAME(check_repeats)(const INDEX *row, int64_t z, int64_t *table)
         return repeats;
     }
     const int64_t size = check_table_size(z);
-    for (int64_t slot = 0; slot < size; slot++)
-        table[slot] = -1;
+    for (int64_t cell = 0; cell < size; cell++)
+        table[cell] = -1;
     for (int64_t a = 0; a < z; a++) {
-        /* Fibonacci hashing; half of the slots stay empty. */
-        uint64_t slot =
-            ((uint64_t)row[a] * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (uint64_t)(size - 1);
-        while (table[slot] >= 0) {
-            if (table[slot] == row[a])
+        uint64_t cell = (hash_i64(row[a]) >> 20) & (uint64_t)(size - 1);
+        while (table[cell] >= 0) {
+            if (table[cell] == row[a])
                 return 1;
-            slot = (slot + 1) & (uint64_t)(size - 1);
+            cell = (cell + 1) & (uint64_t)(size - 1);
         }
-        table[slot] = row[a];
+        table[cell] = row[a];
     }
     return 0;
 }
 
-/* Whether all indices lie in [0, n_features): one plain loop, which compilers vectorise. */
+/* Whether the indices [first, last) all lie in [0, n_features): a plain loop, which compilers
+ * vectorise. */
 static int NAME(check_bounds)(const INDEX *indices, int64_t n_features, int64_t first, int64_t last)
 {
     const INDEX limit =
@@ -58,8 +63,9 @@ static int NAME(check_bounds)(const INDEX *indices, int64_t n_features, int64_t 
     return !outside;
 }
 
-/* Whether columns ascend in every row, the common case, by two plain loops: over the block's
- * indices as one array, and over the borders of rows, where a descent is allowed. */
+/* Whether columns ascend in every row. Two plain loops: the first counts the descents of all
+ * indices as one array, the second takes off those between one row and the next, which are allowed.
+ * */
 static int NAME(check_ascending)(const INDEX *indptr, const INDEX *indices, int64_t begin,
                                  int64_t end)
 {
@@ -69,13 +75,14 @@ static int NAME(check_ascending)(const INDEX *indptr, const INDEX *indices, int6
         descents += (INDEX)(indices[p] <= indices[p - 1]);
     for (int64_t i = begin + 1; i < end; i++) {
         const int64_t p = indptr[i];
-        /* A border counts once, however many empty rows meet at it. */
+        /* A border is taken off once, however many empty rows meet at it. */
         if (p > first && p < last && p != indptr[i - 1])
             descents -= (INDEX)(indices[p] <= indices[p - 1]);
     }
     return descents == 0;
 }
 
+/* The first row that is at fault is looked for only when there is one. */
 static fastfm_status NAME(check)(const fastfm_csr *X, int64_t n_features, int64_t begin,
                                  int64_t end, int64_t *table, int64_t *bad_row)
 {

@@ -1,5 +1,8 @@
-/* Which instruction sets this processor has, and which one is in use. __builtin_cpu_supports would
- * need a runtime library that not every target links. */
+/* Which instruction sets this processor has, and which one is in use.
+ *
+ * The processor is asked by CPUID and XGETBV directly: __builtin_cpu_supports would need a runtime
+ * library that not every target links. This file, base/common.h and base/atomic.h are the only ones
+ * that know compilers by name. */
 #include "kernels/dispatch.h"
 
 #ifdef FASTFM_X86_64
@@ -26,7 +29,9 @@ static uint64_t saved_registers(void)
 }
 #endif
 
-/* 0: SSE2 only, 1: AVX2, 2: AVX-512F; the operating system must save the registers too (XCR0). */
+/* The highest level that can run here. The processor must have the instructions (leaf 7: AVX2,
+ * AVX-512F), and the operating system must save the registers on a switch of threads (XCR0: bits 1
+ * and 2 for AVX, 5 to 7 for AVX-512). */
 static int processor_level(void)
 {
     unsigned leaf1[4], leaf7[4];
@@ -41,7 +46,9 @@ static int processor_level(void)
     return (saved & 0xe6) == 0xe6 && (leaf7[1] & (1u << 16)) ? 2 : 1;
 }
 
-/* An L1 data cache of 32 kB, as in Zen to Zen 4. Others than AMD tell its size elsewhere. */
+/* Whether this is an AMD processor with an L1 data cache of 32 kB: Zen to Zen 4. There an FFM's
+ * prefetches belong into L2 (docs/lab-notebook.md). Leaf 0x80000005 is AMD's; other vendors tell
+ * the size elsewhere and are not asked. */
 static int is_amd_with_small_l1(void)
 {
     unsigned leaf[4];
@@ -59,11 +66,12 @@ static int is_amd_with_small_l1(void) { return 0; }
 static const kernel_table *const tables[] = {&kernels_baseline};
 #endif
 
+/* The only globals of csrc that change; fastfm_use_level writes them. */
 static int active_level = 0;
 int ffm_prefetches_into_L2 = 0;
 
 int fastfm_n_levels(void) { return processor_level() + 1; }
-const char *fastfm_level_name(int level) { return tables[level]->name; }
+const char *fastfm_level_name(int level) { return tables[level]->level; }
 void fastfm_use_level(int level)
 {
     active_level = level;
@@ -72,6 +80,7 @@ void fastfm_use_level(int level)
 int fastfm_active_level(void) { return active_level; }
 const kernel_table *kernels(void) { return tables[active_level]; }
 
+/* The compiler of this file, for bug reports. */
 const char *fastfm_compiler(void)
 {
 #if defined(__clang__)

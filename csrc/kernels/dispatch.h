@@ -1,11 +1,18 @@
-/* The kernel table in use. */
+/* The kernel table in use.
+ *
+ * A level is an instruction set: 0 the baseline, 1 AVX2, 2 AVX-512F. fastfm_use_level sets the
+ * level for the whole process. It is called when the library is loaded, and by tests; nothing else
+ * writes the globals of dispatch.c, and kernels that run at that time keep the table that they came
+ * from. */
 #ifndef FASTFM_DISPATCH_H
 #define FASTFM_DISPATCH_H
 
 #include "kernels/table.h"
 
+/* Never NULL; the baseline's before fastfm_use_level has been called. */
 const kernel_table *kernels(void);
 
+/* The score kernel for a model, FM or FFM, and the types of X. */
 FORCE_INLINE score_kernel score_kernel_of(const fastfm_model *model, const fastfm_csr *X)
 {
     return model->fields ? KERNEL_OF(kernels()->ffm_score, model, X)

@@ -1,5 +1,17 @@
-/* The kernels, one table of them per instruction set. Kernels trust their input: the drivers have
- * checked indptr and indices. They allocate nothing and cannot fail. */
+/* The kernel table: one list of all kernels, and one table of them per instruction set.
+ *
+ * Words:
+ *   kernel   a function that an instruction set has its own build of, reached through the table
+ *   level    an instruction set: baseline, avx2, avx512 (dispatch.h says which one is in use)
+ *   variant  one build of a kernel for certain types; ALL: parameters x data x indices, REAL:
+ *            parameters only, INDEX: indices only
+ *
+ * Contract of every kernel: it trusts its input, because the driver has checked indptr, indices
+ * and fields of the rows that it is given; values may be any number, also NaN. It allocates
+ * nothing, keeps no pointer and cannot fail. Arrays need no more alignment than their type, and
+ * those that it writes overlap no other.
+ *
+ * Sizes in comments: C = n_outputs, k = n_factors, F = n_fields; a row has z values in f fields. */
 #ifndef FASTFM_KERNELS_H
 #define FASTFM_KERNELS_H
 
@@ -7,50 +19,59 @@
 #include <string.h>
 
 #include "base/common.h"
+#include "kernels/prefetch.h"
+#include "kernels/sum_order.h"
+#include "kernels/tuning.h"
 #include "kernels/update/batch.h"
 
-/* Scores of rows [begin, end) into scores (row begin first). FM: with s not NULL also s_f of each row
- * and output, (rows, n_outputs, n_factors), row begin first. max_row: the longest row's values.
- * scratch: ffm_scratch_bytes for FFM, where the last row is left grouped by field; not used for FM. */
-typedef void (*score_kernel)(const fastfm_csr *X, const fastfm_model *model, int64_t begin,
-                             int64_t end, void *scores, void *s, int64_t max_row, void *scratch);
+/* Scores rows [begin, end).
+ *   scores   (end - begin, C) of the model's type; row `begin` is the first
+ *   s        FM: NULL, or (end - begin, C, k) of the model's type, for the s_f of each row
+ *   linear_scale  FM: NULL, or (X->n_rows,) what the linear part of each row is multiplied by
+ *   max_row  at least z of every row
+ *   scratch  FFM: ffm_scratch_bytes, aligned to 8 bytes, begun with -1 in n_fields int32; keeps the
+ *            last row grouped by field. FM: not used, may be NULL
+ * Parameters of values up to X->nnz are prefetched, also beyond row `end`. */
+typedef void (*score_kernel)(const fastfm_csr *X, const double *linear_scale,
+                             const fastfm_model *model, int64_t begin, int64_t end, void *scores,
+                             void *s, int64_t max_row, void *scratch);
 
-/* Checks the columns of rows [begin, end): OK, BAD_INDEX or REPEATED_COLUMN with the first such
- * row. table: check_table_size(longest row) numbers; only rows that are not in ascending order use
- * it. */
+/* Checks the columns of rows [begin, end): returns OK, or BAD_INDEX or REPEATED_COLUMN with the
+ * first such row. Only indptr has been checked. table: (check_table_size(longest row),) numbers,
+ * which only rows that are not in ascending order use. */
 typedef fastfm_status (*check_kernel)(const fastfm_csr *X, int64_t n_features, int64_t begin,
                                       int64_t end, int64_t *table, int64_t *bad_row);
 
-/* One update of n parameters without penalty and scale by their gradients. state: of these
- * parameters. Whether all stayed finite; one that would not keeps its value. */
+/* One update of n parameters by their gradients, without penalty and scale. state0, state1: the
+ * state of these parameters, or NULL where the rule has none. All four arrays are of the model's
+ * type. Returns whether all stayed finite; one that would not keeps its value. */
 typedef int (*update_kernel)(const fastfm_solver *solver, int64_t n, void *parameters, void *state0,
                              void *state1, const void *gradients);
 
-/* Numbers in V for one feature. */
-FORCE_INLINE int64_t factors_of_feature(const fastfm_model *model)
-{
-    return model->n_outputs * model->n_factors * (model->fields ? model->n_fields : 1);
-}
+/* All kernels: X(type, name, variants). A new kernel is one line here, its file, and the line that
+ * includes the file in real.inc.h (REAL), variant.inc.h (ALL) or instantiate.inc.h (INDEX). */
+#define KERNEL_LIST(X)                                   \
+    X(score_kernel, fm_score, ALL)                       \
+    X(score_kernel, ffm_score, ALL)                      \
+    X(gradient_kernel, fm_gradient, ALL)                 \
+    X(check_kernel, check, INDEX)                        \
+    X(fm_partition_kernel, fm_partition_values, ALL)     \
+    X(ffm_partition_kernel, ffm_partition_features, ALL) \
+    X(ffm_assign_kernel, ffm_assign_accumulators, REAL)  \
+    X(ffm_accumulate_kernel, ffm_accumulate_row, REAL)   \
+    X(reduce_kernel, fm_reduce_partition, ALL)           \
+    X(reduce_kernel, ffm_reduce_partition, REAL)         \
+    X(update_features_kernel, update_features, REAL)     \
+    X(update_kernel, update_parameters, REAL)
 
-/* How often an L2 penalty counts that each of n rows adds; FTRL's is on the whole parameter. */
-FORCE_INLINE double penalised_rows(const fastfm_solver *solver, int64_t n)
-{
-    return solver->rule == FASTFM_FTRL ? 1 : (double)n;
-}
-
-/* Indexed [parameters f64][data f64][indices i64]. */
+/* Indices are 1 for f64 parameters, f64 data and i64 indices, else 0. */
+#define KERNEL_INDICES_ALL [2][2][2]
+#define KERNEL_INDICES_REAL [2]
+#define KERNEL_INDICES_INDEX [2]
+#define KERNEL_MEMBER(type, name, variants) type name KERNEL_INDICES_##variants;
 typedef struct {
-    const char *name;
-    score_kernel fm_score[2][2][2], ffm_score[2][2][2];
-    gradient_kernel fm_gradient[2][2][2];
-    check_kernel check[2];
-    fm_partition_kernel fm_partition[2][2][2];
-    ffm_partition_kernel ffm_partition[2][2][2];
-    ffm_link_kernel ffm_link[2];
-    ffm_learn_kernel ffm_learn[2];
-    sum_kernel fm_sum_part[2][2][2], ffm_sum_part[2];
-    update_slots_kernel update_slots[2];
-    update_kernel update[2];
+    const char *level;
+    KERNEL_LIST(KERNEL_MEMBER)
 } kernel_table;
 
 extern const kernel_table kernels_baseline;
@@ -58,147 +79,74 @@ extern const kernel_table kernels_baseline;
 extern const kernel_table kernels_avx2, kernels_avx512;
 #endif
 
+/* The variant of a kernel with ALL variants for a model and a matrix. */
 #define KERNEL_OF(entry, model, X)                                      \
     ((entry)[(model)->real == FASTFM_F64][(X)->data_type == FASTFM_F64] \
             [(X)->index_type == FASTFM_I64])
 
-/* Sums over the stored values of a row are made in runs of this many, then over the runs: the error
- * of a float32 sum of 1000 terms stays below 1e-5 of its absolute terms (64 roundings instead of
- * 1000). */
-#define RUN 32
+/* --------------------------------------------------------------- what kernels and drivers share */
 
-/* The panels of factors that cover 0 ... k, the widest first:
- * PANEL(<prefix>_<width>x<vectors>, factors). */
-#define FM_PANELS(k, f, prefix)           \
-    while ((k) - f >= 64)                 \
-        PANEL(CONCAT(prefix, _16x4), 64); \
-    if ((k) - f >= 32)                    \
-        PANEL(CONCAT(prefix, _16x2), 32); \
-    if ((k) - f >= 16)                    \
-        PANEL(CONCAT(prefix, _16x1), 16); \
-    if ((k) - f >= 8)                     \
-        PANEL(CONCAT(prefix, _8x1), 8);   \
-    if ((k) - f >= 4)                     \
-        PANEL(CONCAT(prefix, _4x1), 4);   \
-    while ((k) - f >= 1)                  \
-        PANEL(CONCAT(prefix, _1x1), 1);
-
-/* Calls CALL(lanes) for runs of factors that cover 0 ... k; f is the first factor of the run. */
-#define FOR_FACTORS(k, f, CALL)    \
-    for (; (k) - f >= 16; f += 16) \
-        CALL(16);                  \
-    for (; (k) - f >= 8; f += 8)   \
-        CALL(8);                   \
-    for (; (k) - f >= 4; f += 4)   \
-        CALL(4);                   \
-    for (; (k) - f >= 1; f += 1)   \
-        CALL(1);
-
-/* How many stored values ahead their parameters are prefetched: as many as fill a third of a 48 kB
- * L1. Measured on 39 one-hot fields of 1M features (Zen 5), ms per 100k rows at distance
- *              0     16     32     64     96
- *     k = 8   14.9 / 13.6 / 10.4 /  7.4 /  6.2
- *     k = 16  12.6 / 11.0 /  9.2 /  7.1 /  5.7
- *     k = 64  61   / 33   / 21   / 15.2 / 15.1 */
-FORCE_INLINE int64_t prefetch_distance(int64_t bytes_per_value)
+/* Numbers in V from one feature to the next: C k, or C F k in an FFM. */
+FORCE_INLINE int64_t feature_stride(const fastfm_model *model)
 {
-    return max_i64(8, min_i64(96, 16384 / max_i64(bytes_per_value, 1)));
+    return model->n_outputs * model->n_factors * (model->fields ? model->n_fields : 1);
 }
 
-/* Values ahead whose gradient rows are prefetched: of these a thread owns but a part, hence more
- * than in fm_score. 96 / 160 / 256: 19.6 / 16.9 / 17.5 ms with two threads at k = 8,
- * 22.5 / 22.0 / 20.1 at k = 16. */
-#define GRADIENT_DISTANCE 192
-
-/* FFM: the most fields for rows that are taken in tiles of four by four fields. */
-#define FOURS_FIELDS 256
-
-/* Parameters that the loops of update take at once; so many features have their w updated together,
- * and the state of as many to come is prefetched. */
-#define UPDATE_WIDTH 16
-
-/* Prefetches `bytes` bytes (best a constant) at row `index` of an array with rows of row_bytes, into
- * L1 or only into L2. The index need not be checked yet: nothing is read, and unsigned arithmetic may
- * wrap. straddles: see prefetch_straddles. */
-FORCE_INLINE void prefetch_row(const void *array, int64_t index, int64_t row_bytes, int64_t bytes,
-                               int straddles, int into_L2)
+/* The last two columns of FASTFM_RULE_LIST. */
+FORCE_INLINE int rule_degree(fastfm_rule rule)
 {
-    const uintptr_t first = (uintptr_t)array + (uintptr_t)index * (uintptr_t)row_bytes;
-    if (into_L2) {
-        for (int64_t b = 0; b < bytes; b += CACHE_LINE)
-            PREFETCH_L2(first + (uintptr_t)b);
-        if (straddles)
-            PREFETCH_L2(first + (uintptr_t)bytes - 1);
-    } else {
-        for (int64_t b = 0; b < bytes; b += CACHE_LINE)
-            PREFETCH_L1(first + (uintptr_t)b);
-        if (straddles)
-            PREFETCH_L1(first + (uintptr_t)bytes - 1);
+#define DEGREE(ENUM, function, n_states, degree, per_row) \
+    case FASTFM_##ENUM:                                   \
+        return degree;
+    switch (rule) {
+        FASTFM_RULE_LIST(DEGREE)
+    default:
+        return 0;
     }
+#undef DEGREE
 }
 
-/* Where to an FM prefetches: wide rows into L2, for so many of them are on the way that a small L1
- * loses some again. */
-FORCE_INLINE int fm_prefetches_into_L2(int64_t panel_bytes) { return panel_bytes >= 256; }
-
-/* And an FFM, whose rows have about as much as an L1 holds, or more: what is better depends on the
- * processor (docs/design.md); dispatch.c sets it. */
-extern int ffm_prefetches_into_L2;
-
-/* Whether `bytes` bytes at some row may lie on a line more than their number tells. */
-FORCE_INLINE int prefetch_straddles(const void *array, int64_t row_bytes, int64_t bytes)
+FORCE_INLINE int rule_penalises_rows(fastfm_rule rule)
 {
-    const uintptr_t start = (uintptr_t)array | (uintptr_t)row_bytes;
-    return bytes >= CACHE_LINE ? start % CACHE_LINE != 0 || bytes % CACHE_LINE != 0
-                               : CACHE_LINE % bytes != 0 || start % (uintptr_t)bytes != 0;
+#define PER_ROW(ENUM, function, n_states, degree, per_row) \
+    case FASTFM_##ENUM:                                    \
+        return per_row;
+    switch (rule) {
+        FASTFM_RULE_LIST(PER_ROW)
+    default:
+        return 0;
+    }
+#undef PER_ROW
 }
 
-/* As much of the next row's FFM blocks as is prefetched. */
-#define FFM_PREFETCH_BYTES 65536
+/* How often an L2 penalty counts in an update for n rows that have the feature. */
+FORCE_INLINE double penalised_rows(const fastfm_solver *solver, int64_t n)
+{
+    return rule_penalises_rows(solver->rule) ? (double)n : 1;
+}
 
-/* The same in training, as a number of values. */
+/* How many values ahead of the present one ffm_accumulate_row prefetches V. */
 FORCE_INLINE int64_t ffm_values_ahead(const fastfm_model *ffm)
 {
-    return FFM_PREFETCH_BYTES / (factors_of_feature(ffm) * (int64_t)real_size(ffm->real));
+    return FFM_PREFETCH_BYTES / (feature_stride(ffm) * (int64_t)real_size(ffm->real));
 }
 
-/* Whether they are at all: where rows use most of what lies side by side in each. */
-FORCE_INLINE int ffm_prefetches_blocks(int64_t n_groups, int64_t n_fields)
-{
-    return 4 * n_groups >= n_fields;
-}
-
-/* Whether a row of z values in f fields is scored by field sums: where that takes fewer steps, see
- * ffm_score.inc.h, and its f^2 vectors do not take memory without bound. */
-#define FFM_SUMS_FIELDS 1024
-FORCE_INLINE int ffm_takes_sums(int64_t z, int64_t f)
-{
-    return f <= FFM_SUMS_FIELDS && f * (2 * z + f) < z * (z - 1);
-}
-
-/* Whether S takes all fields of the model and not only the f fields of the row. */
-FORCE_INLINE int ffm_sums_are_whole(int64_t f, int64_t n_fields) { return n_fields <= 2 * f; }
-
-/* The most vectors of S that a row needs: by field sums 2 f^2 of them (then f < z / 2), f for the
- * gradient. */
+/* The most vectors of k numbers that a row of at most max_row values needs for field sums: 2 f^2 if
+ * it is scored by field sums, which it is only if f < z / 2; f for a gradient. */
 FORCE_INLINE int64_t ffm_scratch_vectors(int64_t max_row, int64_t n_fields)
 {
     const int64_t by_sums = min_i64(min_i64(n_fields, max_row / 2), FFM_SUMS_FIELDS);
     return max_i64(by_sums * min_i64(n_fields, 2 * by_sums), min_i64(n_fields, max_row));
 }
 
-/* What ffm_row.inc.h lays out. */
+/* The scratch of FFM kernels, as ffm/row.inc.h divides it. */
 FORCE_INLINE int64_t ffm_scratch_bytes(int64_t max_row, int64_t n_fields, int64_t n_factors)
 {
     return 8 * (9 * max_row + 3 + (n_fields + 1) / 2 +
                 ffm_scratch_vectors(max_row, n_fields) * n_factors);
 }
 
-/* Repeats are looked for pair by pair in rows up to the first length, and up to the second where
- * columns do not ascend; by hashing in longer ones. */
-#define CHECK_SHORT 5
-#define CHECK_BY_PAIRS 32
-
+/* The cells of check's hash table: 0, or at least twice the longest row. */
 FORCE_INLINE int64_t check_table_size(int64_t max_row)
 {
     int64_t size = 1;

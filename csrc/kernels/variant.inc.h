@@ -1,4 +1,5 @@
-/* Every kernel for one combination of REAL, DATA and INDEX. */
+/* Every kernel for one combination of REAL, DATA and INDEX. Template parameters:
+ * instantiate.inc.h. */
 #include "kernels/fm/score.inc.h"
 #include "kernels/fm/gradient.inc.h"
 #include "kernels/ffm/load.inc.h"

@@ -1,9 +1,12 @@
+/* Losses, probabilities and weighted sums over rows. What a kind of loss is stands in
+ * FASTFM_LOSS_LIST and losses/pointwise.h; this file knows no kind by name. */
 #include "losses/loss.h"
 
 #include <stdlib.h>
 
 #include "losses/pointwise.h"
 
+/* Target i as double, which holds every class number below 2^53. */
 static double target_at(const void *y, fastfm_type type, int64_t i)
 {
     switch (type) {
@@ -31,39 +34,49 @@ fastfm_targets targets_slice(const fastfm_targets *targets, int64_t begin)
     return slice;
 }
 
-/* Softmax smoothing: 1 - eps for the true class, eps / (C - 1) for the others. */
-static double softmax_loss(const void *scores, fastfm_type real, int64_t first, int64_t n,
-                           int64_t label, double eps, double *gradient)
-{
-    const double other = n > 1 ? eps / (double)(n - 1) : 0;
-    int64_t top;
-    const double rest = softmax_terms(scores, real, first, n, gradient, &top);
-    const double highest = real_at(scores, real, first + top);
-    double value = log1p(rest), others = 0;
-    for (int64_t c = 0; c < n; c++) {
-        const double t = c == label ? 1 - eps : other;
-        if (t != 0)
-            value += t * (highest - real_at(scores, real, first + c));
-        gradient[c] /= 1 + rest;
-        if (c != label) {
-            others += gradient[c];
-            gradient[c] -= other;
-        }
-    }
-    gradient[label] = eps - others; /* p - (1 - eps) without 1 - 1 */
-    return value;
-}
-
+/* Whether the loss takes a target. A target that is NaN or infinite is taken by no loss. */
 static int takes(const fastfm_loss *loss, double target, int64_t n_outputs)
 {
+#define TAKES(name, function, targets, expects, is_multiple) \
+    case FASTFM_##name:                                      \
+        return is_##targets##_target(target, n_outputs);
     switch (loss->kind) {
-    case FASTFM_SQUARED:
-        return isfinite(target);
-    case FASTFM_LOGISTIC:
-        return target == 0 || target == 1;
+        FASTFM_LOSS_LIST(TAKES)
     default:
-        return target >= 0 && target < (double)n_outputs && target == floor(target);
+        return 0;
     }
+#undef TAKES
+}
+
+/* The loss of one row, by its kind; parameters as in pointwise.h. */
+static double loss_of(const fastfm_loss *loss, const void *scores, fastfm_type real, int64_t first,
+                      int64_t n, double target, double *gradient)
+{
+#define LOSS(name, function, targets, expects, is_multiple) \
+    case FASTFM_##name:                                     \
+        return function##_loss(scores, real, first, n, target, loss->label_smoothing, gradient);
+    switch (loss->kind) {
+        FASTFM_LOSS_LIST(LOSS)
+    default:
+        return NAN;
+    }
+#undef LOSS
+}
+
+const char *fastfm_loss_expects(fastfm_loss_kind kind)
+{
+#define EXPECTS(name, function, targets, expects, is_multiple) expects,
+    static const char *const texts[] = {FASTFM_LOSS_LIST(EXPECTS)};
+#undef EXPECTS
+    return texts[kind];
+}
+
+int fastfm_loss_is_multiple(fastfm_loss_kind kind)
+{
+#define IS_MULTIPLE(name, function, targets, expects, is_multiple) is_multiple,
+    static const int flags[] = {FASTFM_LOSS_LIST(IS_MULTIPLE)};
+#undef IS_MULTIPLE
+    return flags[kind];
 }
 
 int loss_takes_label(const fastfm_loss *loss, const fastfm_targets *targets, int64_t row,
@@ -87,24 +100,10 @@ fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_typ
                        const void *scores, fastfm_type real, int64_t score_row, int64_t n_outputs,
                        double *value, double *gradient)
 {
-    const double target = target_at(y, y_type, y_row), eps = loss->label_smoothing;
+    const double target = target_at(y, y_type, y_row);
     if (!takes(loss, target, n_outputs))
         return FASTFM_BAD_LABEL;
-    switch (loss->kind) {
-    case FASTFM_SQUARED:
-        *value = squared_loss(real_at(scores, real, score_row), target, gradient);
-        break;
-    case FASTFM_LOGISTIC:
-        /* t = y (1 - eps) + eps / 2 and 1 - t are eps / 2 and 1 - eps / 2, or the other
-         * way round. */
-        *value =
-            logistic_loss(real_at(scores, real, score_row), target == 1 ? 1 - eps / 2 : eps / 2,
-                          target == 1 ? eps / 2 : 1 - eps / 2, gradient);
-        break;
-    default:
-        *value = softmax_loss(scores, real, score_row * n_outputs, n_outputs, (int64_t)target, eps,
-                              gradient);
-    }
+    *value = loss_of(loss, scores, real, score_row * n_outputs, n_outputs, target, gradient);
     return FASTFM_OK;
 }
 
@@ -123,6 +122,8 @@ fastfm_status loss_row_weighted(const fastfm_loss *loss, const fastfm_targets *t
     return status;
 }
 
+/* Stops at the first bad label; the rows before it have been written. One row's gradient is kept in
+ * double and then narrowed to the type of the scores. */
 fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_type y_type,
                                const void *scores, fastfm_type real, int64_t n_rows,
                                int64_t n_outputs, void *losses, void *gradients, int64_t *bad_row)
@@ -145,6 +146,7 @@ fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_ty
     return status;
 }
 
+/* A loss with one output: the probability of class 1. One with several: that of each class. */
 fastfm_status fastfm_proba(const fastfm_loss *loss, const void *scores, fastfm_type real,
                            int64_t n_rows, int64_t n_outputs, void *proba)
 {
@@ -154,7 +156,7 @@ fastfm_status fastfm_proba(const fastfm_loss *loss, const void *scores, fastfm_t
     for (int64_t i = 0; i < n_rows; i++) {
         int64_t top;
         double rest;
-        if (loss->kind == FASTFM_LOGISTIC) {
+        if (!fastfm_loss_is_multiple(loss->kind)) {
             set_real(proba, real, i, sigmoid(real_at(scores, real, i)));
             continue;
         }
@@ -166,6 +168,7 @@ fastfm_status fastfm_proba(const fastfm_loss *loss, const void *scores, fastfm_t
     return FASTFM_OK;
 }
 
+/* In blocks of FASTFM_ROW_BLOCK rows, as fastfm_objective adds, so that both agree. */
 double fastfm_weighted_sum(const double *weight, const void *values, fastfm_type real, int64_t n)
 {
     double total = 0;

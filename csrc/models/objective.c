@@ -30,9 +30,10 @@ static void score_block(void *context, int64_t block, int thread)
     const int64_t end = row_block_begin(job->X, 0, job->X->n_rows, block + 1, n_blocks);
     const int64_t score_bytes = C * (int64_t)real_size(model->real);
     fastfm_csr rows;
-    if (prepare_block(job->work, thread, job->X, model, begin, end, &rows) != FASTFM_OK)
+    double *linear_scale;
+    if (prepare_block(job->work, thread, job->X, model, begin, end, &rows, &linear_scale) != FASTFM_OK)
         return;
-    score_kernel_of(model, &rows)(&rows, model, 0, rows.n_rows, job->scores + begin * score_bytes,
+    score_kernel_of(model, &rows)(&rows, linear_scale, model, 0, rows.n_rows, job->scores + begin * score_bytes,
                                   NULL, job->work->max_row, workspace_scratch(job->work, thread));
     for (int64_t i = begin; i < end; i++) {
         const double weight = weight_of(job->targets, i);

@@ -22,9 +22,10 @@ static void score_block(void *context, int64_t block, int thread)
     const int64_t end = row_block_begin(X, 0, X->n_rows, block + 1, n_blocks);
     const int64_t score_bytes = model->n_outputs * (int64_t)real_size(model->real);
     fastfm_csr rows;
-    if (prepare_block(job->work, thread, X, model, begin, end, &rows) != FASTFM_OK)
+    double *linear_scale;
+    if (prepare_block(job->work, thread, X, model, begin, end, &rows, &linear_scale) != FASTFM_OK)
         return;
-    score_kernel_of(model, &rows)(&rows, model, 0, rows.n_rows, job->scores + begin * score_bytes,
+    score_kernel_of(model, &rows)(&rows, linear_scale, model, 0, rows.n_rows, job->scores + begin * score_bytes,
                                   NULL, job->work->max_row, workspace_scratch(job->work, thread));
 }
 

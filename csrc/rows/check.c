@@ -41,13 +41,14 @@ static void check_block(void *context, int64_t block, int thread)
     const int64_t begin = row_block_begin(X, 0, X->n_rows, block, n_blocks);
     const int64_t end = row_block_begin(X, 0, X->n_rows, block + 1, n_blocks);
     fastfm_csr rows;
+    double *linear_scale;
     int64_t first, n;
     if (!job->largest) {
         workspace_check(job->work, thread, X, job->model->n_features, begin, end);
         return;
     }
     job->largest[block] = 0;
-    if (prepare_block(job->work, thread, X, job->model, begin, end, &rows) != FASTFM_OK)
+    if (prepare_block(job->work, thread, X, job->model, begin, end, &rows, &linear_scale) != FASTFM_OK)
         return;
     first = index_at(rows.indptr, rows.index_type, 0);
     n = index_at(rows.indptr, rows.index_type, rows.n_rows) - first;

@@ -30,7 +30,7 @@ void copy_prepared_row(const fastfm_csr *X, const fastfm_model *model, int64_t r
 /* A copy of rows [begin, end) in the thread's memory. */
 static void copy_block(const workspace *work, int thread, const fastfm_csr *X,
                        const fastfm_model *model, int64_t begin, int64_t end, int sums_repeats,
-                       fastfm_csr *rows)
+                       fastfm_csr *rows, double **linear_scale)
 {
     const block_copy copy = workspace_copy(work, thread);
     const int64_t first = index_at(X->indptr, X->index_type, begin);
@@ -51,19 +51,21 @@ static void copy_block(const workspace *work, int thread, const fastfm_csr *X,
     rows->indices = copy.indices;
     rows->data = copy.data;
     rows->data_type = data_type;
-    rows->linear_scale = is_xlearn ? copy.linear_scale : NULL;
+    *linear_scale = is_xlearn ? copy.linear_scale : NULL;
 }
 
 fastfm_status prepare_block(const workspace *work, int thread, const fastfm_csr *X,
                             const fastfm_model *model, int64_t begin, int64_t end,
-                            fastfm_csr *rows)
+                            fastfm_csr *rows, double **linear_scale)
 {
     const fastfm_status status = workspace_check(work, thread, X, model->n_features, begin, end);
     *rows = row_slice(X, begin, end);
+    *linear_scale = NULL;
     if (status == FASTFM_BAD_INDEX)
         return status;
     if (status == FASTFM_REPEATED_COLUMN || model->normalization != FASTFM_AS_IS)
-        copy_block(work, thread, X, model, begin, end, status == FASTFM_REPEATED_COLUMN, rows);
+        copy_block(work, thread, X, model, begin, end, status == FASTFM_REPEATED_COLUMN, rows,
+                   linear_scale);
     return FASTFM_OK;
 }
 

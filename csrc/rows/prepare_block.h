@@ -9,11 +9,12 @@
 /* Prepares rows [begin, end) of X, which are a block of work's blocks, for `model`'s kernels.
  *
  * rows: set to a view of them whose row 0 is row `begin`. It points into X, or into the thread's
- * copy, which lasts until the thread's next call.
+ * copy, which lasts until the thread's next call. linear_scale: set to NULL, or for FASTFM_XLEARN
+ * to (end - begin,) numbers that the linear parts are multiplied by.
  * Returns OK, or BAD_INDEX, which is also reported to work with its row. */
 fastfm_status prepare_block(const workspace *work, int thread, const fastfm_csr *X,
                             const fastfm_model *model, int64_t begin, int64_t end,
-                            fastfm_csr *rows);
+                            fastfm_csr *rows, double **linear_scale);
 
 /* Copies row `row` of X to `indices` and `data`, which have room for its values: repeats summed if
  * sums_repeats, divided by model->normalization, data in prepared_type(X, model).

@@ -1,4 +1,5 @@
-/* x86-64 with AVX2. Include <immintrin.h> first, outside the region that sets the target. */
+/* x86-64 with AVX2 (vector.h says what is provided). Native: f32x4, f32x8, f64x4; wider ones are
+ * pairs. Include <immintrin.h> first, outside the region that sets the target. */
 #include "simd/vector.h"
 
 typedef __m128 f32x4;
@@ -11,6 +12,7 @@ VECTOR_OPS(f32x8, float, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm2
 VECTOR_OPS(f64x4, double, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_setzero_pd,
            _mm256_add_pd, _mm256_sub_pd, _mm256_mul_pd)
 
+/* movehl brings the upper half of the lanes down: (l0 + l2), (l1 + l3). */
 FORCE_INLINE float f32x4_sum(f32x4 a)
 {
     a = _mm_add_ps(a, _mm_movehl_ps(a, a));
@@ -26,19 +28,20 @@ FORCE_INLINE double f64x4_sum(f64x4 a)
     return _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
 }
 
-#ifndef FASTFM_WIDER_THAN_AVX2
-FORCE_INLINE f32x8 f32x8_first_cells(f32x8 a, f32x8 b)
+#ifndef FASTFM_WIDER_THAN_AVX2 /* avx512.h has these in one register */
+/* 0x20: the lower 128 bits of a, then those of b; 0x31: the upper ones. */
+FORCE_INLINE f32x8 f32x8_concat_low_halves(f32x8 a, f32x8 b)
 {
     return _mm256_permute2f128_ps(a, b, 0x20);
 }
-FORCE_INLINE f32x8 f32x8_second_cells(f32x8 a, f32x8 b)
+FORCE_INLINE f32x8 f32x8_concat_high_halves(f32x8 a, f32x8 b)
 {
     return _mm256_permute2f128_ps(a, b, 0x31);
 }
 VECTOR_PAIR(f64x8, f64x4, double, 4)
 VECTOR_PAIR(f32x16, f32x8, float, 8)
 VECTOR_PAIR(f64x16, f64x8, double, 8)
-VECTOR_PAIR_CELLS(f64x8)
+VECTOR_PAIR_CONCAT(f64x8)
 VECTOR_TRANSPOSE(f32x16, f32x8)
 VECTOR_TRANSPOSE(f64x16, f64x8)
 #endif

@@ -1,10 +1,12 @@
-/* aarch64 baseline. */
+/* The aarch64 baseline (vector.h says what is provided). Native: f32x4, f64x2; wider ones are
+ * pairs. */
 #include <arm_neon.h>
 
 #include "simd/vector.h"
 
 typedef float32x4_t f32x4;
 typedef float64x2_t f64x2;
+/* VECTOR_OPS wants a call without arguments. */
 #define NEON_ZERO_F32() vdupq_n_f32(0)
 #define NEON_ZERO_F64() vdupq_n_f64(0)
 VECTOR_OPS(f32x4, float, vld1q_f32, vst1q_f32, vdupq_n_f32, NEON_ZERO_F32, vaddq_f32, vsubq_f32,
@@ -12,6 +14,7 @@ VECTOR_OPS(f32x4, float, vld1q_f32, vst1q_f32, vdupq_n_f32, NEON_ZERO_F32, vaddq
 VECTOR_OPS(f64x2, double, vld1q_f64, vst1q_f64, vdupq_n_f64, NEON_ZERO_F64, vaddq_f64, vsubq_f64,
            vmulq_f64)
 
+/* vaddv would add in another order. */
 FORCE_INLINE float f32x4_sum(f32x4 a)
 {
     float32x2_t half = vadd_f32(vget_low_f32(a), vget_high_f32(a));
@@ -24,7 +27,7 @@ VECTOR_PAIR(f32x8, f32x4, float, 4)
 VECTOR_PAIR(f64x8, f64x4, double, 4)
 VECTOR_PAIR(f32x16, f32x8, float, 8)
 VECTOR_PAIR(f64x16, f64x8, double, 8)
-VECTOR_PAIR_CELLS(f32x8)
-VECTOR_PAIR_CELLS(f64x8)
+VECTOR_PAIR_CONCAT(f32x8)
+VECTOR_PAIR_CONCAT(f64x8)
 VECTOR_TRANSPOSE(f32x16, f32x8)
 VECTOR_TRANSPOSE(f64x16, f64x8)

@@ -1,4 +1,5 @@
-/* Any processor: four lanes are four scalars. */
+/* Any processor (vector.h says what is provided): a vector is a pair of pairs of numbers, in the
+ * same order of additions. */
 #include "simd/vector.h"
 
 VECTOR_PAIR(f32x2, f32x1, float, 1)
@@ -9,7 +10,7 @@ VECTOR_PAIR(f32x8, f32x4, float, 4)
 VECTOR_PAIR(f64x8, f64x4, double, 4)
 VECTOR_PAIR(f32x16, f32x8, float, 8)
 VECTOR_PAIR(f64x16, f64x8, double, 8)
-VECTOR_PAIR_CELLS(f32x8)
-VECTOR_PAIR_CELLS(f64x8)
+VECTOR_PAIR_CONCAT(f32x8)
+VECTOR_PAIR_CONCAT(f64x8)
 VECTOR_TRANSPOSE(f32x16, f32x8)
 VECTOR_TRANSPOSE(f64x16, f64x8)

@@ -1,4 +1,5 @@
-/* x86-64 baseline. */
+/* The x86-64 baseline (vector.h says what is provided). Native: f32x4, f64x2; wider ones are pairs.
+ * */
 #include <emmintrin.h>
 
 #include "simd/vector.h"
@@ -25,7 +26,7 @@ VECTOR_PAIR(f32x8, f32x4, float, 4)
 VECTOR_PAIR(f64x8, f64x4, double, 4)
 VECTOR_PAIR(f32x16, f32x8, float, 8)
 VECTOR_PAIR(f64x16, f64x8, double, 8)
-VECTOR_PAIR_CELLS(f32x8)
-VECTOR_PAIR_CELLS(f64x8)
+VECTOR_PAIR_CONCAT(f32x8)
+VECTOR_PAIR_CONCAT(f64x8)
 VECTOR_TRANSPOSE(f32x16, f32x8)
 VECTOR_TRANSPOSE(f64x16, f64x8)

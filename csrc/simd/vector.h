@@ -1,17 +1,30 @@
-/* What every instruction set header provides, for real in {f32, f64} and W in {1, 4, 8, 16}:
- * the type <real>xW and load, store, broadcast, zero, add, sub, mul, sum on it, as <real>xW_<op>.
- * sum adds halves until one lane is left: ((l0+l2)+(l1+l3)) for four lanes. No operation is fused,
- * so every instruction set gives the same bits.
- * And x16_transpose(rows): takes four vectors as rows of four cells of four lanes, and makes columns
- * of them.
- * A header writes its native types with VECTOR_OPS and makes wider ones of two halves with
- * VECTOR_PAIR. For x16_transpose of such, their halves, of two cells, have first_cells and
- * second_cells, which give a column of two rows. */
+/* What every instruction set header provides.
+ *
+ * For real in {f32, f64} and W in {1, 4, 8, 16} a vector type <real>xW of W lanes, and on it
+ *
+ *     load(p)       W numbers from p, of any alignment        zero()
+ *     store(p, a)   to p, of any alignment                    add(a, b)  sub(a, b)  mul(a, b)
+ *     broadcast(x)  x in all lanes                            sum(a)     all lanes, see below
+ *
+ * as functions <real>xW_<op>. sum adds the upper half of the lanes to the lower one until one lane
+ * is left: (l0 + l2) + (l1 + l3) for four lanes. No operation is fused with another. So every
+ * instruction set gives the same bits, whether W lanes are one register or several.
+ *
+ * And <real>x16_transpose(v): treats four vectors of 16 lanes as a 4 x 4 matrix whose elements are
+ * groups of four lanes, and transposes it.
+ *
+ * A header writes its native types with VECTOR_OPS, and makes each wider type of two halves with
+ * VECTOR_PAIR. If x16 is such a pair of x8, VECTOR_TRANSPOSE makes its transpose from two more
+ * operations on x8: concat_low_halves(a, b), the lower half of a and then that of b, and
+ * concat_high_halves(a, b); VECTOR_PAIR_CONCAT gives them to an x8 that is a pair itself.
+ * A new instruction set is one such header, one file in kernels/ like avx2.c, and its line in
+ * kernels/table.h and kernels/dispatch.c. */
 #ifndef FASTFM_VECTOR_H
 #define FASTFM_VECTOR_H
 
 #include "base/common.h"
 
+/* A native type V of `real`: its operations are macros or intrinsics of these names. */
 #define VECTOR_OPS(V, real, LOAD, STORE, BROADCAST, ZERO, ADD, SUB, MUL) \
     FORCE_INLINE V V##_load(const real *p) { return LOAD(p); }           \
     FORCE_INLINE void V##_store(real *p, V a) { STORE(p, a); }           \
@@ -21,6 +34,7 @@
     FORCE_INLINE V V##_sub(V a, V b) { return SUB(a, b); }               \
     FORCE_INLINE V V##_mul(V a, V b) { return MUL(a, b); }
 
+/* A type V of two vectors H of half_width lanes each; lo holds the lower lanes. */
 #define VECTOR_PAIR(V, H, real, half_width)                                                       \
     typedef struct {                                                                              \
         H lo, hi;                                                                                 \
@@ -38,20 +52,23 @@
     FORCE_INLINE V V##_mul(V a, V b) { return (V){H##_mul(a.lo, b.lo), H##_mul(a.hi, b.hi)}; }    \
     FORCE_INLINE real V##_sum(V a) { return H##_sum(H##_add(a.lo, a.hi)); }
 
-#define VECTOR_PAIR_CELLS(V)                                             \
-    FORCE_INLINE V V##_first_cells(V a, V b) { return (V){a.lo, b.lo}; } \
-    FORCE_INLINE V V##_second_cells(V a, V b) { return (V){a.hi, b.hi}; }
+/* For a pair: its halves are members already. */
+#define VECTOR_PAIR_CONCAT(V)                                                  \
+    FORCE_INLINE V V##_concat_low_halves(V a, V b) { return (V){a.lo, b.lo}; } \
+    FORCE_INLINE V V##_concat_high_halves(V a, V b) { return (V){a.hi, b.hi}; }
 
-#define VECTOR_TRANSPOSE(V, H)                                                     \
-    FORCE_INLINE void V##_transpose(V *rows)                                       \
-    {                                                                              \
-        const V a = rows[0], b = rows[1], c = rows[2], d = rows[3];                \
-        rows[0] = (V){H##_first_cells(a.lo, b.lo), H##_first_cells(c.lo, d.lo)};   \
-        rows[1] = (V){H##_second_cells(a.lo, b.lo), H##_second_cells(c.lo, d.lo)}; \
-        rows[2] = (V){H##_first_cells(a.hi, b.hi), H##_first_cells(c.hi, d.hi)};   \
-        rows[3] = (V){H##_second_cells(a.hi, b.hi), H##_second_cells(c.hi, d.hi)}; \
+/* For a V of 16 lanes that is a pair of H, whose halves are groups of four lanes. */
+#define VECTOR_TRANSPOSE(V, H)                                                                 \
+    FORCE_INLINE void V##_transpose(V *rows)                                                   \
+    {                                                                                          \
+        const V a = rows[0], b = rows[1], c = rows[2], d = rows[3];                            \
+        rows[0] = (V){H##_concat_low_halves(a.lo, b.lo), H##_concat_low_halves(c.lo, d.lo)};   \
+        rows[1] = (V){H##_concat_high_halves(a.lo, b.lo), H##_concat_high_halves(c.lo, d.lo)}; \
+        rows[2] = (V){H##_concat_low_halves(a.hi, b.hi), H##_concat_low_halves(c.hi, d.hi)};   \
+        rows[3] = (V){H##_concat_high_halves(a.hi, b.hi), H##_concat_high_halves(c.hi, d.hi)}; \
     }
 
+/* One lane is the number itself, on every instruction set. */
 #define SCALAR_LOAD(p) (*(p))
 #define SCALAR_STORE(p, a) (*(p) = (a))
 #define SCALAR_ID(x) (x)

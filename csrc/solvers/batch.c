@@ -1,3 +1,9 @@
+/* The rows of a batch: which ones, their copy, and their row blocks.
+ *
+ * Rows are copied because the caller's order is any order: after the copy each row block lies in
+ * one piece, all kernels stream through it, and X may be normalised without a second matrix. The
+ * copy is made block by block, by the threads. Only indptr of the copy is made by the driver, in
+ * batch_take_rows, because the split into blocks depends on it. */
 #include "solvers/batch.h"
 
 #include <math.h>
@@ -6,30 +12,37 @@
 
 #include "rows/prepare_block.h"
 
-#define BLOCK_VALUES 8192 /* about so many in a block */
+/* Values and rows in a row block, about. An FFM whose batch has fewer than FFM_DIVIDED_VALUES has
+ * one block. */
+#define BLOCK_VALUES 8192
 #define FFM_BLOCK_VALUES 12288
-#define FFM_DIVIDED_VALUES 2048 /* from which on there is more than one block */
-#define ROWS_AHEAD 6            /* that are prefetched while rows are copied */
-/* FFM: the most bytes of sums of a batch, and of those that one row updates. Of any batch: the most values.
- * Larger batches are cut. */
+#define FFM_DIVIDED_VALUES 2048
+
+/* Rows that are prefetched ahead of the one that is copied. */
+#define ROWS_AHEAD 6
+
+/* Limits of a batch; a larger one is cut, at a place that the rows alone decide. FFM: bytes of its
+ * accumulators, and of those that one row updates. All: values, so that a local id fits 32 bits. */
 #define MAX_GRADIENT_BYTES (INT64_C(1) << 27)
 #define MAX_UPDATE_BYTES (INT64_C(1) << 18)
 #define MAX_VALUES (INT64_C(1) << 24)
 
-/* Entries [first, first + n) of an array, or the beginning of them. Inlined, like all that only
- * prefetches: GCC finds a function of that kind to have no effect, and leaves out calls of it. */
+/* Prefetches entries [first, first + n) of an array, at most 1024 bytes of them. Inlined, as all
+ * that only prefetches: see prefetch.h. */
 FORCE_INLINE void prefetch_entries(const void *array, int64_t first, int64_t n, int64_t size)
 {
     prefetch_row(array, first, size, min_i64(n * size, 1024), 0, 0);
 }
 
+/* Stored values of row i. */
 static int64_t row_length(const fastfm_csr *X, int64_t i)
 {
     return index_at(X->indptr, X->index_type, i + 1) - index_at(X->indptr, X->index_type, i);
 }
 
-/* Each block of an FFM has sums of its own, whatever the number of threads: so there are few, and an even
- * number, for two threads are done sooner with four than with three. */
+/* The number of row blocks. It must not depend on the number of threads, because each block of an
+ * FFM has accumulators of its own, and so decides the order of sums. There are few for the sake of
+ * those, and an even number, because two threads finish four blocks sooner than three. */
 static int64_t blocks_for(const fastfm_model *model, int64_t n_rows, int64_t n_values)
 {
     const int64_t n = n_values + n_rows;
@@ -38,41 +51,65 @@ static int64_t blocks_for(const fastfm_model *model, int64_t n_rows, int64_t n_v
     return n < FFM_DIVIDED_VALUES ? 1 : 2 * (1 + n / (2 * FFM_BLOCK_VALUES));
 }
 
-static void lay_out(training_batch *batch, arena *memory)
+/* The most accumulators that a batch of an FFM can need: one for each value, or for each feature in
+ * each block. */
+static int64_t most_accumulators(const training_batch *batch, int64_t max_blocks)
 {
-    const fastfm_model *model = batch->b.model;
+    const int64_t n_features = batch->view.model->n_features;
+    return n_features < batch->max_values / max_blocks ? n_features * max_blocks
+                                                       : batch->max_values;
+}
+
+/* Every array of a batch, for max_rows, max_values and n_threads. All have room for the worst case,
+ * except those of the threads. */
+static void carve_arena(training_batch *batch, arena *memory)
+{
+    batch_view *view = &batch->view;
+    const fastfm_model *model = view->model;
     const int64_t C = model->n_outputs, real = (int64_t)real_size(model->real);
-    const int64_t index = (int64_t)index_size(batch->X->index_type);
+    const int64_t index = (int64_t)index_size(batch->source->index_type);
     const int64_t rows = batch->max_rows, values = batch->max_values;
     const int64_t max_blocks = blocks_for(model, rows, values);
-    batch->b.X.indptr = take(memory, (rows + 1) * index);
-    batch->b.X.indices = take(memory, values * index);
-    batch->b.X.data = take(memory, values * (int64_t)real_size(batch->b.X.data_type));
-    batch->b.X.linear_scale =
+    view->rows.indptr = take(memory, (rows + 1) * index);
+    view->rows.indices = take(memory, values * index);
+    view->rows.data = take(memory, values * (int64_t)real_size(view->rows.data_type));
+    view->linear_scale =
         model->normalization == FASTFM_XLEARN ? (double *)take(memory, rows * 8) : NULL;
-    batch->b.scores = (char *)take(memory, rows * C * real);
-    batch->b.dscores = (char *)take(memory, rows * C * real);
+    view->scores = (char *)take(memory, rows * C * real);
+    view->dscores = (char *)take(memory, rows * C * real);
     batch->losses = (double *)take(memory, rows * 8);
     batch->row_gradients = (double *)take(memory, rows * C * 8);
-    batch->b.part_begin = (int64_t *)take(memory, max_blocks * ((1 << MAX_PART_BITS) + 1) * 8);
+    view->partition_begin =
+        (int64_t *)take(memory, max_blocks * ((1 << MAX_PARTITION_BITS) + 1) * 8);
     batch->block_begin = (int64_t *)take(memory, (max_blocks + 1) * 8);
-    batch->own = (thread_data *)take(memory, batch->n_threads * (int64_t)sizeof(thread_data));
+    batch->local =
+        (thread_local_data *)take(memory, batch->n_threads * (int64_t)sizeof(thread_local_data));
     if (model->fields) {
-        const int64_t slots =
-            model->n_features < values / max_blocks ? model->n_features * max_blocks : values;
-        batch_lay_out_sums(model, &batch->b.sums, memory, slots);
-        batch->b.into = (int32_t *)take(memory, slots * 4);
-        batch->b.number_of = (int32_t *)take(memory, values * 4);
-        batch->b.features =
-            (feature_record *)take(memory, values * (int64_t)sizeof(feature_record));
-        batch->b.slots_begin = (int64_t *)take(memory, (1 << MAX_PART_BITS) * 8);
-        batch->b.slots_end = (int64_t *)take(memory, (1 << MAX_PART_BITS) * 8);
+        const int64_t accumulators = most_accumulators(batch, max_blocks);
+        carve_accumulators(model, &view->accumulators, memory, accumulators);
+        view->merge_target = (int32_t *)take(memory, accumulators * 4);
+        view->local_id_of = (int32_t *)take(memory, values * 4);
+        view->features = (feature_entry *)take(memory, values * (int64_t)sizeof(feature_entry));
+        view->accumulator_begin = (int64_t *)take(memory, (1 << MAX_PARTITION_BITS) * 8);
+        view->accumulator_end = (int64_t *)take(memory, (1 << MAX_PARTITION_BITS) * 8);
     } else {
-        batch->b.s = (char *)take(memory, rows * C * model->n_factors * real);
-        batch->b.entries = take(memory, values * FM_ENTRY_BYTES);
+        view->s = (char *)take(memory, rows * C * model->n_factors * real);
+        view->values = take(memory, values * FM_VALUE_BYTES);
     }
 }
 
+static void set_view(training_batch *batch, const fastfm_csr *X, const fastfm_model *model,
+                     const fastfm_solver *solver)
+{
+    batch_view *view = &batch->view;
+    view->model = model;
+    view->solver = solver;
+    view->max_row = batch->work.max_row;
+    view->rows.index_type = X->index_type;
+    view->rows.data_type = prepared_type(X, model);
+}
+
+/* The longest row always fits in a batch, whatever the limits say. */
 fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastfm_model *model,
                          const fastfm_loss *loss, const fastfm_targets *targets,
                          const fastfm_solver *solver, int64_t n_rows, int n_threads,
@@ -80,36 +117,32 @@ fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastf
 {
     const fastfm_status status = workspace_open(&batch->work, X, model, 1, n_threads, bad_row);
     const int64_t longest = batch->work.max_row;
-    const int64_t sum_bytes = batch_grad_stride(model) * (int64_t)real_size(model->real);
+    const int64_t sum_bytes = accumulator_stride(model) * (int64_t)real_size(model->real);
     arena memory = {NULL, 0};
-    batch->memory = batch->own_memory = NULL;
-    batch->own_bytes = 0;
+    batch->memory = batch->thread_memory = NULL;
+    batch->thread_bytes = 0;
     if (status != FASTFM_OK)
         return status;
-    batch->X = X;
+    batch->source = X;
     batch->loss = loss;
     batch->targets = targets;
     batch->n_threads = n_threads;
-    batch->b.model = model;
-    batch->b.solver = solver;
-    batch->b.max_row = longest;
-    batch->b.X.index_type = X->index_type;
-    batch->b.X.data_type = prepared_type(X, model);
+    set_view(batch, X, model, solver);
     batch->max_rows = n_rows;
     batch->max_values = min_i64(n_rows * longest, MAX_VALUES);
     if (model->fields) {
-        batch->b.max_update = MAX_UPDATE_BYTES / sum_bytes;
+        batch->view.max_update = MAX_UPDATE_BYTES / sum_bytes;
         batch->max_values = min_i64(batch->max_values, MAX_GRADIENT_BYTES / sum_bytes);
     }
     batch->max_values = max_i64(longest, batch->max_values);
-    lay_out(batch, &memory);
+    carve_arena(batch, &memory);
     batch->memory = malloc((size_t)(memory.used + CACHE_LINE));
     if (!batch->memory) {
         workspace_close(&batch->work);
         return FASTFM_NO_MEMORY;
     }
     memory = (arena){first_line(batch->memory), 0};
-    lay_out(batch, &memory);
+    carve_arena(batch, &memory);
     return FASTFM_OK;
 }
 
@@ -117,29 +150,34 @@ void batch_close(training_batch *batch)
 {
     workspace_close(&batch->work);
     free(batch->memory);
-    free(batch->own_memory);
+    free(batch->thread_memory);
 }
 
-static void cut(training_batch *batch)
+/* Row blocks of about equally many values. */
+static void split_into_blocks(training_batch *batch)
 {
-    batch->b.n_blocks = blocks_for(batch->b.model, batch->n_rows, batch->b.X.nnz);
-    batch_deal_features(batch);
-    for (int64_t block = 0; block <= batch->b.n_blocks; block++)
+    batch_view *view = &batch->view;
+    view->n_blocks = blocks_for(view->model, batch->n_rows, view->rows.nnz);
+    choose_partition_bits(batch);
+    for (int64_t block = 0; block <= view->n_blocks; block++)
         batch->block_begin[block] =
-            row_block_begin(&batch->b.X, 0, batch->n_rows, block, batch->b.n_blocks);
+            row_block_begin(&view->rows, 0, batch->n_rows, block, view->n_blocks);
 }
 
-fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, int64_t *bad_row)
+/* Looks at indptr and weights only, which come from rows in any order: they are prefetched further
+ * ahead than the values, because each row costs little here. */
+fastfm_status batch_take_rows(training_batch *batch, const int64_t *row_numbers, int64_t n,
+                              int64_t *bad_row)
 {
-    const fastfm_csr *X = batch->X;
+    const fastfm_csr *X = batch->source;
     const double *weight = batch->targets->weight;
-    void *indptr = (void *)(uintptr_t)batch->b.X.indptr;
+    void *indptr = (void *)(uintptr_t)batch->view.rows.indptr;
     int64_t nnz = 0, n_weighted = 0, taken = 0;
     for (; taken < n && taken < batch->max_rows; taken++) {
-        const int64_t i = rows[taken];
+        const int64_t i = row_numbers[taken];
         int64_t z;
         int is_absent;
-        const int64_t ahead = rows[min_i64(taken + 4 * ROWS_AHEAD, n - 1)];
+        const int64_t ahead = row_numbers[min_i64(taken + 4 * ROWS_AHEAD, n - 1)];
         prefetch_entries(X->indptr, ahead, 1, (int64_t)index_size(X->index_type));
         if (weight)
             prefetch_entries(weight, ahead, 1, 8);
@@ -148,7 +186,7 @@ fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, 
             return FASTFM_BAD_ROW;
         }
         is_absent = weight && weight[i] == 0;
-        z = is_absent ? 0 : row_length(X, i);
+        z = is_absent ? 0 : row_length(X, i); /* a row of weight zero is copied as an empty one */
         if (nnz + z > batch->max_values)
             break;
         set_index(indptr, X->index_type, taken, nnz);
@@ -156,47 +194,49 @@ fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, 
         n_weighted += !is_absent;
     }
     set_index(indptr, X->index_type, taken, nnz);
-    batch->rows = rows;
-    batch->n_rows = batch->b.X.n_rows = taken;
+    batch->row_numbers = row_numbers;
+    batch->n_rows = batch->view.rows.n_rows = taken;
     batch->n_weighted = n_weighted;
-    batch->b.X.nnz = nnz;
-    cut(batch);
-    return batch_make_room(batch, 0);
+    batch->view.rows.nnz = nnz;
+    split_into_blocks(batch);
+    return reserve_thread_memory(batch, 0);
 }
 
-/* Shuffled rows lie anywhere. */
+/* Prefetches what will be copied for row i: the rows of a shuffled batch lie anywhere. */
 FORCE_INLINE void prefetch_source_row(const training_batch *batch, int64_t i)
 {
-    const fastfm_csr *X = batch->X;
+    const fastfm_csr *X = batch->source;
     const int64_t index = (int64_t)index_size(X->index_type);
     int64_t from, z;
     if (i >= batch->n_rows)
         return;
-    from = index_at(X->indptr, X->index_type, batch->rows[i]);
-    z = row_length(&batch->b.X, i);
+    from = index_at(X->indptr, X->index_type, batch->row_numbers[i]);
+    z = row_length(&batch->view.rows, i);
     prefetch_entries(X->indices, from, z, index);
     prefetch_entries(X->data, from, z, (int64_t)real_size(X->data_type));
-    prefetch_entries(batch->targets->y, batch->rows[i], 1,
+    prefetch_entries(batch->targets->y, batch->row_numbers[i], 1,
                      (int64_t)real_size(batch->targets->y_type));
 }
 
+/* Indices are copied unchecked; workspace_check then checks the copy, which nobody can change. A row
+ * of weight zero is absent, and its linear part is zero. */
 void batch_copy_block(const training_batch *batch, int64_t block, int sums_repeats, int thread)
 {
-    const fastfm_csr *X = batch->X, *own = &batch->b.X;
-    const int64_t index = (int64_t)index_size(X->index_type);
-    const int64_t data = (int64_t)real_size(own->data_type);
-    char *own_indices = (char *)(uintptr_t)own->indices, *own_data = (char *)(uintptr_t)own->data;
-    double *linear_scale = (double *)(uintptr_t)own->linear_scale;
+    const batch_view *view = &batch->view;
+    const fastfm_csr *copy = &view->rows;
+    const int64_t index_bytes = (int64_t)index_size(copy->index_type);
+    const int64_t data_bytes = (int64_t)real_size(copy->data_type);
+    char *indices = (char *)(uintptr_t)copy->indices, *data = (char *)(uintptr_t)copy->data;
     for (int64_t i = batch->block_begin[block]; i < batch->block_begin[block + 1]; i++) {
-        const int64_t to = index_at(own->indptr, own->index_type, i);
+        const int64_t to = index_at(copy->indptr, copy->index_type, i);
         prefetch_source_row(batch, i + ROWS_AHEAD);
-        if (row_length(own, i) > 0)
-            copy_prepared_row(X, batch->b.model, batch->rows[i], sums_repeats,
+        if (view->linear_scale)
+            view->linear_scale[i] = 1;
+        if (row_length(copy, i) > 0)
+            copy_prepared_row(batch->source, view->model, batch->row_numbers[i], sums_repeats,
                               workspace_table(&batch->work, thread),
                               workspace_copy(&batch->work, thread).row_data,
-                              own_indices + to * index, own_data + to * data,
-                              linear_scale ? linear_scale + i : NULL);
-        else if (linear_scale)
-            linear_scale[i] = 1;
+                              indices + to * index_bytes, data + to * data_bytes,
+                              view->linear_scale ? view->linear_scale + i : NULL);
     }
 }

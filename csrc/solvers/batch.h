@@ -1,4 +1,13 @@
-/* A batch of rows on its way through fastfm_train, and the memory for it. */
+/* A batch of rows on its way through fastfm_train, and the memory for it.
+ *
+ * Words, beside those of kernels/update/batch.h:
+ *   source   the caller's X, from which the rows come
+ *   view     the batch as kernels see it; view.rows is its own copy of its rows
+ *   arena    one allocation that is carved into arrays (base/arena.h). Each carve_... function is
+ *            called twice: to measure, with an arena that has no memory, and to place
+ *
+ * There are two allocations: that of the batch, which lasts for all batches of a call, and that of
+ * the threads, which grows when a row block or partition needs more. */
 #ifndef FASTFM_BATCH_H
 #define FASTFM_BATCH_H
 
@@ -6,51 +15,62 @@
 #include "base/parallel.h"
 #include "rows/workspace.h"
 
+#define MAX_PARTITION_BITS 8 /* log2 of the most partitions */
+
 typedef struct {
-    batch_data b;
-    const fastfm_csr *X; /* where the rows come from */
-    const fastfm_targets *targets;
+    batch_view view;
+    const fastfm_csr *source;
+    const fastfm_targets *targets; /* of the source's rows */
+    double weight_sum;             /* by which gradients are divided */
     const fastfm_loss *loss;
-    double weight_sum; /* by which gradients are divided */
-    const int64_t *rows;        /* of the batch: places in X */
-    int64_t n_rows, n_weighted; /* weighted: those whose weight is not zero */
-    workspace work;
+    const int64_t *row_numbers; /* (n_rows,) where the batch's rows are in the source */
+    int64_t n_rows, n_weighted; /* rows; those of them whose weight is not zero */
+    workspace work;             /* for the checks, and for the faults that threads report */
     int n_threads;
-    int64_t max_rows, max_values; /* room */
-    int64_t *block_begin;         /* (n_blocks + 1,) rows */
-    double *losses, *row_gradients;
-    thread_data *own; /* one for each thread */
-    void *own_memory;
-    int64_t own_bytes;
-    void *memory;
+    int64_t max_rows, max_values; /* what the arrays have room for */
+    int64_t *block_begin;         /* (n_blocks + 1,) the first row of each row block */
+    double *losses;               /* (n_rows,) times weight */
+    double *row_gradients;        /* (n_rows, C) loss gradients in double, for w0 */
+    thread_local_data *local;     /* (n_threads,) */
+    void *thread_memory;          /* what `local` points into */
+    int64_t thread_bytes;
+    void *memory; /* what all other arrays point into */
 } training_batch;
 
-/* Allocates for batches of at most n_rows of X's rows. */
+/* Checks indptr of X and allocates for batches of at most n_rows of its rows. OK, BAD_INDPTR with
+ * its row, or NO_MEMORY; only after OK is there something to close. */
 fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastfm_model *model,
                          const fastfm_loss *loss, const fastfm_targets *targets,
                          const fastfm_solver *solver, int64_t n_rows, int n_threads,
                          int64_t *bad_row);
 void batch_close(training_batch *batch);
 
-/* Takes as many of the n rows as there is room for, at least one, and lays them out in blocks. */
-fastfm_status batch_take(training_batch *batch, const int64_t *rows, int64_t n, int64_t *bad_row);
+/* Makes a batch of as many of the n rows as there is room for, at least one, and splits it into row
+ * blocks. Their values are not copied yet. OK, BAD_ROW with a row number outside X, or NO_MEMORY.
+ * */
+fastfm_status batch_take_rows(training_batch *batch, const int64_t *row_numbers, int64_t n,
+                              int64_t *bad_row);
 
-/* Copies the rows of a block into the batch, as copy_prepared_row does. */
+/* Copies the values of a row block from the source, as copy_prepared_row does. */
 void batch_copy_block(const training_batch *batch, int64_t block, int sums_repeats, int thread);
 
-/* Deals the batch's features to parts. */
-#define MAX_PART_BITS 8 /* log2 of the most parts */
-void batch_deal_features(training_batch *batch);
+/* ------------------------------------------------------------------------------- batch_memory.c */
 
-/* Places sums for n slots. Those of V are grad_stride apart, in an FFM whole lines. */
-void batch_lay_out_sums(const fastfm_model *model, gradient_sums *sums, arena *memory, int64_t n);
-int64_t batch_grad_stride(const fastfm_model *model);
+/* Sets the number of partitions by the number of values, and by that alone. */
+void choose_partition_bits(training_batch *batch);
 
-/* Makes room for what threads have of the batch's blocks, if it is an FFM's, and, once these are sorted,
- * of its parts. */
-fastfm_status batch_make_room(training_batch *batch, int is_sorted);
+/* Numbers from one row of grad_V to the next; whole cache lines in an FFM. */
+int64_t accumulator_stride(const fastfm_model *model);
 
-/* FFM: gives each part as many slots as its features may need. */
-void batch_place_slots(training_batch *batch);
+/* Carves n accumulators. */
+void carve_accumulators(const fastfm_model *model, gradient_accumulators *accumulators,
+                        arena *memory, int64_t n);
+
+/* Gives every thread memory for any row block (FFM) and, once they are sorted, any partition of the
+ * batch. What the threads had there is lost. OK or NO_MEMORY. */
+fastfm_status reserve_thread_memory(training_batch *batch, int is_sorted);
+
+/* FFM: sets accumulator_begin so that each partition has room for all its features. */
+void place_accumulators(training_batch *batch);
 
 #endif

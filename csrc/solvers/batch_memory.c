@@ -1,106 +1,125 @@
-/* Memory for sums of gradients, and for what each thread has of the part or block that it works on. */
+/* How many partitions and accumulators a batch has, and the memory of its threads.
+ *
+ * The memory of a batch would be too much for the worst case of each thread: a row block or
+ * partition can hold every value of the batch. So threads get what the largest one of this batch
+ * needs, and keep it while it is enough. It is reserved between phases, by the thread that ends a
+ * phase, while no other thread uses it. */
 #include <stdlib.h>
 
 #include "solvers/batch.h"
 
-#define PART_ENTRIES 1024
+/* Values in a partition, about: what a thread has of one then stays in its cache. */
+#define PARTITION_ENTRIES 1024
 
-/* So many parts that what a thread has of one stays in the cache. */
-void batch_deal_features(training_batch *batch)
+/* The smallest power of two, at least 2 and at most 2^MAX_PARTITION_BITS, whose partitions hold
+ * fewer than PARTITION_ENTRIES values on average. */
+void choose_partition_bits(training_batch *batch)
 {
-    for (batch->b.hash_bits = 0; batch->b.hash_bits < MAX_PART_BITS;)
-        if (batch->b.X.nnz >> ++batch->b.hash_bits < PART_ENTRIES)
+    batch_view *view = &batch->view;
+    for (view->partition_bits = 0; view->partition_bits < MAX_PARTITION_BITS;)
+        if (view->rows.nnz >> ++view->partition_bits < PARTITION_ENTRIES)
             break;
-    batch->b.n_parts = INT64_C(1) << batch->b.hash_bits;
+    view->n_partitions = INT64_C(1) << view->partition_bits;
 }
 
-int64_t batch_grad_stride(const fastfm_model *model)
+/* Whole lines in an FFM, because its accumulators are written by different threads in a phase;
+ * those of an FM belong to one thread and lie densely, as V does. */
+int64_t accumulator_stride(const fastfm_model *model)
 {
     const int64_t line = CACHE_LINE / (int64_t)real_size(model->real);
-    const int64_t block = factors_of_feature(model);
-    return model->fields ? (block + line - 1) / line * line : block;
+    const int64_t stride = feature_stride(model);
+    return model->fields ? (stride + line - 1) / line * line : stride;
 }
 
-void batch_lay_out_sums(const fastfm_model *model, gradient_sums *sums, arena *memory, int64_t n)
+/* The arrays of gradient_accumulators; n_partial and field_counts only for an FFM. */
+void carve_accumulators(const fastfm_model *model, gradient_accumulators *accumulators,
+                        arena *memory, int64_t n)
 {
     const int64_t real = (int64_t)real_size(model->real);
-    sums->grad_stride = batch_grad_stride(model);
-    sums->records = (feature_record *)take(memory, n * (int64_t)sizeof(feature_record));
-    sums->grad_w = (char *)take(memory, n * model->n_outputs * real);
-    sums->grad_V = (char *)take(memory, n * sums->grad_stride * real);
+    accumulators->grad_stride = accumulator_stride(model);
+    accumulators->features = (feature_entry *)take(memory, n * (int64_t)sizeof(feature_entry));
+    accumulators->grad_w = (char *)take(memory, n * model->n_outputs * real);
+    accumulators->grad_V = (char *)take(memory, n * accumulators->grad_stride * real);
     if (model->fields) {
-        sums->n_partial = (int32_t *)take(memory, n * 4);
-        sums->field_counts = (int32_t *)take(memory, n * model->n_fields * 4);
+        accumulators->n_partial = (int32_t *)take(memory, n * 4);
+        accumulators->field_counts = (int32_t *)take(memory, n * model->n_fields * 4);
     }
 }
 
+/* Values of the largest row block, an upper bound of its features. */
 static int64_t largest_block(const training_batch *batch)
 {
-    const fastfm_csr *X = &batch->b.X;
+    const fastfm_csr *X = &batch->view.rows;
     int64_t largest = 0;
-    for (int64_t block = 0; block < batch->b.n_blocks; block++)
+    for (int64_t block = 0; block < batch->view.n_blocks; block++)
         largest =
             max_i64(largest, index_at(X->indptr, X->index_type, batch->block_begin[block + 1]) -
                                  index_at(X->indptr, X->index_type, batch->block_begin[block]));
     return largest;
 }
 
-static int64_t largest_part(const training_batch *batch)
+/* Values (FM) or features of blocks (FFM) of the largest partition. */
+static int64_t largest_partition(const training_batch *batch)
 {
     int64_t largest = 0;
-    for (int64_t part = 0; part < batch->b.n_parts; part++)
-        largest = max_i64(largest, size_of_part(&batch->b, part));
+    for (int64_t partition = 0; partition < batch->view.n_partitions; partition++)
+        largest = max_i64(largest, partition_size(&batch->view, partition));
     return largest;
 }
 
-/* room: values of a block or part, of which an FM sums the gradients. */
-static void lay_out_own(const training_batch *batch, thread_data *own, arena *memory, int64_t room)
+/* The memory of one thread. room: values of a row block or partition. An FM has an accumulator for
+ * each feature of a partition, and needs only one array of feature entries for both uses. */
+static void carve_thread(const training_batch *batch, thread_local_data *local, arena *memory,
+                         int64_t room)
 {
-    const fastfm_model *model = batch->b.model;
+    const fastfm_model *model = batch->view.model;
     const int64_t features = min_i64(room, model->n_features);
-    feature_table *table = &own->table;
-    table->numbers = (int32_t *)take(memory, feature_table_size(room) * 4);
-    own->slots = (int32_t *)take(memory, room * 4);
-    own->slot_of = (int32_t *)take(memory, room * 4);
+    feature_table *table = &local->table;
+    table->cells = (int32_t *)take(memory, feature_table_size(room) * 4);
+    local->to_update = (int32_t *)take(memory, room * 4);
+    local->map.accumulator_of_value = (int32_t *)take(memory, room * 4);
     if (model->fields) {
-        table->records = (feature_record *)take(memory, features * (int64_t)sizeof(feature_record));
-        batch_lay_out_sums(model, &own->sums, memory,
-                           min_i64(batch->b.max_row, batch->b.max_update));
+        table->entries = (feature_entry *)take(memory, features * (int64_t)sizeof(feature_entry));
+        carve_accumulators(model, &local->accumulators, memory,
+                           min_i64(batch->view.max_row, batch->view.max_update));
     } else {
-        batch_lay_out_sums(model, &own->sums, memory, features);
-        table->records = own->sums.records;
+        carve_accumulators(model, &local->accumulators, memory, features);
+        table->entries = local->accumulators.features;
     }
 }
 
-static void lay_out_all(const training_batch *batch, arena *memory, int64_t room)
+static void carve_all_threads(const training_batch *batch, arena *memory, int64_t room)
 {
     for (int thread = 0; thread < batch->n_threads; thread++)
-        lay_out_own(batch, &batch->own[thread], memory, room);
+        carve_thread(batch, &batch->local[thread], memory, room);
 }
 
-fastfm_status batch_make_room(training_batch *batch, int is_sorted)
+/* Allocates a quarter more than is needed, so that slightly larger batches need no new memory. */
+fastfm_status reserve_thread_memory(training_batch *batch, int is_sorted)
 {
-    const int64_t room = max_i64(batch->b.model->fields ? largest_block(batch) : 0,
-                                 is_sorted ? largest_part(batch) : 0);
+    const int64_t room = max_i64(batch->view.model->fields ? largest_block(batch) : 0,
+                                 is_sorted ? largest_partition(batch) : 0);
     arena memory = {NULL, 0};
-    lay_out_all(batch, &memory, room);
-    if (memory.used > batch->own_bytes) {
-        free(batch->own_memory);
-        batch->own_bytes = memory.used + memory.used / 4;
-        batch->own_memory = malloc((size_t)(batch->own_bytes + CACHE_LINE));
-        if (!batch->own_memory)
+    carve_all_threads(batch, &memory, room);
+    if (memory.used > batch->thread_bytes) {
+        free(batch->thread_memory);
+        batch->thread_bytes = memory.used + memory.used / 4;
+        batch->thread_memory = malloc((size_t)(batch->thread_bytes + CACHE_LINE));
+        if (!batch->thread_memory)
             return FASTFM_NO_MEMORY;
     }
-    memory = (arena){first_line(batch->own_memory), 0};
-    lay_out_all(batch, &memory, room);
+    memory = (arena){first_line(batch->thread_memory), 0};
+    carve_all_threads(batch, &memory, room);
     return FASTFM_OK;
 }
 
-void batch_place_slots(training_batch *batch)
+/* Room for an accumulator of every feature of every block. Those that need none leave theirs unused
+ * at the end of their partition. */
+void place_accumulators(training_batch *batch)
 {
-    int64_t slot = 0;
-    for (int64_t part = 0; part < batch->b.n_parts; part++) {
-        batch->b.slots_begin[part] = slot;
-        slot += size_of_part(&batch->b, part);
+    int64_t accumulator = 0;
+    for (int64_t partition = 0; partition < batch->view.n_partitions; partition++) {
+        batch->view.accumulator_begin[partition] = accumulator;
+        accumulator += partition_size(&batch->view, partition);
     }
 }

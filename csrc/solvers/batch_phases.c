@@ -1,18 +1,28 @@
+/* The phases of a batch: glue between the arrays of training_batch and the kernels.
+ *
+ * A function here finds the kernel for the types of model and rows, gives it the row block or
+ * partition and the memory of its thread, and reports what it returns. Sums of losses and of w0's
+ * gradient are not made here, because row blocks end in any order; the thread that ends the phase
+ * makes them in row order (train.c, update_bias). */
 #include "solvers/batch_phases.h"
 
 #include <math.h>
 
 #include "losses/loss.h"
 
-static fastfm_status find_loss(const training_batch *batch, int thread, int64_t i)
+/* The weighted loss of row i of the batch and its gradient, from its scores. A row whose label the
+ * loss does not take is reported as BAD_LABEL, and in training one whose loss is not finite as
+ * DIVERGED. */
+static fastfm_status compute_loss(const training_batch *batch, int thread, int64_t i)
 {
-    const int64_t row = batch->rows[i], C = batch->b.model->n_outputs;
+    const batch_view *view = &batch->view;
+    const int64_t row = batch->row_numbers[i], C = view->model->n_outputs;
     const double weight = weight_of(batch->targets, row);
     double *value = &batch->losses[i];
     fastfm_status status =
-        loss_row_weighted(batch->loss, batch->targets, row, batch->b.scores, batch->b.model->real,
-                          i, C, batch->weight_sum, value, batch->row_gradients + i * C, batch->b.dscores);
-    if (status == FASTFM_OK && batch->b.solver->rule != FASTFM_SUM && weight != 0 && !isfinite(*value))
+        loss_row_weighted(batch->loss, batch->targets, row, view->scores, view->model->real, i, C,
+                          batch->weight_sum, value, batch->row_gradients + i * C, view->dscores);
+    if (status == FASTFM_OK && weight != 0 && view->solver->rule != FASTFM_SUM && !isfinite(*value))
         status = FASTFM_DIVERGED;
     if (status == FASTFM_OK)
         *value = weight == 0 ? 0 : *value * weight;
@@ -21,105 +31,134 @@ static fastfm_status find_loss(const training_batch *batch, int thread, int64_t 
     return status;
 }
 
-/* Kernels look ahead: not into the next block, which another thread may be copying. */
+/* The batch's rows as if X ended before row `end`. Kernels prefetch up to the end of X, and must
+ * not read indices of the next block, which another thread may be copying. */
 static fastfm_csr rows_until(const training_batch *batch, int64_t end)
 {
-    fastfm_csr rows = batch->b.X;
+    fastfm_csr rows = batch->view.rows;
     rows.nnz = index_at(rows.indptr, rows.index_type, end);
     return rows;
 }
 
+/* Copies a row block, with repeated columns summed, and checks its columns. Returns whether they are
+ * sound. */
 static int load_block(const training_batch *batch, int64_t block, int thread)
 {
     const fastfm_csr rows = rows_until(batch, batch->block_begin[block + 1]);
     fastfm_status status;
     batch_copy_block(batch, block, 0, thread);
-    status = workspace_check(&batch->work, thread, &rows, batch->b.model->n_features,
+    status = workspace_check(&batch->work, thread, &rows, batch->view.model->n_features,
                              batch->block_begin[block], batch->block_begin[block + 1]);
     if (status == FASTFM_REPEATED_COLUMN)
         batch_copy_block(batch, block, 1, thread);
     return status != FASTFM_BAD_INDEX;
 }
 
-void learn_score_block(void *context, int64_t block, int thread)
+/* Scores use the parameters as they were before the batch: no phase of an FM updates while it
+ * scores. After a fault the rest of the block is left, because the batch will not be learned from.
+ * */
+void score_and_partition_block(void *context, int64_t block, int thread)
 {
     const training_batch *batch = (const training_batch *)context;
-    const fastfm_model *fm = batch->b.model;
+    const batch_view *view = &batch->view;
+    const fastfm_model *fm = view->model;
     const int64_t begin = batch->block_begin[block], end = batch->block_begin[block + 1];
     const int64_t score_bytes = fm->n_outputs * (int64_t)real_size(fm->real);
     const fastfm_csr rows = rows_until(batch, end);
     if (!load_block(batch, block, thread))
         return;
-    score_kernel_of(fm, &rows)(&rows, fm, begin, end, batch->b.scores + begin * score_bytes,
-                               batch->b.s + begin * fm->n_factors * score_bytes, batch->b.max_row,
-                               NULL);
-    if (batch->b.solver->rule != FASTFM_SUM)
-        KERNEL_OF(kernels()->fm_partition, fm, &rows)(&batch->b, block, begin, end);
+    score_kernel_of(fm, &rows)(&rows, view->linear_scale, fm, begin, end, view->scores + begin * score_bytes,
+                               view->s + begin * fm->n_factors * score_bytes, view->max_row, NULL);
+    if (view->solver->rule != FASTFM_SUM) /* fm_gradient needs no partitions */
+        KERNEL_OF(kernels()->fm_partition_values, fm, &rows)(view, block, begin, end);
     for (int64_t i = begin; i < end; i++)
-        if (find_loss(batch, thread, i) != FASTFM_OK)
+        if (compute_loss(batch, thread, i) != FASTFM_OK)
             return;
 }
 
-void learn_load_block(void *context, int64_t block, int thread)
+/* All labels are looked at before any row is learned from; BAD_LABEL leaves the batch unlearned. */
+void load_and_partition_block(void *context, int64_t block, int thread)
 {
     const training_batch *batch = (const training_batch *)context;
+    const batch_view *view = &batch->view;
     const int64_t begin = batch->block_begin[block], end = batch->block_begin[block + 1];
     if (!load_block(batch, block, thread))
         return;
     for (int64_t i = begin; i < end; i++)
-        if (!loss_takes_label(batch->loss, batch->targets, batch->rows[i],
-                              batch->b.model->n_outputs))
+        if (!loss_takes_label(batch->loss, batch->targets, batch->row_numbers[i],
+                              view->model->n_outputs))
             workspace_report(&batch->work, thread, FASTFM_BAD_LABEL, i);
-    KERNEL_OF(kernels()->ffm_partition, batch->b.model, &batch->b.X)(&batch->b, block, begin, end,
-                                                                     &batch->own[thread]);
+    KERNEL_OF(kernels()->ffm_partition_features, view->model, &view->rows)
+    (view, block, begin, end, &batch->local[thread]);
 }
 
-void learn_link_part(void *context, int64_t part, int thread)
+/* No label or column is at fault any more. */
+void assign_partition_accumulators(void *context, int64_t partition, int thread)
 {
     const training_batch *batch = (const training_batch *)context;
-    kernels()->ffm_link[batch->b.model->real == FASTFM_F64](&batch->b, part, &batch->own[thread]);
+    kernels()->ffm_assign_accumulators[batch->view.model->real == FASTFM_F64](
+        &batch->view, partition, &batch->local[thread]);
 }
 
-/* A row whose loss is not finite is left out, whatever the others do: so bits do not depend on the threads. */
-void learn_rows_block(void *context, int64_t block, int thread)
+/* A row whose loss is not finite is left out, and all others are learned from, so that the bits
+ * after a fault do not depend on the number of threads either. */
+void score_and_accumulate_block(void *context, int64_t block, int thread)
 {
     const training_batch *batch = (const training_batch *)context;
-    const batch_data *B = &batch->b;
-    const fastfm_model *ffm = B->model;
+    const batch_view *view = &batch->view;
+    const fastfm_model *ffm = view->model;
     const int64_t score_bytes = ffm->n_outputs * (int64_t)real_size(ffm->real);
     const int64_t end = batch->block_begin[block + 1];
-    const int64_t *begin = B->part_begin + block * (B->n_parts + 1);
-    const score_kernel score = score_kernel_of(ffm, &B->X);
-    const ffm_learn_kernel learn = kernels()->ffm_learn[ffm->real == FASTFM_F64];
+    const int64_t *begin = view->partition_begin + block * (view->n_partitions + 1);
+    const score_kernel score = score_kernel_of(ffm, &view->rows);
+    const ffm_accumulate_kernel accumulate = kernels()->ffm_accumulate_row[ffm->real == FASTFM_F64];
     void *scratch = workspace_scratch(&batch->work, thread);
-    thread_data *own = &batch->own[thread];
-    for (int64_t e = begin[0]; e < begin[B->n_parts]; e++)
-        own->slot_of[B->features[e].number] = B->features[e].slot;
+    thread_local_data *local = &batch->local[thread];
+    /* The features are sorted by partition; the rows name them by local id. */
+    for (int64_t e = begin[0]; e < begin[view->n_partitions]; e++)
+        local->map.accumulator_of_feature[view->features[e].local_id] =
+            view->features[e].accumulator;
     for (int64_t i = batch->block_begin[block]; i < end; i++) {
-        const fastfm_csr rows = rows_until(batch, i + 1); /* ffm_learn prefetches the next row */
-        score(&rows, ffm, i, i + 1, B->scores + i * score_bytes, NULL, B->max_row, scratch);
-        if (find_loss(batch, thread, i) == FASTFM_OK && !learn(B, i, end, own, scratch))
+        /* Row by row: the score kernel prefetches nothing, because accumulate does. */
+        const fastfm_csr rows = rows_until(batch, i + 1);
+        score(&rows, NULL, ffm, i, i + 1, view->scores + i * score_bytes, NULL, view->max_row, scratch);
+        if (compute_loss(batch, thread, i) == FASTFM_OK &&
+            !accumulate(view, i, end, local, scratch))
             workspace_report(&batch->work, thread, FASTFM_DIVERGED, batch->n_rows - 1);
     }
 }
 
-void learn_update_part(void *context, int64_t part, int thread)
+/* DIVERGED names the last row of the batch: a sum over rows does not know which one it was. */
+void reduce_and_update_partition(void *context, int64_t partition, int thread)
 {
     const training_batch *batch = (const training_batch *)context;
-    const batch_data *B = &batch->b;
-    const int f64 = B->model->real == FASTFM_F64;
-    thread_data *own = &batch->own[thread];
-    const sum_kernel sum = B->model->fields ? kernels()->ffm_sum_part[f64]
-                                            : KERNEL_OF(kernels()->fm_sum_part, B->model, &B->X);
-    const int64_t n = sum(B, part, own);
-    if (!kernels()->update_slots[f64](B, B->model->fields ? &B->sums : &own->sums, own->slots, n))
+    const batch_view *view = &batch->view;
+    const int f64 = view->model->real == FASTFM_F64;
+    thread_local_data *local = &batch->local[thread];
+    const reduce_kernel reduce =
+        view->model->fields ? kernels()->ffm_reduce_partition[f64]
+                            : KERNEL_OF(kernels()->fm_reduce_partition, view->model, &view->rows);
+    const int64_t n = reduce(view, partition, local);
+    const gradient_accumulators *accumulators =
+        view->model->fields ? &view->accumulators : &local->accumulators;
+    if (!kernels()->update_features[f64](view, accumulators, local->to_update, n))
         workspace_report(&batch->work, thread, FASTFM_DIVERGED, batch->n_rows - 1);
 }
 
-void learn_bias(const training_batch *batch)
+void add_gradient_share(void *context, int64_t share, int thread)
 {
-    const fastfm_model *model = batch->b.model;
-    const fastfm_solver *solver = batch->b.solver;
+    const training_batch *batch = (const training_batch *)context;
+    const batch_view *view = &batch->view;
+    (void)thread;
+    KERNEL_OF(kernels()->fm_gradient, view->model, &view->rows)(view, share, batch->n_threads);
+}
+
+/* A batch in which every weight is zero leaves w0 alone, also where a rule would move it without a
+ * gradient (Adam's means). */
+void update_bias(const training_batch *batch)
+{
+    const fastfm_model *model = batch->view.model;
+    const fastfm_solver *solver = batch->view.solver;
     const int64_t C = model->n_outputs, real = (int64_t)real_size(model->real);
     for (int64_t c = 0; c < C && batch->n_weighted > 0; c++) {
         char *state0 = (char *)solver->state[0].w0, *state1 = (char *)solver->state[1].w0;
@@ -127,17 +166,9 @@ void learn_bias(const training_batch *batch)
         for (int64_t i = 0; i < batch->n_rows; i++)
             sum += batch->row_gradients[i * C + c];
         set_real(&gradient, model->real, 0, sum);
-        if (!kernels()->update[model->real == FASTFM_F64](
+        if (!kernels()->update_parameters[model->real == FASTFM_F64](
                 solver, 1, (char *)model->w0 + c * real, state0 ? state0 + c * real : NULL,
                 state1 ? state1 + c * real : NULL, &gradient))
             workspace_report(&batch->work, 0, FASTFM_DIVERGED, batch->n_rows - 1);
     }
-}
-
-void add_share(void *context, int64_t share, int thread)
-{
-    const training_batch *batch = (const training_batch *)context;
-    (void)thread;
-    KERNEL_OF(kernels()->fm_gradient, batch->b.model, &batch->b.X)
-    (&batch->b, share, batch->n_threads);
 }

@@ -1,30 +1,38 @@
-/* What threads do with a training_batch, which is the context: with one block of its rows, or with one
- * part of its features. Faults are reported to its workspace. */
+/* What threads do with a batch in each phase: a function for one row block of it, or for one
+ * partition of its features. The context is the training_batch.
+ *
+ * Contract: in a phase each block or partition is worked on once, by one thread, and all blocks of
+ * the phase before are done. Faults are reported to batch->work, and the driver looks at them
+ * between phases; after a fault it starts no further phase.
+ * The order of phases is in train.c, and a picture of it in csrc/README.md. */
 #ifndef FASTFM_LEARN_H
 #define FASTFM_LEARN_H
 
 #include "solvers/batch.h"
 
-/* FM: copies, checks and scores the rows, and sorts their values by part. */
-void learn_score_block(void *context, int64_t block, int thread);
+/* FM, by row block: copies, checks and scores the rows, keeps s_f and the loss gradients, and sorts
+ * the values by partition. */
+void score_and_partition_block(void *context, int64_t block, int thread);
 
-/* FFM: copies and checks the rows, and finds their features. */
-void learn_load_block(void *context, int64_t block, int thread);
+/* FFM, by row block: copies and checks the rows, checks their labels, and sorts their features by
+ * partition. */
+void load_and_partition_block(void *context, int64_t block, int thread);
 
-/* FFM: finds which features of the part are in more than one row. */
-void learn_link_part(void *context, int64_t part, int thread);
+/* FFM, by partition: gives accumulators to the features that more than one row has. */
+void assign_partition_accumulators(void *context, int64_t partition, int thread);
 
-/* FFM: scores the rows one by one and sums their gradients, while V of their features is in the cache.
- * Features that are in no other row of the batch are updated, if the row is not very long. */
-void learn_rows_block(void *context, int64_t block, int thread);
+/* FFM, by row block: scores the rows one by one, and adds the gradients of each to the accumulators
+ * of the block, or updates features that no other row has. */
+void score_and_accumulate_block(void *context, int64_t block, int thread);
 
-/* Sums what blocks have of the part, and updates its features. */
-void learn_update_part(void *context, int64_t part, int thread);
+/* Both, by partition: sums the gradients of its features over the batch, and updates them. */
+void reduce_and_update_partition(void *context, int64_t partition, int thread);
 
-/* FM, of a gradient: adds what belongs to the features of a share. */
-void add_share(void *context, int64_t share, int thread);
+/* Both, by the thread that ends the batch: updates w0. It is never penalised, its value is 1 in
+ * every row, and its gradients are summed in double and in row order. */
+/* FM, of a gradient: adds, for the features of one of n_threads shares, the gradients of all rows. */
+void add_gradient_share(void *context, int64_t share, int thread);
 
-/* Updates w0, which is never penalised, and whose value is 1 in every row. */
-void learn_bias(const training_batch *batch);
+void update_bias(const training_batch *batch);
 
 #endif

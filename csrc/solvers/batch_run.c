@@ -1,41 +1,56 @@
 /* The phases of batches.
  *
- * Threads share the blocks of a batch's rows, or the parts into which its features are sorted.
- * FM: SCORING, by blocks: each row is scored with the parameters as they are, and its loss gradient is kept.
- * UPDATING, by parts: gradients are summed in the order of rows, and each parameter is updated once.
- * FFM: LOADING, by blocks, and LINKING, by parts: it is found which features are in one row only.
- * SCORING, by blocks: each row is scored, and its gradients are added to the sums of its block; those
- * features are updated. UPDATING, by parts: sums come together in the order of blocks, and each of the
- * other parameters is updated once. */
+ * In a phase, threads share the row blocks of the batch, or the partitions of its features; a phase
+ * begins when the one before has ended.
+ *
+ *   FM   SCORING    by row block   copy, check and score rows; sort their values by partition
+ *        UPDATING   by partition   sum gradients in row order; update each parameter once
+ *                   by share       of a gradient: add those of each row, in row order
+ *
+ *   FFM  LOADING    by row block   copy and check rows; sort their features by partition
+ *        ASSIGNING  by partition   give accumulators to features that more than one row has
+ *        SCORING    by row block   score each row, add its gradients to the accumulators of the
+ *                                  block, and update the features that no other row has
+ *        UPDATING   by partition   sum accumulators in block order; update all other features once
+ *
+ * The thread that ends a phase starts the next one, in next_phase: it looks for faults, and calls
+ * run->finish at the end of a batch. Row blocks and partitions depend on the batch alone, and so
+ * does the order of all sums; threads only decide who makes them. */
 #include "solvers/batch_run.h"
 
+#include "base/parallel.h"
 #include "solvers/batch_phases.h"
 
+/* The first fault that a thread has reported for the batch, with its row in X. */
 static fastfm_status fault_of_batch(batch_run *run)
 {
     int64_t place;
     const fastfm_status status = workspace_fault(&run->batch.work, run->batch.n_threads, &place);
     if (status != FASTFM_OK)
-        run->bad_row = run->batch.rows[place];
+        run->bad_row = run->batch.row_numbers[place];
     return status;
 }
 
-/* Batches start at multiples of batch_size, also after one that had to be cut. */
+/* Starts the next batch, unless all rows are done. A batch ends at the next multiple of batch_size,
+ * also when the one before had to be cut: so where batches start depends on the rows alone. */
 static int start_batch(batch_run *run, parallel_block *body, int64_t *n_blocks)
 {
     const int64_t size = run->batch_size;
     const int64_t end = min_i64(run->n_rows, run->begin - run->begin % size + size);
-    const int is_ffm = run->batch.b.model->fields != NULL;
+    const int is_ffm = run->batch.view.model->fields != NULL;
     if (run->begin == run->n_rows)
         return 0;
-    run->start(run);
-    run->status = batch_take(&run->batch, run->rows + run->begin, end - run->begin, &run->bad_row);
+    if (run->start)
+        run->start(run);
+    run->status =
+        batch_take_rows(&run->batch, run->rows + run->begin, end - run->begin, &run->bad_row);
     run->phase = is_ffm ? LOADING : SCORING;
-    *body = is_ffm ? learn_load_block : learn_score_block;
-    *n_blocks = run->batch.b.n_blocks;
+    *body = is_ffm ? load_and_partition_block : score_and_partition_block;
+    *n_blocks = run->batch.view.n_blocks;
     return run->status == FASTFM_OK;
 }
 
+/* After the last phase of a batch, and before its arrays are used again. */
 static void finish_batch(batch_run *run)
 {
     run->finish(run);
@@ -43,6 +58,14 @@ static void finish_batch(batch_run *run)
     run->begin += run->batch.n_rows;
 }
 
+/* Whether gradients of the batch are added row by row and not summed first: see fm_gradient. */
+static int adds_shares(const training_batch *batch)
+{
+    return batch->view.solver->rule == FASTFM_SUM && !batch->view.model->fields;
+}
+
+/* parallel_phases calls this when all blocks of a phase are done. Returns 0 at the end, or after a
+ * fault. */
 static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
 {
     batch_run *run = (batch_run *)context;
@@ -56,38 +79,39 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
     case LOADING:
         run->status = fault_of_batch(run);
         if (run->status == FASTFM_OK)
-            run->status = batch_make_room(batch, 1);
+            run->status = reserve_thread_memory(batch, 1);
         if (run->status != FASTFM_OK)
             return 0;
-        batch_place_slots(batch);
-        run->phase = LINKING;
-        *body = learn_link_part;
-        *n_blocks = batch->b.n_parts;
+        place_accumulators(batch);
+        run->phase = ASSIGNING;
+        *body = assign_partition_accumulators;
+        *n_blocks = batch->view.n_partitions;
         return 1;
-    case LINKING:
+    case ASSIGNING:
         run->phase = SCORING;
-        *body = learn_rows_block;
-        *n_blocks = batch->b.n_blocks;
+        *body = score_and_accumulate_block;
+        *n_blocks = batch->view.n_blocks;
         return 1;
     default: /* SCORING */
         run->status = fault_of_batch(run);
-        if (run->status == FASTFM_OK && !batch->b.model->fields && batch->b.solver->rule != FASTFM_SUM)
-            run->status = batch_make_room(batch, 1);
-        run->phase = UPDATING;
-        if (batch->b.solver->rule == FASTFM_SUM && !batch->b.model->fields) {
-            *body = add_share;
+        if (adds_shares(batch)) {
+            run->phase = UPDATING;
+            *body = add_gradient_share;
             *n_blocks = batch->n_threads;
             return run->status == FASTFM_OK;
         }
-        *body = learn_update_part;
-        *n_blocks = batch->b.n_parts;
+        if (run->status == FASTFM_OK && !batch->view.model->fields)
+            run->status = reserve_thread_memory(batch, 1);
+        run->phase = UPDATING;
+        *body = reduce_and_update_partition;
+        *n_blocks = batch->view.n_partitions;
         return run->status == FASTFM_OK;
     }
 }
 
-fastfm_status batch_run_all(batch_run *run, int n_threads)
+fastfm_status batch_run_all(batch_run *run)
 {
     run->phase = BEFORE_BATCH;
-    parallel_phases(next_phase, run, n_threads);
+    parallel_phases(next_phase, run, run->batch.n_threads);
     return run->status;
 }

@@ -1,22 +1,39 @@
 /* fastfm_gradient: the objective and its gradient. It goes through the rows in batches as training
- * does, with a rule that adds a batch's gradients to the caller's arrays; the model stays as it is. */
+ * does, with a rule that adds a batch's gradients to the caller's arrays; the model stays as it is.
+ *
+ * An FM adds the gradients of each row, in row order, so how many rows a batch has does not change
+ * the bits. An FFM sums those of a row block first: its batches have a fixed number of rows. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/parallel.h"
 #include "models/loss_sums.h"
 #include "models/score.h"
 #include "rows/prepare_block.h"
 #include "solvers/batch_run.h"
 
 #define PAGE_BYTES 4096
+#define SHARE_BYTES (INT64_C(64) << 20) /* of fresh memory, that a thread touches at a time */
+#define FFM_BATCH_ROWS 2048
+#define CACHE_BYTES 262144 /* of V, that the rows of one thread's batch touch */
+#define KEPT_BYTES 4194304 /* by the rows of several threads' batch */
 
-typedef struct {
-    loss_sums sums;
-    int64_t *rows; /* (batch_size,) those of the batch */
-} gradient_job;
+/* As few rows that what is kept of them stays in the cache of a thread, or of all. */
+static int64_t batch_rows(const fastfm_csr *X, const fastfm_model *model, int n_threads)
+{
+    const int64_t real = (int64_t)real_size(model->real), C = model->n_outputs;
+    const int64_t row_values = X->nnz / max_i64(X->n_rows, 1) + 1; /* on average */
+    const int64_t kept_bytes = 8 * (1 + 3 * C) + C * model->n_factors * real;
+    int64_t rows = KEPT_BYTES / kept_bytes;
+    if (n_threads == 1) /* divided twice: a product of values and bytes could overflow */
+        rows = CACHE_BYTES / (feature_stride(model) * real) / row_values;
+    if (model->fields)
+        rows = FFM_BATCH_ROWS;
+    return max_i64(1, min_i64(rows, X->n_rows));
+}
 
 /* Writes zeros to a share of fresh memory, once a page: page faults in the order of addresses, by
- * all threads, cost less than those of scattered additions. */
+ * all threads, cost less than those of scattered additions (docs/lab-notebook.md). */
 static void touch_pages(void *memory, int64_t bytes, int64_t share, int64_t n_shares)
 {
     const int64_t n_pages = bytes / PAGE_BYTES, end = n_pages * (share + 1) / n_shares;
@@ -37,31 +54,50 @@ static void touch_share(void *context, int64_t share, int thread)
     touch_pages(job->gradient->V, job->V_bytes, share, job->n_shares);
 }
 
-static void touch_fresh(const fastfm_gradient_arrays *gradient, const fastfm_model *model, int n_threads)
+static void touch_arrays(const fastfm_gradient_arrays *gradient, const fastfm_model *model,
+                         int n_threads)
 {
-    const int64_t real = (int64_t)real_size(model->real);
-    touch_job job = {gradient, model->n_features * model->n_outputs * real, model->n_features * factors_of_feature(model) * real, 0};
-    job.n_shares = 1 + (job.w_bytes + job.V_bytes) / (INT64_C(64) << 20);
+    const int64_t feature_bytes = model->n_features * (int64_t)real_size(model->real);
+    touch_job job = {.gradient = gradient};
+    job.w_bytes = model->n_outputs * feature_bytes;
+    job.V_bytes = feature_stride(model) * feature_bytes;
+    job.n_shares = 1 + (job.w_bytes + job.V_bytes) / SHARE_BYTES;
     parallel_for(job.n_shares, touch_share, &job, n_threads);
 }
 
-static void start_batch(batch_run *run) { (void)run; }
-
 static void finish_batch(batch_run *run)
 {
-    const gradient_job *job = (const gradient_job *)run->context;
-    loss_sums sums = job->sums;
-    loss_sums_add(&sums, run->begin, run->batch.n_rows, run->batch.losses,
+    loss_sums_add((loss_sums *)run->context, run->begin, run->batch.n_rows, run->batch.losses,
                   run->batch.row_gradients);
 }
 
-/* BATCH_ROWS rows, or fewer where they have so many values that a batch would be cut. */
-static int64_t *rows_in_order(int64_t n)
+/* The rows of X in order, of which batches are parts. */
+static int64_t *row_numbers(int64_t n)
 {
-    int64_t *rows = (int64_t *)malloc(sizeof(int64_t) * (size_t)max_i64(n, 1));
+    int64_t *rows = (int64_t *)malloc(sizeof(int64_t) * (size_t)n);
     for (int64_t i = 0; rows && i < n; i++)
         rows[i] = i;
     return rows;
+}
+
+static fastfm_status add_gradient(batch_run *run, const fastfm_csr *X, const fastfm_model *model,
+                                  const fastfm_loss *loss, const fastfm_targets *targets,
+                                  double weight_sum, const fastfm_gradient_arrays *gradient,
+                                  int n_threads, int64_t *bad_row)
+{
+    const fastfm_solver solver = {.rule = FASTFM_SUM};
+    fastfm_status status = batch_open(&run->batch, X, model, loss, targets, &solver,
+                                      run->batch_size, n_threads, bad_row);
+    if (status != FASTFM_OK)
+        return status;
+    run->batch.view.target = (fastfm_state){NULL, gradient->w, gradient->V};
+    run->batch.weight_sum = weight_sum;
+    if (gradient->is_fresh)
+        touch_arrays(gradient, model, n_threads);
+    status = batch_run_all(run);
+    batch_close(&run->batch);
+    *bad_row = run->bad_row;
+    return status;
 }
 
 fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
@@ -72,35 +108,24 @@ fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
 {
     const int64_t C = model->n_outputs;
     const int n_threads = parallel_threads(num_threads, score_work(X, model));
-    const int64_t batch_size = min_i64(getenv("PR")?atoi(getenv("PR")):FASTFM_PIECE_ROWS, X->n_rows);
-    const fastfm_solver solver = {.rule = FASTFM_SUM};
     double *memory = (double *)calloc((size_t)(2 * (1 + C)), sizeof(double));
-    int64_t *rows = rows_in_order(X->n_rows);
-    gradient_job job = {{C, memory, memory ? memory + 1 + C : NULL}, rows};
+    int64_t *rows = row_numbers(max_i64(X->n_rows, 1));
+    loss_sums sums = {C, memory, memory ? memory + 1 + C : NULL};
     batch_run run = {.rows = rows,
                      .n_rows = X->n_rows,
-                     .batch_size = batch_size,
-                     .start = start_batch,
+                     .batch_size = batch_rows(X, model, n_threads),
                      .finish = finish_batch,
-                     .context = &job};
+                     .context = &sums};
     fastfm_status status = memory && rows ? FASTFM_OK : FASTFM_NO_MEMORY;
-    if (status == FASTFM_OK && X->n_rows > 0)
-        status = batch_open(&run.batch, X, model, loss, targets, &solver, batch_size, n_threads,
-                            bad_row);
     if (status == FASTFM_OK && X->n_rows > 0) {
-        job.sums.total[0] = *total;
-        memcpy(job.sums.total + 1, gradient->w0, sizeof(double) * (size_t)C);
-        run.batch.b.target = (fastfm_state){NULL, gradient->w, gradient->V};
-        run.batch.weight_sum = weight_sum;
-        if (gradient->is_fresh)
-            touch_fresh(gradient, model, n_threads);
-        status = batch_run_all(&run, n_threads);
-        batch_close(&run.batch);
-        *bad_row = run.bad_row;
+        sums.total[0] = *total;
+        memcpy(sums.total + 1, gradient->w0, sizeof(double) * (size_t)C);
+        status = add_gradient(&run, X, model, loss, targets, weight_sum, gradient, n_threads,
+                              bad_row);
         if (status == FASTFM_OK) {
-            loss_sums_end_block(&job.sums);
-            *total = job.sums.total[0];
-            memcpy(gradient->w0, job.sums.total + 1, sizeof(double) * (size_t)C);
+            loss_sums_end_block(&sums);
+            *total = sums.total[0];
+            memcpy(gradient->w0, sums.total + 1, sizeof(double) * (size_t)C);
         }
     }
     free(rows);

@@ -1,13 +1,26 @@
-/* fastfm_train: stochastic solvers in batches, with the same bits for any number of threads. */
+/* fastfm_train: stochastic solvers in batches, with the same bits for any number of threads. The
+ * phases of a batch are in batch_run.c. */
 #include <math.h>
 
+#include "base/parallel.h"
 #include "models/score.h"
 #include "solvers/batch_phases.h"
 #include "solvers/batch_run.h"
 
-#define LEARN_WORK 8.0 /* multiply-adds for one of scoring an FM */
-#define FFM_LEARN_WORK 2.0
+/* Multiply-adds of training on a row for each one of scoring it: decides how many threads pay. */
+#define FM_TRAIN_WORK 8.0
+#define FFM_TRAIN_WORK 2.0
 
+/* From the list in fastfm.h. */
+int fastfm_rule_n_states(fastfm_rule rule)
+{
+#define N_STATES(name, function, n_states, degree, per_row) n_states,
+    static const int numbers[] = {FASTFM_RULE_LIST(N_STATES)};
+#undef N_STATES
+    return numbers[rule];
+}
+
+/* One call of fastfm_train. */
 typedef struct {
     const fastfm_solver *solver;
     fastfm_solver now; /* the solver as the kernels read it at the present step */
@@ -15,7 +28,7 @@ typedef struct {
     double total;
 } training;
 
-/* Adam's learning rate is that of its step, without the bias of its means. */
+/* Adam's bias correction of step n_steps, from 0, is part of the learning rate. */
 static void start_batch(batch_run *run)
 {
     training *state = (training *)run->context;
@@ -34,7 +47,7 @@ static void finish_batch(batch_run *run)
     for (int64_t i = 0; i < run->batch.n_rows; i++)
         sum += run->batch.losses[i];
     state->total += sum;
-    learn_bias(&run->batch);
+    update_bias(&run->batch);
     state->n_steps++;
 }
 
@@ -43,10 +56,11 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
                            const fastfm_targets *targets, fastfm_solver *solver, double *total,
                            int num_threads, int64_t *bad_row)
 {
-    const double learn_work = model->fields ? FFM_LEARN_WORK : LEARN_WORK;
+    /* The work of one batch, and not of all rows: threads share a batch at a time. */
+    const double work = model->fields ? FFM_TRAIN_WORK : FM_TRAIN_WORK;
     const double per_row = score_work(X, model) / (double)max_i64(X->n_rows, 1);
     const int64_t batch_size = min_i64(solver->batch_size, n_rows); /* so that no sum overflows */
-    const int n_threads = parallel_threads(num_threads, learn_work * per_row * (double)batch_size);
+    const int n_threads = parallel_threads(num_threads, work * per_row * (double)batch_size);
     training state = {.solver = solver, .n_steps = solver->n_steps, .total = *total};
     batch_run run = {.rows = rows,
                      .n_rows = n_rows,
@@ -62,9 +76,9 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
                         bad_row);
     if (status != FASTFM_OK)
         return status;
-    run.batch.b.target = (fastfm_state){model->w0, model->w, model->V};
+    run.batch.view.target = (fastfm_state){model->w0, model->w, model->V};
     run.batch.weight_sum = 1;
-    status = batch_run_all(&run, n_threads);
+    status = batch_run_all(&run);
     batch_close(&run.batch);
     solver->n_steps = state.n_steps;
     *total = state.total;

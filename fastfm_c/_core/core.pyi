@@ -138,7 +138,6 @@ class _SolverOptions(TypedDict, total=False):
     l2_linear: float
     l2_factors: float
     shuffle: bool
-    hogwild: bool
     clip_value: float | None
     normalize: str | None
     num_threads: int | None
@@ -159,8 +158,6 @@ class _Solver:
     def l2_factors(self) -> float: ...
     @property
     def batch_size(self) -> int: ...
-    @property
-    def hogwild(self) -> bool: ...
     @property
     def n_steps(self) -> int: ...
     @property

@@ -55,7 +55,7 @@ cdef class _Solver:
         self.growing = RLock()
 
     def __init__(self, model, loss, *, learning_rate, l2_linear=0.0, l2_factors=0.0, batch_size,
-                 shuffle=False, hogwild=False, clip_value=None, normalize=None, num_threads=None,
+                 shuffle=False, clip_value=None, normalize=None, num_threads=None,
                  rng=None):
         if self.trained is not None:  # another thread may be learning
             raise TypeError(f"this {type(self).__name__} has its model already")
@@ -78,7 +78,6 @@ cdef class _Solver:
         self.c.l2_factors = as_not_negative(l2_factors, "l2_factors")
         self.c.clip = float("inf") if clip_value is None else as_positive(clip_value, "clip_value")
         self.c.batch_size = min(as_count(batch_size, "batch_size"), 1 << 62)
-        self.c.hogwild = bool(hogwild)
         self.clip_value, self.num_threads = clip_value, num_threads
         self.shuffle = bool(shuffle)
         self.rng = np.random.default_rng(rng)
@@ -166,11 +165,6 @@ cdef class _Solver:
     def batch_size(self):
         """Rows between two updates."""
         return self.c.batch_size
-
-    @property
-    def hogwild(self):
-        """Whether threads update without waiting for each other."""
-        return bool(self.c.hogwild)
 
     @property
     def n_steps(self):
@@ -337,7 +331,7 @@ cdef class _Solver:
         return {
             "learning_rate": self.c.learning_rate, "l2_linear": self.c.l2_linear,
             "l2_factors": self.c.l2_factors, "batch_size": self.c.batch_size, "shuffle": self.shuffle,
-            "hogwild": self.hogwild, "clip_value": self.clip_value, "num_threads": self.num_threads,
+            "clip_value": self.clip_value, "num_threads": self.num_threads,
         }
 
     def __reduce__(self):
@@ -407,9 +401,6 @@ cdef class SGD(_Solver):
         updates after every row.
     shuffle : bool, default False
         Whether `partial_fit` takes the rows in a random order.
-    hogwild : bool, default False
-        Threads learn from batches of their own without waiting for each other (Niu et al. 2011): faster,
-        but the result differs from run to run. Otherwise its bits do not depend on the number of threads.
     clip_value : float, optional
         Largest absolute gradient of a parameter in a batch.
     normalize : None, "instance" or, for an FM, "xlearn"
@@ -436,7 +427,7 @@ cdef class AdaGrad(_Solver):
 
     Parameters
     ----------
-    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, hogwild, clip_value, \
+    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, clip_value, \
 normalize, num_threads, rng
         As for `SGD`.
     initial_accumulator : float, default 1
@@ -471,7 +462,7 @@ cdef class Adam(_Solver):
 
     Parameters
     ----------
-    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, hogwild, clip_value, \
+    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, clip_value, \
 normalize, num_threads, rng
         As for `SGD`.
     beta1, beta2 : float, default 0.9 and 0.999
@@ -501,7 +492,7 @@ cdef class FTRL(_Solver):
 
     Parameters
     ----------
-    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, hogwild, clip_value, \
+    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, clip_value, \
 normalize, num_threads, rng
         As for `SGD`; learning_rate is the paper's alpha.
     beta : float, default 1

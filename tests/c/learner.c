@@ -3,8 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const int n_states[] = {0, 1, 2, 2}; /* by rule */
-
 fastfm_solver solver_of(fastfm_rule rule)
 {
     static const double rates[] = {0.001, 0.1, 0.01, 0.1};
@@ -12,7 +10,7 @@ fastfm_solver solver_of(fastfm_rule rule)
     solver.beta1 = rule == FASTFM_FTRL ? 1 : 0.75;
     solver.beta2 = 0.875;
     solver.epsilon = 1e-6;
-    solver.initial = 0.5;
+    solver.initial_accumulator = 0.5;
     solver.clip = INFINITY;
     return solver;
 }
@@ -37,7 +35,7 @@ static void **array_of(fastfm_state *state, int which)
     return which == 0 ? &state->w0 : which == 1 ? &state->w : &state->V;
 }
 
-/* State s for the parameters `wide`: AdaGrad's sums start with `initial`, FTRL's z where the
+/* State s for the parameters `wide`: AdaGrad's sums start with initial_accumulator, FTRL's z where the
  * parameters follow from it. */
 static void *state_array(const learner *L, int s, int which, const double *wide)
 {
@@ -48,7 +46,7 @@ static void *state_array(const learner *L, int s, int which, const double *wide)
     void *state = exactly(n, type_size(real));
     for (int64_t i = 0; i < n; i++)
         set_real(state, real, i,
-                 rule == FASTFM_ADAGRAD ? L->solver.initial
+                 rule == FASTFM_ADAGRAD ? L->solver.initial_accumulator
                  : rule == FASTFM_FTRL && s == 0
                      ? -wide[i] * (L->solver.beta1 / L->solver.learning_rate + l2)
                      : 0);
@@ -69,7 +67,7 @@ learner learner_new(const problem *P, const fastfm_solver *options, int with_sca
     L.m.V = (double *)copied(P->m.V, n_entries(m, 2), 8);
     if (m->fields)
         L.m.c.fields = (const int32_t *)copied(m->fields, m->n_features, 4);
-    for (int s = 0; s < n_states[options->rule]; s++)
+    for (int s = 0; s < fastfm_rule_n_states(options->rule); s++)
         for (int which = 0; which < 3; which++)
             *array_of(&L.solver.state[s], which) = state_array(&L, s, which, wide[which]);
     if (with_scale && options->rule != FASTFM_FTRL) {
@@ -108,7 +106,7 @@ int same_learners(const learner *a, const learner *b)
                CHECK(same_bytes(m->w0, b->m.c.w0, n_entries(m, 0) * real)) &
                CHECK(same_bytes(m->w, b->m.c.w, n_entries(m, 1) * real)) &
                CHECK(same_bytes(m->V, b->m.c.V, n_entries(m, 2) * real));
-    for (int s = 0; s < n_states[a->solver.rule]; s++)
+    for (int s = 0; s < fastfm_rule_n_states(a->solver.rule); s++)
         for (int which = 0; which < 3; which++)
             same &=
                 CHECK(same_bytes(*array_of(&x.solver.state[s], which),
@@ -133,7 +131,7 @@ int learner_is_finite(const learner *L)
     int finite = CHECK(all_finite(m->w0, m->real, n_entries(m, 0))) &
                  CHECK(all_finite(m->w, m->real, n_entries(m, 1))) &
                  CHECK(all_finite(m->V, m->real, n_entries(m, 2)));
-    for (int s = 0; s < n_states[L->solver.rule]; s++)
+    for (int s = 0; s < fastfm_rule_n_states(L->solver.rule); s++)
         for (int which = 0; which < 3; which++)
             finite &= CHECK(
                 all_finite(*array_of(&x.solver.state[s], which), m->real, n_entries(m, which)));

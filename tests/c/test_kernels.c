@@ -1,4 +1,5 @@
-/* Tests of the C library by its public header alone; of the groups that are named, or of all. */
+/* Tests of the C library by its public header, and of base/parallel.h; of the groups that are named,
+ * or of all. */
 #include "hashes.h"
 #include "tests.h"
 
@@ -9,7 +10,8 @@ static const struct {
               {"rows", test_rows},           {"labels", test_labels},
               {"hostile", test_hostile},     {"train", test_train},
               {"train_sgd", test_train_sgd}, {"train_hostile", test_train_hostile},
-              {"text", test_text},           {"no_memory", test_no_memory}};
+              {"text", test_text},           {"no_memory", test_no_memory},
+              {"phases", test_phases}};
 
 static int is_named(const char *name, int argc, char **argv)
 {

@@ -10,7 +10,7 @@
 void *test_malloc(size_t size);
 void *test_calloc(size_t n, size_t size);
 
-/* Allocations until one fails; hogwild's threads count too. */
+/* Allocations until one fails; those of several threads count together. */
 static _Atomic int64_t n_until_failure = INT64_MAX;
 
 static int fails(void) { return n_until_failure-- == 1; }
@@ -103,19 +103,18 @@ static void test_training(const problem *P, const fastfm_solver *options, int nu
     CHECK(whole.status == FASTFM_OK);
     for (int is_over = 0; !is_over; n++) {
         learner L = learner_new(P, options, 1), before = learner_new(P, options, 1);
+        int64_t learned, done;
         fail_at(n);
         learner_pass(&L, P, order, n_rows, num_threads);
         is_over = !has_failed(L.status);
         learner_is_finite(&L);
-        if (!options->hogwild) {
-            const int64_t learned = L.solver.n_steps * options->batch_size;
-            const int64_t done = learned < n_rows ? learned : n_rows;
-            learner_pass(&before, P, order, done, 1);
-            same_learners(&L, &before);
-            learner_pass(&L, P, order + done, n_rows - done, num_threads);
-            CHECK(L.status == FASTFM_OK);
-            same_learners(&L, &whole);
-        }
+        learned = L.solver.n_steps * options->batch_size;
+        done = learned < n_rows ? learned : n_rows;
+        learner_pass(&before, P, order, done, 1);
+        same_learners(&L, &before);
+        learner_pass(&L, P, order + done, n_rows - done, num_threads);
+        CHECK(L.status == FASTFM_OK);
+        same_learners(&L, &whole);
         learner_free(&L);
         learner_free(&before);
     }
@@ -168,9 +167,8 @@ static void test_kind(kind type, int64_t n_rows, int64_t z, int num_threads)
     CHECK(test_objective(&P, num_threads) >= 1 + (z > 200));
     test_repeats(&P.X);
     test_losses(&P);
-    for (int rule = 0; rule < 8; rule++) {
-        fastfm_solver options = solver_of((fastfm_rule)(rule % 4));
-        options.hogwild = rule >= 4;
+    for (int rule = 0; rule < 4; rule++) {
+        fastfm_solver options = solver_of((fastfm_rule)rule);
         options.batch_size = 1 + n_rows / 3;
         test_training(&P, &options, num_threads);
     }

@@ -159,7 +159,7 @@ def test_random_numbers_go_on(path, create):
 
 def test_options_come_back(path):
     solver = Adam(
-        FM.random(3, 1), SquaredLoss(), beta1=0.5, epsilon=np.float64(0.1), clip_value=2, hogwild=True
+        FM.random(3, 1), SquaredLoss(), beta1=0.5, epsilon=np.float64(0.1), clip_value=2, shuffle=True
     )
     assert again(solver, path)._options() == solver._options()
     solver = FTRL(FM.random(3, 1), SquaredLoss(), l1_factors=1, normalize="instance", num_threads=2)

@@ -1,75 +1,91 @@
-/* ffm_link: gives slots to the features of a part that are in more than one row of the batch, or in a row
- * that is too long to update them. */
-static void NAME(ffm_link)(const batch_data *B, int64_t part, thread_data *own)
+/* The accumulators of a partition: which features get them, and how they come together.
+ *
+ * Partition q owns the accumulators [accumulator_begin[q], accumulator_end[q]), in block order. A
+ * feature that only one row of the batch has gets none: that row updates it directly, unless the
+ * row has more than max_update values. Any other feature gets one accumulator for each row block
+ * that has it. The first of them, merge_target, takes the sums of the others, in block order; so
+ * the bits depend on the batch alone.
+ * Template parameters: REAL, NAME, VEC (instantiate.inc.h). Contracts: update/batch.h. */
+
+/* ffm_assign_accumulators: sets batch->features[e].accumulator for the entries of a partition, and
+ * merge_target, features and n_partial of each accumulator. Reads what ffm_partition_features has
+ * written for all blocks. The driver has set accumulator_begin, with room for all entries. */
+static void NAME(ffm_assign_accumulators)(const batch_view *batch, int64_t partition,
+                                          thread_local_data *local)
 {
-    feature_table *table = &own->table;
-    int32_t *number_of = own->slot_of;
-    int64_t slot = B->slots_begin[part];
-    clear_table(table, size_of_part(B, part));
-    for (int64_t b = 0; b < B->n_blocks; b++) {
-        const int64_t *begin = B->part_begin + b * (B->n_parts + 1) + part;
+    feature_table *table = &local->table;
+    int32_t *local_id = local->map.local_id_of_feature;
+    int64_t accumulator = batch->accumulator_begin[partition];
+    feature_table_clear(table, partition_size(batch, partition));
+    for (int64_t b = 0; b < batch->n_blocks; b++) {
+        const int64_t *begin = batch->partition_begin + b * (batch->n_partitions + 1) + partition;
         for (int64_t e = begin[0]; e < begin[1]; e++) {
-            feature_record *record = count_feature(table, B->features[e].feature,
-                                                   B->features[e].largest, B->features[e].n_rows);
-            record->is_summed |= B->features[e].is_summed || record->n_rows > 1;
-            record->slot = -1; /* not yet */
-            *number_of++ = record->number;
+            const feature_entry *in_block = &batch->features[e];
+            feature_entry *entry =
+                feature_table_add(table, in_block->feature, in_block->largest, in_block->n_rows);
+            entry->needs_accumulator |= in_block->needs_accumulator || entry->n_rows > 1;
+            entry->accumulator = -1; /* none yet */
+            *local_id++ = entry->local_id;
         }
     }
-    number_of = own->slot_of;
-    for (int64_t b = 0; b < B->n_blocks; b++) {
-        const int64_t *begin = B->part_begin + b * (B->n_parts + 1) + part;
+    local_id = local->map.local_id_of_feature;
+    for (int64_t b = 0; b < batch->n_blocks; b++) {
+        const int64_t *begin = batch->partition_begin + b * (batch->n_partitions + 1) + partition;
         for (int64_t e = begin[0]; e < begin[1]; e++) {
-            feature_record *record = &table->records[*number_of++];
-            B->features[e].slot = -1;
-            if (!record->is_summed)
+            feature_entry *entry = &table->entries[*local_id++];
+            batch->features[e].accumulator = -1;
+            if (!entry->needs_accumulator)
                 continue;
-            if (record->slot < 0)
-                record->slot = (int32_t)slot;
-            B->into[slot] = record->slot;
-            B->sums.records[slot] = *record;
-            B->sums.n_partial[slot] = -1;
-            B->features[e].slot = (int32_t)slot++;
+            if (entry->accumulator < 0)
+                entry->accumulator = (int32_t)accumulator;
+            batch->merge_target[accumulator] = entry->accumulator;
+            batch->accumulators.features[accumulator] = *entry;
+            batch->accumulators.n_partial[accumulator] = -1;
+            batch->features[e].accumulator = (int32_t)accumulator++;
         }
     }
-    B->slots_end[part] = slot;
+    batch->accumulator_end[partition] = accumulator;
 }
 
-/* Adds the sums of one slot to those of another. */
-static void NAME(ffm_merge_slots)(const batch_data *B, int64_t into, int64_t slot)
+/* Adds accumulator `source` to accumulator `target` of the same feature. */
+static void NAME(ffm_reduce_accumulators)(const batch_view *batch, int64_t target, int64_t source)
 {
-    const gradient_sums *sums = &B->sums;
-    const int64_t C = B->model->n_outputs, F = B->model->n_fields;
-    const int64_t block = factors_of_feature(B->model);
-    REAL *w = (REAL *)sums->grad_w, *V = (REAL *)sums->grad_V + into * sums->grad_stride;
-    const REAL *other_V = (const REAL *)sums->grad_V + slot * sums->grad_stride;
+    const gradient_accumulators *accumulators = &batch->accumulators;
+    const int64_t C = batch->model->n_outputs, F = batch->model->n_fields;
+    const int64_t stride = feature_stride(batch->model);
+    int32_t *n_partial = accumulators->n_partial;
+    REAL *w = (REAL *)accumulators->grad_w;
+    REAL *V = (REAL *)accumulators->grad_V + target * accumulators->grad_stride;
+    const REAL *source_V = (const REAL *)accumulators->grad_V + source * accumulators->grad_stride;
     int64_t f = 0;
     for (int64_t c = 0; c < C; c++)
-        w[into * C + c] += w[slot * C + c];
-#define ADD(lanes)            \
-    VEC(lanes, _store)(V + f, \
-                       VEC(lanes, _add)(VEC(lanes, _load)(V + f), VEC(lanes, _load)(other_V + f)))
-    FOR_FACTORS(block, f, ADD)
-#undef ADD
-    if (sums->n_partial[slot] > 0) {
-        int32_t *counts = sums->field_counts + into * F;
-        const int32_t *other_counts = sums->field_counts + slot * F;
+        w[target * C + c] += w[source * C + c];
+#define ADD_BLOCK(width, vectors) \
+    VEC(width, _store)(           \
+        V + f, VEC(width, _add)(VEC(width, _load)(V + f), VEC(width, _load)(source_V + f)))
+    FOR_FACTOR_BLOCKS(stride, f, ADD_BLOCK)
+#undef ADD_BLOCK
+    if (n_partial[source] > 0) {
+        int32_t *counts = accumulators->field_counts + target * F;
+        const int32_t *source_counts = accumulators->field_counts + source * F;
         for (int64_t b = 0; b < F; b++)
-            counts[b] = (sums->n_partial[into] > 0 ? counts[b] : 0) + other_counts[b];
-        sums->n_partial[into] += sums->n_partial[slot];
+            counts[b] = (n_partial[target] > 0 ? counts[b] : 0) + source_counts[b];
+        n_partial[target] += n_partial[source];
     }
 }
 
-/* ffm_sum_part: the sums that blocks have of a feature come together, in the order of blocks. */
-static int64_t NAME(ffm_sum_part)(const batch_data *B, int64_t part, thread_data *own)
+/* ffm_reduce_partition: the first accumulator of each feature takes the sums of the others. */
+static int64_t NAME(ffm_reduce_partition)(const batch_view *batch, int64_t partition,
+                                          thread_local_data *local)
 {
     int64_t n = 0;
-    for (int64_t slot = B->slots_begin[part]; slot < B->slots_end[part]; slot++) {
-        if (B->into[slot] == slot)
-            own->slots[n++] = (int32_t)slot;
+    for (int64_t a = batch->accumulator_begin[partition]; a < batch->accumulator_end[partition];
+         a++) {
+        if (batch->merge_target[a] == a)
+            local->to_update[n++] = (int32_t)a;
         else
-            NAME(ffm_merge_slots)(B, B->into[slot], slot);
+            NAME(ffm_reduce_accumulators)(batch, batch->merge_target[a], a);
     }
-    NAME(prefetch_states)(B, &B->sums, own->slots, n);
+    NAME(prefetch_states)(batch, &batch->accumulators, local->to_update, n);
     return n;
 }

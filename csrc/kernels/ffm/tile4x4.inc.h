@@ -1,104 +1,117 @@
-/* Rows that have all fields in order, of an FFM with four factors, in tiles of four by four fields: their
- * pairs, and what they add to sums of gradients. */
+/* Rows that have all fields of the model in order, of an FFM with k = 4, in tiles of four by four
+ * fields: the pair term, and what a row adds to gradients.
+ *
+ * Such a row has one value in each field, so value a is field a, V[j, b] lies 4 b numbers behind
+ * V[j, 0], and four fields of one value fill one vector of 16 lanes. A tile is V[j, b] x_j of four
+ * values j for four fields b: sixteen cells of four lanes, transposed so that a vector holds the
+ * four values of one field.
+ *
+ * The first tile of a row takes n = 1 + (F - 1) % 4 values, so that all later ones take four.
+ * Template parameters: REAL, NAME, VEC (instantiate.inc.h). V points at V[0, c, 0]. */
 
-/* Up to four values of a row, of fields that follow each other from own on; is_first and grad are as
- * for ffm_add_pairs. */
+/* Up to four values of neighbouring fields, from `field` (an offset) on, that receive gradients. */
 typedef struct {
-    int64_t own;
-    REAL gx[4];
-    int is_first[4];
-    REAL *grad[4];
-} NAME(ffm_fours);
+    int64_t field;
+    REAL gx[4];      /* the loss gradient times x */
+    int is_first[4]; /* whether grad is set and not added to */
+    REAL *grad[4];   /* at field 0 */
+} NAME(ffm_tile4x4);
 
-/* Whether a row has all fields in order and the model four factors; not for so many fields that sums over
- * tiles would be long ones. */
-static int NAME(ffm_has_fours)(const NAME(ffm_row) * row, int64_t n_fields, int64_t k)
+/* Whether a row is one for tiles: all fields in order, k = 4, and 4 to TILE_MAX_FIELDS fields. */
+static int NAME(ffm_takes_tiles)(const NAME(ffm_row) * row, int64_t n_fields, int64_t k)
 {
     int64_t differs = row->n_values != n_fields || row->n_groups != n_fields;
-    if (k != 4 || n_fields < 4 || n_fields > FOURS_FIELDS || differs)
+    if (k != 4 || n_fields < 4 || n_fields > TILE_MAX_FIELDS || differs)
         return 0;
     for (int64_t b = 0; b < row->n_groups; b++)
         differs |= row->field[b] ^ b * k;
     return !differs;
 }
 
-/* Calls CALL(n) with a constant for n of 1 to 4. */
-#define FOUR_OR_LESS(n, CALL) \
-    switch (n) {              \
-    case 1:                   \
-        CALL(1);              \
-        break;                \
-    case 2:                   \
-        CALL(2);              \
-        break;                \
-    case 3:                   \
-        CALL(3);              \
-        break;                \
-    default:                  \
-        CALL(4);              \
+/* Calls CALL(n) with a constant for n of 1 to 4, so that loops over n are unrolled. */
+#define DISPATCH_1_TO_4(n, CALL) \
+    switch (n) {                 \
+    case 1:                      \
+        CALL(1);                 \
+        break;                   \
+    case 2:                      \
+        CALL(2);                 \
+        break;                   \
+    case 3:                      \
+        CALL(3);                 \
+        break;                   \
+    default:                     \
+        CALL(4);                 \
     }
 
-/* Four values from b on, for the fields from own on: V[j, field] x_j, by field. */
-FORCE_INLINE void NAME(ffm_load_tile)(const NAME(ffm_row) * row, const REAL *V, int64_t own,
+/* The tile of the values [b, b + 4) for the four fields from `field` (an offset) on: tile[i] holds
+ * V[j, field i] x_j of the four values j. */
+FORCE_INLINE void NAME(ffm_load_tile)(const NAME(ffm_row) * row, const REAL *V, int64_t field,
                                       int64_t b, VEC(16, ) tile[4])
 {
     for (int j = 0; j < 4; j++)
-        tile[j] = VEC(16, _mul)(VEC(16, _load)(V + row->block[b + j] + own),
+        tile[j] = VEC(16, _mul)(VEC(16, _load)(V + row->V_offset[b + j] + field),
                                 VEC(16, _broadcast)(row->x[b + j]));
     VEC(16, _transpose)(tile);
 }
 
-/* The pairs of n values (a constant) from a on with each other and with all that follow. */
+/* The pairs of n values (a constant) from a on, with each other and with all that follow:
+ *
+ *     sum_i x_i sum_{j > i} <V[i, field of j], V[j, field of i]> x_j
+ *
+ * The pairs among the n values are made in four lanes; those with later values, four at a time, in
+ * sixteen. with[i] collects the inner sum of value i, lane by lane. */
 FORCE_INLINE VEC(16, )
-    NAME(ffm_pairs_of_fours)(const NAME(ffm_row) * row, const REAL *V, int64_t a, int n)
+    NAME(ffm_tile_pairs)(const NAME(ffm_row) * row, const REAL *V, int64_t a, int n)
 {
-    const int64_t *block = row->block;
+    const int64_t *V_offset = row->V_offset;
     const REAL *x = row->x;
     VEC(16, ) with[4], total = VEC(16, _zero)();
-    REAL own[16] = {0};
+    REAL padded[16] = {0}; /* a vector of 4 lanes, and zeros */
     for (int i = 0; i < n; i++) {
         VEC(4, ) sum = VEC(4, _zero)();
         for (int j = i + 1; j < n; j++)
             sum = VEC(4, _add)(
-                sum, VEC(4, _mul)(VEC(4, _load)(V + block[a + i] + 4 * (a + j)),
-                                  VEC(4, _mul)(VEC(4, _load)(V + block[a + j] + 4 * (a + i)),
+                sum, VEC(4, _mul)(VEC(4, _load)(V + V_offset[a + i] + 4 * (a + j)),
+                                  VEC(4, _mul)(VEC(4, _load)(V + V_offset[a + j] + 4 * (a + i)),
                                                VEC(4, _broadcast)(x[a + j]))));
-        VEC(4, _store)(own, sum);
-        with[i] = VEC(16, _load)(own);
+        VEC(4, _store)(padded, sum);
+        with[i] = VEC(16, _load)(padded);
     }
     for (int64_t b = a + n; b < row->n_values; b += 4) {
         VEC(16, ) tile[4];
         NAME(ffm_load_tile)(row, V, 4 * a, b, tile);
         for (int i = 0; i < n; i++)
             with[i] = VEC(16, _add)(
-                with[i], VEC(16, _mul)(VEC(16, _load)(V + block[a + i] + 4 * b), tile[i]));
+                with[i], VEC(16, _mul)(VEC(16, _load)(V + V_offset[a + i] + 4 * b), tile[i]));
     }
     for (int i = 0; i < n; i++)
         total = VEC(16, _add)(total, VEC(16, _mul)(with[i], VEC(16, _broadcast)(x[a + i])));
     return total;
 }
 
-/* The pair term. */
-static REAL NAME(ffm_pairs_by_fours)(const NAME(ffm_row) * row, const REAL *V,
+/* The pair term of a row. */
+static REAL NAME(ffm_pairs_by_tiles)(const NAME(ffm_row) * row, const REAL *V,
                                      const NAME(ffm_prefetch) * next)
 {
     VEC(16, ) total = VEC(16, _zero)();
     for (int64_t a = 0, n = 1 + (row->n_values - 1) % 4; a < row->n_values; a += n, n = 4) {
         for (int64_t i = a; i < a + n; i++)
             NAME(ffm_prefetch_value)(next, i);
-#define PAIRS(n) total = VEC(16, _add)(total, NAME(ffm_pairs_of_fours)(row, V, a, n))
-        FOUR_OR_LESS(n, PAIRS)
+#define PAIRS(n) total = VEC(16, _add)(total, NAME(ffm_tile_pairs)(row, V, a, n))
+        DISPATCH_1_TO_4(n, PAIRS)
 #undef PAIRS
     }
     return VEC(16, _sum)(total);
 }
 
-/* What ffm_add_pairs adds to n values (a constant). There are at least four fields from that of the first
- * value on. */
-FORCE_INLINE void NAME(ffm_add_tiles)(const NAME(ffm_row) * row, const NAME(ffm_fours) * values,
+/* What ffm_add_pairs (row_block.inc.h) adds to the gradients of n values (a constant), tile by
+ * tile; the fields that do not fill a tile are left to it. There are at least four fields from
+ * values->field on. */
+FORCE_INLINE void NAME(ffm_add_tiles)(const NAME(ffm_row) * row, const NAME(ffm_tile4x4) * values,
                                       int n, const REAL *V)
 {
-    const int64_t own = values->own;
+    const int64_t field = values->field;
     VEC(4, ) self[4];
     VEC(16, ) gx[4];
     REAL *grad[4];
@@ -108,11 +121,11 @@ FORCE_INLINE void NAME(ffm_add_tiles)(const NAME(ffm_row) * row, const NAME(ffm_
         grad[i] = values->grad[i];
         is_first[i] = values->is_first[i];
         gx[i] = VEC(16, _broadcast)(values->gx[i]);
-        self[i] = is_first[i] ? VEC(4, _zero)() : VEC(4, _load)(grad[i] + own + 4 * i);
+        self[i] = is_first[i] ? VEC(4, _zero)() : VEC(4, _load)(grad[i] + field + 4 * i);
     }
     for (; b + 4 <= row->n_values; b += 4) {
         VEC(16, ) tile[4];
-        NAME(ffm_load_tile)(row, V, own, b, tile);
+        NAME(ffm_load_tile)(row, V, field, b, tile);
         for (int i = 0; i < n; i++) {
             const VEC(16, ) term = VEC(16, _mul)(gx[i], tile[i]);
             REAL *at = grad[i] + 4 * b;
@@ -120,17 +133,18 @@ FORCE_INLINE void NAME(ffm_add_tiles)(const NAME(ffm_row) * row, const NAME(ffm_
         }
     }
     for (int i = 0; i < n; i++) {
-        NAME(ffm_add_pairs_4)(row, b, own + 4 * i, V + own + 4 * i, values->gx[i], is_first[i],
-                              grad[i]);
-        VEC(4, _store)(grad[i] + own + 4 * i, self[i]);
+        NAME(ffm_add_pairs_4x1)(row, b, field + 4 * i, V + field + 4 * i, values->gx[i],
+                                is_first[i], grad[i]);
+        VEC(4, _store)(grad[i] + field + 4 * i, self[i]);
     }
 }
 
-static void NAME(ffm_add_fours)(const NAME(ffm_row) * row, const NAME(ffm_fours) * values,
-                                int64_t n, const REAL *V)
+/* ffm_add_tiles for values->... of n values, 1 to 4. */
+static void NAME(ffm_add_tile4x4)(const NAME(ffm_row) * row, const NAME(ffm_tile4x4) * values,
+                                  int64_t n, const REAL *V)
 {
 #define ADD_TILES(n) NAME(ffm_add_tiles)(row, values, n, V)
-    FOUR_OR_LESS(n, ADD_TILES)
+    DISPATCH_1_TO_4(n, ADD_TILES)
 #undef ADD_TILES
 }
-#undef FOUR_OR_LESS
+#undef DISPATCH_1_TO_4

@@ -1,50 +1,46 @@
-/* fm_gradient_panel_<width>x<vectors>: the gradient of one row by its factors, and with grad_w not
- * NULL by w, of the features that are in `share` of n_shares shares.
+/* fm_gradient_<width>x<vectors>: adds the gradient of one row and output over one factor block,
  *
- * indices, data: the row's z values. distance, left: how many values ahead rows of V are prefetched,
- * and how many values are left in X from the row's first on. g: the row's loss gradient; g_linear:
- * the same for the linear part. sums: (factors,), s_f of the row. V, grad_V: at these factors of
- * feature 0, features stride apart. w, grad_w: C apart. */
-#define PANEL_TYPE VEC(PANEL_WIDTH, )
-#define OP(op) VEC(PANEL_WIDTH, op)
-FORCE_INLINE void NAME(CONCAT(CONCAT(fm_gradient_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VECTORS)))(
-    const INDEX *RESTRICT indices, const DATA *RESTRICT data, int64_t z, int64_t distance,
-    int64_t left, int64_t share, int64_t n_shares, REAL g, REAL g_linear,
-    const REAL *RESTRICT sums, const REAL *RESTRICT V, int64_t stride, REAL *RESTRICT grad_w,
-    int64_t C, REAL *RESTRICT grad_V)
+ *     dv_jf += g x_j (s_f - v_jf x_j),     and dw_j += g_linear x_j  unless grad_w is NULL
+ *
+ *   share, n_shares  the features that this call adds to: other shares are other threads'
+ *   s_row, V         of this output and the block's first factor
+ *   feature_stride   between rows of V, and between those of grad_V; C between those of grad_w
+ *   others           as for fm_score_<width>x<vectors>
+ * Template parameters: instantiate.inc.h and factor_blocks.inc.h. */
+FORCE_INLINE void BLOCK_NAME(fm_gradient)(
+    const INDEX *RESTRICT indices, const DATA *RESTRICT data, int64_t z, int64_t left,
+    int64_t share, int64_t n_shares, REAL g, REAL g_linear, const REAL *RESTRICT s_row,
+    const REAL *RESTRICT V, int64_t feature_stride, REAL *RESTRICT grad_w, int64_t C,
+    REAL *RESTRICT grad_V)
 {
-    const int64_t row_bytes = stride * (int64_t)sizeof(REAL);
-    const int64_t panel_bytes = PANEL_WIDTH * PANEL_VECTORS * (int64_t)sizeof(REAL);
-    const int straddles = prefetch_straddles(V, row_bytes, panel_bytes);
-    const int into_L2 = fm_prefetches_into_L2(panel_bytes);
-    PANEL_TYPE s[PANEL_VECTORS];
-    for (int b = 0; b < PANEL_VECTORS; b++)
-        s[b] = OP(_load)(sums + b * PANEL_WIDTH);
+    const int64_t row_bytes = feature_stride * (int64_t)sizeof(REAL);
+    const int64_t block_bytes = BLOCK_WIDTH * BLOCK_VECTORS * (int64_t)sizeof(REAL);
+    const int straddles = prefetch_straddles(V, row_bytes, block_bytes);
+    const int into_L2 = fm_prefetches_into_L2(block_bytes);
+    BLOCK_VEC s[BLOCK_VECTORS];
+    for (int b = 0; b < BLOCK_VECTORS; b++)
+        s[b] = OP(_load)(s_row + b * BLOCK_WIDTH);
     for (int64_t p = 0; p < z; p++) {
-        const int64_t next = indices[min_i64(p + distance, left - 1)], j = indices[p];
+        const int64_t next = indices[min_i64(p + GRADIENT_DISTANCE, left - 1)], j = indices[p];
         if (n_shares == 1 || feature_share(next, n_shares) == share) {
-            prefetch_row(grad_V, next, row_bytes, panel_bytes, straddles, into_L2);
-            if (n_shares > 1) /* else this thread scored the row a moment ago: V is in its cache */
-                prefetch_row(V, next, row_bytes, panel_bytes, straddles, into_L2);
+            prefetch_row(grad_V, next, row_bytes, block_bytes, straddles, into_L2);
+            if (n_shares > 1) /* else this thread has scored the row, and V is in its cache */
+                prefetch_row(V, next, row_bytes, block_bytes, straddles, into_L2);
             if (grad_w)
                 prefetch_row(grad_w, next, C * (int64_t)sizeof(REAL), sizeof(REAL), 0, into_L2);
         }
         const REAL x = (REAL)data[p];
         if (x == 0 || (n_shares > 1 && feature_share(j, n_shares) != share))
             continue;
-        const REAL *v = V + j * stride;
-        REAL *grad_v = grad_V + j * stride;
-        const PANEL_TYPE xs = OP(_broadcast)(x), gx = OP(_broadcast)(g * x);
+        const REAL *v = V + j * feature_stride;
+        REAL *grad_v = grad_V + j * feature_stride;
+        const BLOCK_VEC xs = OP(_broadcast)(x), gx = OP(_broadcast)(g * x);
         if (grad_w)
             grad_w[j * C] += g_linear * x;
-        for (int b = 0; b < PANEL_VECTORS; b++) {
-            PANEL_TYPE rest = OP(_sub)(s[b], OP(_mul)(OP(_load)(v + b * PANEL_WIDTH), xs));
-            PANEL_TYPE sum = OP(_add)(OP(_load)(grad_v + b * PANEL_WIDTH), OP(_mul)(gx, rest));
-            OP(_store)(grad_v + b * PANEL_WIDTH, sum);
+        for (int b = 0; b < BLOCK_VECTORS; b++) {
+            BLOCK_VEC rest = OP(_sub)(s[b], OP(_mul)(OP(_load)(v + b * BLOCK_WIDTH), xs));
+            BLOCK_VEC sum = OP(_add)(OP(_load)(grad_v + b * BLOCK_WIDTH), OP(_mul)(gx, rest));
+            OP(_store)(grad_v + b * BLOCK_WIDTH, sum);
         }
     }
 }
-#undef OP
-#undef PANEL_TYPE
-#undef PANEL_VECTORS
-#undef PANEL_WIDTH

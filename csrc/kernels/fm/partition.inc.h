@@ -1,31 +1,39 @@
-/* A value of a batch, where what sums of gradients need of it lies together. */
+/* fm_partition_values: sorts the values of rows [begin, end), which are row block `block` of a
+ * batch, by the partition of their features. Explicit zeros are left out. A counting sort: inside a
+ * partition values stay in row order, so that gradients are summed in row order.
+ *
+ * Writes batch->values[indptr[begin] ... indptr[end]) and the block's row of partition_begin, which
+ * no other block touches. Contract: fm_partition_kernel in update/batch.h.
+ * Template parameters: REAL, DATA, INDEX, NAME (instantiate.inc.h). */
+
+/* What a sum of gradients needs of a value, side by side. */
 typedef struct {
     INDEX feature;
-    uint32_t row;
+    uint32_t row; /* its place in the batch */
     REAL x;
-} NAME(fm_entry);
+} NAME(fm_value);
 
-/* fm_partition: the entries of rows [begin, end), which are a block, sorted by the part of their
- * feature; inside a part they stay in row order. Explicit zeros are no entries. */
-static void NAME(fm_partition)(const batch_data *B, int64_t block, int64_t begin, int64_t end)
+static void NAME(fm_partition_values)(const batch_view *batch, int64_t block, int64_t begin,
+                                      int64_t end)
 {
-    const INDEX *indptr = (const INDEX *)B->X.indptr, *indices = (const INDEX *)B->X.indices;
-    const DATA *data = (const DATA *)B->X.data;
-    const int hash_bits = B->hash_bits;
-    const int64_t n_parts = B->n_parts, first = indptr[begin];
-    NAME(fm_entry) *entries = (NAME(fm_entry) *)B->entries;
-    int64_t *at = B->part_begin + block * (n_parts + 1);
-    for (int64_t q = 0; q <= n_parts; q++)
+    const INDEX *indptr = (const INDEX *)batch->rows.indptr;
+    const INDEX *indices = (const INDEX *)batch->rows.indices;
+    const DATA *data = (const DATA *)batch->rows.data;
+    const int bits = batch->partition_bits;
+    const int64_t n_partitions = batch->n_partitions, first = indptr[begin];
+    NAME(fm_value) *values = (NAME(fm_value) *)batch->values;
+    int64_t *at = batch->partition_begin + block * (n_partitions + 1);
+    for (int64_t q = 0; q <= n_partitions; q++)
         at[q] = 0;
     for (int64_t p = first; p < indptr[end]; p++)
-        at[part_of(indices[p], hash_bits)] += (REAL)data[p] != 0;
-    places_of_parts(at, n_parts, first);
+        at[feature_partition(indices[p], bits)] += (REAL)data[p] != 0;
+    exclusive_prefix_sum(at, n_partitions, first);
     for (int64_t i = begin; i < end; i++)
         for (int64_t p = indptr[i]; p < indptr[i + 1]; p++) {
             const REAL x = (REAL)data[p];
             if (x != 0)
-                entries[at[part_of(indices[p], hash_bits)]++] =
-                    (NAME(fm_entry)){indices[p], (uint32_t)i, x};
+                values[at[feature_partition(indices[p], bits)]++] =
+                    (NAME(fm_value)){indices[p], (uint32_t)i, x};
         }
-    begins_of_parts(at, n_parts, first);
+    restore_offsets(at, n_partitions, first);
 }

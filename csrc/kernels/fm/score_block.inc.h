@@ -1,64 +1,65 @@
-/* fm_panel_<width>x<vectors>: returns sum_f [ s_f^2 - sum_j (v_jf x_j)^2 ] over its factors for one
- * row of z values, writes s_f to sums unless NULL, and with w not NULL adds sum_j w_j x_j to
- * *linear. Rows of w are C apart, those of V stride.
- * Parameters of the value `distance` places on, in a later row too, are prefetched; `left` values
- * are left of X. */
-#define PANEL_TYPE VEC(PANEL_WIDTH, )
-#define OP(op) VEC(PANEL_WIDTH, op)
-FORCE_INLINE REAL NAME(CONCAT(CONCAT(fm_panel_, PANEL_WIDTH), CONCAT(x, PANEL_VECTORS)))(
-    const INDEX *RESTRICT indices, const DATA *RESTRICT data, int64_t z, int64_t distance,
-    int64_t left, const REAL *RESTRICT w, int64_t C, const REAL *RESTRICT V, int64_t stride,
-    REAL *RESTRICT sums, REAL *RESTRICT linear)
+/* fm_score_<width>x<vectors>: the pair term of one row and output over one factor block,
+ *
+ *     sum_f [ s_f^2 - sum_j (v_jf x_j)^2 ],     s_f = sum_j v_jf x_j
+ *
+ *   indices, data  (z,) the row's values; (left,) are readable, to the end of X
+ *   distance       how many values ahead parameters are prefetched, in later rows too
+ *   w              NULL, or of this output: then sum_j w_j x_j is added to *linear; w_j is w[j * C]
+ *   V              of this output and the block's first factor; v_j is V[j * feature_stride]
+ *   s_out          NULL, or where the block's s_f are written
+ * Template parameters: instantiate.inc.h and factor_blocks.inc.h. All sums of the block stay in
+ * registers: s and q, and those of the present run. */
+FORCE_INLINE REAL BLOCK_NAME(fm_score)(const INDEX *RESTRICT indices, const DATA *RESTRICT data,
+                                       int64_t z, int64_t distance, int64_t left,
+                                       const REAL *RESTRICT w, int64_t C, const REAL *RESTRICT V,
+                                       int64_t feature_stride, REAL *RESTRICT s_out,
+                                       REAL *RESTRICT linear)
 {
-    PANEL_TYPE s[PANEL_VECTORS], q[PANEL_VECTORS];
+    BLOCK_VEC s[BLOCK_VECTORS], q[BLOCK_VECTORS];
     REAL total = 0;
-    const int64_t row_bytes = stride * (int64_t)sizeof(REAL);
-    const int64_t panel_bytes = PANEL_WIDTH * PANEL_VECTORS * (int64_t)sizeof(REAL);
-    const int straddles = prefetch_straddles(V, row_bytes, panel_bytes);
-    const int into_L2 = fm_prefetches_into_L2(panel_bytes);
-    for (int b = 0; b < PANEL_VECTORS; b++)
+    const int64_t row_bytes = feature_stride * (int64_t)sizeof(REAL);
+    const int64_t block_bytes = BLOCK_WIDTH * BLOCK_VECTORS * (int64_t)sizeof(REAL);
+    const int straddles = prefetch_straddles(V, row_bytes, block_bytes);
+    const int into_L2 = fm_prefetches_into_L2(block_bytes);
+    for (int b = 0; b < BLOCK_VECTORS; b++)
         s[b] = q[b] = OP(_zero)();
     for (int64_t p = 0; p < z;) {
         const int64_t run_end = min_i64(p + RUN, z);
-        PANEL_TYPE run_s[PANEL_VECTORS], run_q[PANEL_VECTORS];
+        BLOCK_VEC run_s[BLOCK_VECTORS], run_q[BLOCK_VECTORS];
         REAL run_linear = 0;
-        for (int b = 0; b < PANEL_VECTORS; b++)
+        for (int b = 0; b < BLOCK_VECTORS; b++)
             run_s[b] = run_q[b] = OP(_zero)();
         for (; p < run_end; p++) {
             const int64_t next = indices[min_i64(p + distance, left - 1)];
-            prefetch_row(V, next, row_bytes, panel_bytes, straddles, into_L2);
+            prefetch_row(V, next, row_bytes, block_bytes, straddles, into_L2);
             if (w)
                 prefetch_row(w, next, C * (int64_t)sizeof(REAL), sizeof(REAL), 0, into_L2);
             const REAL x = (REAL)data[p];
-            if (x == 0) /* no entry, whatever the parameters are */
+            if (x == 0)
                 continue;
             const int64_t j = indices[p];
-            const REAL *v = V + j * stride;
+            const REAL *v = V + j * feature_stride;
             if (w)
                 run_linear += w[j * C] * x;
-            const PANEL_TYPE xs = OP(_broadcast)(x);
-            for (int b = 0; b < PANEL_VECTORS; b++) {
-                PANEL_TYPE t = OP(_mul)(OP(_load)(v + b * PANEL_WIDTH), xs);
+            const BLOCK_VEC xs = OP(_broadcast)(x);
+            for (int b = 0; b < BLOCK_VECTORS; b++) {
+                BLOCK_VEC t = OP(_mul)(OP(_load)(v + b * BLOCK_WIDTH), xs);
                 run_s[b] = OP(_add)(run_s[b], t);
                 run_q[b] = OP(_add)(run_q[b], OP(_mul)(t, t));
             }
         }
         total += run_linear;
-        for (int b = 0; b < PANEL_VECTORS; b++) {
+        for (int b = 0; b < BLOCK_VECTORS; b++) {
             s[b] = OP(_add)(s[b], run_s[b]);
             q[b] = OP(_add)(q[b], run_q[b]);
         }
     }
-    PANEL_TYPE pairs = OP(_sub)(OP(_mul)(s[0], s[0]), q[0]);
-    for (int b = 1; b < PANEL_VECTORS; b++)
+    BLOCK_VEC pairs = OP(_sub)(OP(_mul)(s[0], s[0]), q[0]);
+    for (int b = 1; b < BLOCK_VECTORS; b++)
         pairs = OP(_add)(pairs, OP(_sub)(OP(_mul)(s[b], s[b]), q[b]));
-    if (sums)
-        for (int b = 0; b < PANEL_VECTORS; b++)
-            OP(_store)(sums + b * PANEL_WIDTH, s[b]);
+    if (s_out)
+        for (int b = 0; b < BLOCK_VECTORS; b++)
+            OP(_store)(s_out + b * BLOCK_WIDTH, s[b]);
     *linear += total;
     return OP(_sum)(pairs);
 }
-#undef OP
-#undef PANEL_TYPE
-#undef PANEL_VECTORS
-#undef PANEL_WIDTH

@@ -1,22 +1,36 @@
-/* update_slots: changes the parameters of features. */
+/* update_features: changes the parameters of features whose gradients have been summed.
+ *
+ * For each accumulator a in to_update, with j its feature and u = 1 / scale[j] (or 1):
+ *
+ *     scale[j] = max(scale[j], largest |x_j| of the batch)
+ *     w[j]     by the solver's rule, with the gradient grad_w[a] and L2 l2_linear * rows of j
+ *     V[j]     likewise, with grad_V[a] and l2_factors; in an FFM, V[j, b] with the rows that have
+ * b
+ *
+ * The w of UPDATE_WIDTH features are gathered into one vector, because each is a single number; V
+ * is updated in place, one feature after the other. Meanwhile the state of the features that come
+ * UPDATE_WIDTH later is prefetched.
+ *
+ * Contract: each feature occurs at most once in to_update, and no other thread updates it now.
+ * Template parameters: REAL, NAME (instantiate.inc.h). */
 
-/* One over the scale of a feature, which grows with its largest value; the state then changes its
- * unit. */
-static double NAME(inverse_scale)(const batch_data *B, int64_t feature, REAL largest, int64_t block)
+/* Raises the scale of a feature to `largest` if that is more, and returns one over the scale. State
+ * is in units of the scale, so it is converted to the new one. */
+static double NAME(update_scale)(const batch_view *batch, int64_t feature, REAL largest)
 {
-    const fastfm_model *model = B->model;
-    const fastfm_solver *solver = B->solver;
+    const fastfm_model *model = batch->model;
+    const fastfm_solver *solver = batch->solver;
+    const int64_t stride = feature_stride(model);
     REAL *scale = (REAL *)solver->scale + feature;
     const REAL ratio = *scale / largest;
     for (int s = 0; s < 2 && largest > *scale && solver->state[s].w; s++) {
-        /* Adam's mean of gradients is no square. */
-        const REAL factor = solver->rule == FASTFM_ADAM && s == 0 ? ratio : ratio * ratio;
-        const REAL start = solver->rule == FASTFM_ADAGRAD ? (REAL)solver->initial : 0;
+        const REAL factor = s == 0 && rule_degree(solver->rule) == 1 ? ratio : ratio * ratio;
+        const REAL start = solver->rule == FASTFM_ADAGRAD ? (REAL)solver->initial_accumulator : 0;
         REAL *of_w = (REAL *)solver->state[s].w + feature * model->n_outputs;
-        REAL *of_V = (REAL *)solver->state[s].V + feature * block;
+        REAL *of_V = (REAL *)solver->state[s].V + feature * stride;
         for (int64_t c = 0; c < model->n_outputs; c++)
             of_w[c] = start + (of_w[c] - start) * factor;
-        for (int64_t f = 0; f < block; f++)
+        for (int64_t f = 0; f < stride; f++)
             of_V[f] = start + (of_V[f] - start) * factor;
     }
     if (largest > *scale)
@@ -24,20 +38,20 @@ static double NAME(inverse_scale)(const batch_data *B, int64_t feature, REAL lar
     return 1 / (double)*scale;
 }
 
-/* The state of a feature that is to be updated, and its parameters in an FFM; those of an FM are on their
- * way since fm_find_slots. */
-FORCE_INLINE void NAME(prefetch_state)(const batch_data *B, int64_t feature)
+/* Prefetches scale and state of a feature that is to be updated, and for an FFM its parameters, all
+ * into L2. The parameters of an FM are on their way since fm_assign_accumulators. */
+FORCE_INLINE void NAME(prefetch_state)(const batch_view *batch, int64_t feature)
 {
-    const fastfm_solver *solver = B->solver;
-    const int64_t C = B->model->n_outputs;
-    const int64_t row_bytes = factors_of_feature(B->model) * (int64_t)sizeof(REAL);
+    const fastfm_solver *solver = batch->solver;
+    const int64_t C = batch->model->n_outputs;
+    const int64_t row_bytes = feature_stride(batch->model) * (int64_t)sizeof(REAL);
     const int64_t w_bytes = C * (int64_t)sizeof(REAL);
-    const int is_ffm = B->model->fields != NULL; /* whose rows go into L2 */
+    const int is_ffm = batch->model->fields != NULL;
     if (solver->scale)
         prefetch_row(solver->scale, feature, sizeof(REAL), sizeof(REAL), 0, is_ffm);
     if (is_ffm) {
-        prefetch_row(B->target.V, feature, row_bytes, row_bytes, 1, 1);
-        prefetch_row(B->target.w, feature, w_bytes, w_bytes, C > 1, 1);
+        prefetch_row(batch->target.V, feature, row_bytes, row_bytes, 1, 1);
+        prefetch_row(batch->target.w, feature, w_bytes, w_bytes, C > 1, 1);
     }
     for (int s = 0; s < 2 && solver->state[s].V; s++) {
         prefetch_row(solver->state[s].V, feature, row_bytes, row_bytes, 1, is_ffm);
@@ -45,122 +59,134 @@ FORCE_INLINE void NAME(prefetch_state)(const batch_data *B, int64_t feature)
     }
 }
 
-/* Of as many of n slots as update_slots is ahead with. */
-FORCE_INLINE void NAME(prefetch_states)(const batch_data *B, const gradient_sums *sums,
-                                        const int32_t *slots, int64_t n)
+/* The same for the first accumulators of to_update, which update_features cannot prefetch early
+ * enough by itself. */
+FORCE_INLINE void NAME(prefetch_states)(const batch_view *batch,
+                                        const gradient_accumulators *accumulators,
+                                        const int32_t *to_update, int64_t n)
 {
     for (int64_t at = 0; at < min_i64(n, UPDATE_WIDTH); at++)
-        NAME(prefetch_state)(B, sums->records[slots[at]].feature);
+        NAME(prefetch_state)(batch, accumulators->features[to_update[at]].feature);
 }
 
-/* w of n slots as one vector; the last of them fills it up. */
-static int NAME(update_w)(const batch_data *B, const gradient_sums *sums, const NAME(rule) * rule,
-                          const int32_t *slots, int64_t n, const double *inverse)
+/* Updates w of n <= UPDATE_WIDTH features as one vector. The last of them fills up the lanes that
+ * are left; what becomes of those is not written. */
+static int NAME(update_w)(const batch_view *batch, const gradient_accumulators *accumulators,
+                          const NAME(rule) * rule, const int32_t *to_update, int64_t n,
+                          const double *inverse_scale)
 {
-    const fastfm_solver *solver = B->solver;
-    const int64_t C = B->model->n_outputs;
-    REAL *w = (REAL *)B->target.w;
+    const fastfm_solver *solver = batch->solver;
+    const feature_entry *features = accumulators->features;
+    const int64_t C = batch->model->n_outputs;
+    REAL *w = (REAL *)batch->target.w;
     REAL *state0 = (REAL *)solver->state[0].w, *state1 = (REAL *)solver->state[1].w;
-    NAME(update_terms) each;
-    int finite = 1;
+    NAME(gathered_parameters) gathered;
+    int all_finite = 1;
     for (int64_t i = 0; i < UPDATE_WIDTH; i++) {
         const int64_t from = min_i64(i, n - 1);
-        const int64_t rows = sums->records[slots[from]].n_rows;
-        each.l2[i] = (REAL)(solver->l2_linear * penalised_rows(solver, rows));
-        each.inverse[i] = (REAL)inverse[from];
-        each.rate[i] = (REAL)(solver->learning_rate * inverse[from]);
-        each.state0[i] = each.state1[i] = 1;
+        const int64_t rows = features[to_update[from]].n_rows;
+        gathered.l2[i] = (REAL)(solver->l2_linear * penalised_rows(solver, rows));
+        gathered.inverse_scale[i] = (REAL)inverse_scale[from];
+        gathered.scaled_rate[i] = (REAL)(solver->learning_rate * inverse_scale[from]);
+        gathered.state0[i] = gathered.state1[i] = 1;
     }
     for (int64_t c = 0; c < C; c++) {
         for (int64_t i = 0; i < UPDATE_WIDTH; i++) {
-            const int64_t slot = slots[min_i64(i, n - 1)], at = sums->records[slot].feature * C + c;
-            each.g[i] = ((const REAL *)sums->grad_w)[slot * C + c];
-            each.p[i] = w[at];
+            const int64_t a = to_update[min_i64(i, n - 1)], at = features[a].feature * C + c;
+            gathered.g[i] = ((const REAL *)accumulators->grad_w)[a * C + c];
+            gathered.p[i] = w[at];
             if (state0)
-                each.state0[i] = state0[at];
+                gathered.state0[i] = state0[at];
             if (state1)
-                each.state1[i] = state1[at];
+                gathered.state1[i] = state1[at];
         }
-        finite &= NAME(update_each)(solver, rule, &each);
+        all_finite &= NAME(update_gathered)(solver, rule, &gathered);
         for (int64_t i = 0; i < n; i++) {
-            const int64_t at = sums->records[slots[i]].feature * C + c;
-            w[at] = each.p[i];
+            const int64_t at = features[to_update[i]].feature * C + c;
+            w[at] = gathered.p[i];
             if (state0)
-                state0[at] = each.state0[i];
+                state0[at] = gathered.state0[i];
             if (state1)
-                state1[at] = each.state1[i];
+                state1[at] = gathered.state1[i];
         }
     }
-    return finite;
+    return all_finite;
 }
 
-/* n of the parameters V from `first` on, which `rows` rows penalise. */
-static int NAME(update_V)(const batch_data *B, NAME(rule) * rule, int64_t rows, double inverse,
-                          int64_t first, int64_t n, const REAL *gradients)
+/* Updates the n numbers of V from number `first` of V on, which share all terms, by n gradients.
+ * rows: how many rows of the batch have them, and so add an L2 term. Changes the terms of *rule. */
+static int NAME(update_V)(const batch_view *batch, NAME(rule) * rule, int64_t rows,
+                          double inverse_scale, int64_t first, int64_t n, const REAL *gradients)
 {
-    const fastfm_solver *solver = B->solver;
+    const fastfm_solver *solver = batch->solver;
     REAL *state0 = (REAL *)solver->state[0].V, *state1 = (REAL *)solver->state[1].V;
-    NAME(set_terms)(rule, solver, solver->l2_factors * penalised_rows(solver, rows), inverse);
-    return NAME(update_run)(solver, rule, n, (REAL *)B->target.V + first,
-                            state0 ? state0 + first : NULL, state1 ? state1 + first : NULL,
-                            gradients);
+    NAME(set_feature_terms)(rule, solver, solver->l2_factors * penalised_rows(solver, rows),
+                            inverse_scale);
+    return NAME(update_span)(solver, rule, n, (REAL *)batch->target.V + first,
+                             state0 ? state0 + first : NULL, state1 ? state1 + first : NULL,
+                             gradients);
 }
 
-/* Fields that are touched equally often, one after the other, are updated as one. */
-static int NAME(ffm_update)(const batch_data *B, const gradient_sums *sums, NAME(rule) * rule,
-                            int64_t slot, int64_t c, double inverse)
+/* Updates V[j, c] of an FFM by accumulator a. Neighbouring fields that equally many rows have are
+ * updated as one span; a field that no row has is left alone. */
+static int NAME(ffm_update_V)(const batch_view *batch, const gradient_accumulators *accumulators,
+                              NAME(rule) * rule, int64_t a, int64_t c, double inverse_scale)
 {
-    const fastfm_model *ffm = B->model;
+    const fastfm_model *ffm = batch->model;
     const int64_t k = ffm->n_factors, F = ffm->n_fields, C = ffm->n_outputs;
-    const int64_t j = sums->records[slot].feature * C + c;
-    const int32_t *partial = sums->field_counts + slot * F;
-    const REAL *gradients = (const REAL *)sums->grad_V + slot * sums->grad_stride + c * F * k;
-    const int is_partial = sums->n_partial[slot] > 0;
-    const int64_t whole = sums->records[slot].n_rows - sums->n_partial[slot];
-    int finite = 1;
+    const int64_t j = accumulators->features[a].feature * C + c;
+    const int32_t *partial = accumulators->field_counts + a * F;
+    const REAL *gradients =
+        (const REAL *)accumulators->grad_V + a * accumulators->grad_stride + c * F * k;
+    const int is_partial = accumulators->n_partial[a] > 0;
+    const int64_t whole = accumulators->features[a].n_rows - accumulators->n_partial[a];
+    int all_finite = 1;
     for (int64_t b = 0, end; b < F; b = end) {
         const int64_t rows = whole + (is_partial ? partial[b] : 0);
         for (end = is_partial ? b + 1 : F; end < F && partial[end] == partial[b];)
             end++;
         if (rows > 0)
-            finite &= NAME(update_V)(B, rule, rows, inverse, (j * F + b) * k, (end - b) * k,
-                                     gradients + b * k);
+            all_finite &= NAME(update_V)(batch, rule, rows, inverse_scale, (j * F + b) * k,
+                                         (end - b) * k, gradients + b * k);
     }
-    return finite;
+    return all_finite;
 }
 
-static int NAME(update_slots)(const batch_data *B, const gradient_sums *sums, const int32_t *slots,
-                              int64_t n_slots)
+/* The kernel (update_features_kernel in batch.h): groups of UPDATE_WIDTH features, w first, then V.
+ * rule_of is made once for w and once for V, which differ in their L1 penalty. */
+static int NAME(update_features)(const batch_view *batch, const gradient_accumulators *accumulators,
+                                 const int32_t *to_update, int64_t n_updates)
 {
-    const fastfm_model *model = B->model;
-    const fastfm_solver *solver = B->solver;
-    const int64_t C = model->n_outputs;
-    const int64_t block = factors_of_feature(model);
+    const fastfm_model *model = batch->model;
+    const fastfm_solver *solver = batch->solver;
+    const feature_entry *features = accumulators->features;
+    const int64_t C = model->n_outputs, stride = feature_stride(model);
     const NAME(rule) linear = NAME(rule_of)(solver, solver->l1_linear);
     NAME(rule) factors = NAME(rule_of)(solver, solver->l1_factors);
-    double inverse[UPDATE_WIDTH];
-    int finite = 1;
-    for (int64_t first = 0; first < n_slots; first += UPDATE_WIDTH) {
-        const int64_t n = min_i64(UPDATE_WIDTH, n_slots - first);
+    double inverse_scale[UPDATE_WIDTH];
+    int all_finite = 1;
+    for (int64_t first = 0; first < n_updates; first += UPDATE_WIDTH) {
+        const int64_t n = min_i64(UPDATE_WIDTH, n_updates - first);
         for (int64_t i = 0; i < n; i++) {
-            const int64_t slot = slots[first + i];
-            inverse[i] = solver->scale
-                             ? NAME(inverse_scale)(B, sums->records[slot].feature,
-                                                   (REAL)sums->records[slot].largest, block)
-                             : 1;
+            const feature_entry *entry = &features[to_update[first + i]];
+            inverse_scale[i] =
+                solver->scale ? NAME(update_scale)(batch, entry->feature, (REAL)entry->largest) : 1;
         }
-        finite &= NAME(update_w)(B, sums, &linear, slots + first, n, inverse);
+        all_finite &=
+            NAME(update_w)(batch, accumulators, &linear, to_update + first, n, inverse_scale);
         for (int64_t i = 0; i < n; i++) {
-            const int64_t slot = slots[first + i];
-            if (first + i + UPDATE_WIDTH < n_slots)
-                NAME(prefetch_state)(B, sums->records[slots[first + i + UPDATE_WIDTH]].feature);
+            const int64_t a = to_update[first + i];
+            if (first + i + UPDATE_WIDTH < n_updates)
+                NAME(prefetch_state)(batch, features[to_update[first + i + UPDATE_WIDTH]].feature);
             if (!model->fields)
-                finite &= NAME(update_V)(B, &factors, sums->records[slot].n_rows, inverse[i],
-                                         sums->records[slot].feature * block, block,
-                                         (const REAL *)sums->grad_V + slot * sums->grad_stride);
+                all_finite &= NAME(update_V)(batch, &factors, features[a].n_rows, inverse_scale[i],
+                                             features[a].feature * stride, stride,
+                                             (const REAL *)accumulators->grad_V +
+                                                 a * accumulators->grad_stride);
             for (int64_t c = 0; model->fields && c < C; c++)
-                finite &= NAME(ffm_update)(B, sums, &factors, slot, c, inverse[i]);
+                all_finite &=
+                    NAME(ffm_update_V)(batch, accumulators, &factors, a, c, inverse_scale[i]);
         }
     }
-    return finite;
+    return all_finite;
 }

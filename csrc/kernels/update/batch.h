@@ -1,4 +1,17 @@
-/* What kernels and drivers know of a batch under way through fastfm_train. */
+/* What kernels see of a batch of training rows. csrc/README.md has a picture of a batch's life.
+ *
+ * Words:
+ *   row block     consecutive rows of the batch that one thread works on at a time
+ *   partition     the features with the same first bits of a hash; each feature is in one
+ * partition,
+ *                 and one thread at a time works on a partition, so no two write to a parameter
+ *   local id      the number of a feature within a row block or a partition, in order of first
+ *                 appearance, from 0
+ *   accumulator   a place where the gradient of a feature is summed: (n_outputs,) numbers for w and
+ *                 grad_stride numbers for V
+ *   value         a stored entry of X that is not zero; explicit zeros take no part
+ *
+ * Sizes in comments: C = n_outputs, k = n_factors, F = n_fields (1 in an FM). */
 #ifndef FASTFM_TRAINING_H
 #define FASTFM_TRAINING_H
 
@@ -6,40 +19,37 @@
 
 #include "base/common.h"
 
-/* Multiplicative. */
-FORCE_INLINE uint64_t feature_hash(int64_t feature)
+/* ----------------------------------------------------------------------- features by their hash */
+
+/* The partition of a feature, in [0, 2^partition_bits): the first bits of its hash. */
+FORCE_INLINE int64_t feature_partition(int64_t feature, int partition_bits)
 {
-    return (uint64_t)feature * UINT64_C(0x9E3779B97F4A7C15);
+    return (int64_t)(hash_i64(feature) >> 1 >> (63 - partition_bits));
 }
 
-/* The part of a feature by the first bits of its hash. */
-FORCE_INLINE int64_t part_of(int64_t feature, int hash_bits)
-{
-    return (int64_t)(feature_hash(feature) >> 1 >> (63 - hash_bits));
-}
-
-/* One of n_shares shares of all features, by its hash. */
+/* The share of a feature, in [0, n_shares). */
 FORCE_INLINE int64_t feature_share(int64_t feature, int64_t n_shares)
 {
-    return (int64_t)((feature_hash(feature) >> 32) * (uint64_t)n_shares >> 32);
+    return (int64_t)((hash_i64(feature) >> 32) * (uint64_t)n_shares >> 32);
 }
 
-/* What is known of a feature in some rows: its largest |x|, in how many it is, its number among the others.
- * FFM: whether its gradient has to be summed before it can be updated, and then in which slot, or -1. */
+/* What is known of one feature in some rows. */
 typedef struct {
     int64_t feature;
-    double largest;
-    int32_t n_rows, number, is_summed, slot;
-} feature_record;
+    double largest;            /* its largest |x| */
+    int32_t n_rows, local_id;  /* rows that have it */
+    int32_t needs_accumulator; /* FFM: its gradient has to be summed before it is updated */
+    int32_t accumulator;       /* FFM: where, or -1 */
+} feature_entry;
 
-/* Features in a hash table, numbered in order of appearance. */
+/* The distinct features of a row block or partition: a hash table with open addressing. */
 typedef struct {
-    int64_t size, n;
-    int32_t *numbers;
-    feature_record *records; /* by number */
+    int64_t size, n;        /* cells, a power of two; features so far */
+    int32_t *cells;         /* (size,) a local id, or -1 */
+    feature_entry *entries; /* by local id */
 } feature_table;
 
-/* How many places numbers needs for n features: a power of two. */
+/* The cells that n features need: at least half of them stay empty. */
 FORCE_INLINE int64_t feature_table_size(int64_t n)
 {
     int64_t size = 1;
@@ -48,136 +58,161 @@ FORCE_INLINE int64_t feature_table_size(int64_t n)
     return size;
 }
 
-FORCE_INLINE void clear_table(feature_table *table, int64_t n)
+/* Empties the table, for at most n features. The caller has room for feature_table_size(n) cells.
+ * */
+FORCE_INLINE void feature_table_clear(feature_table *table, int64_t n)
 {
     table->size = feature_table_size(n);
     table->n = 0;
-    memset(table->numbers, -1, (size_t)table->size * sizeof(int32_t));
+    memset(table->cells, -1, (size_t)table->size * sizeof(int32_t));
 }
 
-/* Counts n_rows more of a feature, with |x| of at most size; it is new if its record then has no more. */
-FORCE_INLINE feature_record *count_feature(feature_table *table, int64_t feature, double size,
-                                           int32_t n_rows)
+/* Adds n_rows to the feature's count and raises its largest |x| to `size`. The feature is new if
+ * the n_rows of the returned entry equals the argument. */
+FORCE_INLINE feature_entry *feature_table_add(feature_table *table, int64_t feature, double size,
+                                              int32_t n_rows)
 {
     const uint64_t mask = (uint64_t)table->size - 1;
-    feature_record *record;
-    uint64_t at = feature_hash(feature) >> 16 & mask;
-    int32_t number;
-    while ((number = table->numbers[at]) >= 0 && table->records[number].feature != feature)
+    feature_entry *entry;
+    uint64_t at = hash_i64(feature) >> 16 & mask;
+    int32_t local_id;
+    while ((local_id = table->cells[at]) >= 0 && table->entries[local_id].feature != feature)
         at = (at + 1) & mask;
-    if (number < 0) {
-        table->numbers[at] = number = (int32_t)table->n++;
-        table->records[number] = (feature_record){.feature = feature, .number = number};
+    if (local_id < 0) {
+        table->cells[at] = local_id = (int32_t)table->n++;
+        table->entries[local_id] = (feature_entry){.feature = feature, .local_id = local_id};
     }
-    record = &table->records[number];
-    record->n_rows += n_rows;
-    record->largest = size > record->largest ? size : record->largest;
-    return record;
+    entry = &table->entries[local_id];
+    entry->n_rows += n_rows;
+    entry->largest = size > entry->largest ? size : entry->largest;
+    return entry;
 }
 
-/* Sums of gradients, by slot; those of V are grad_stride apart. FFM: n_partial, how many of a feature's rows
- * do not have all fields, or -1 before the first is added; if there are any, field_counts, how many of
- * them touch V[j, b], n_fields for each slot. */
-typedef struct {
-    int64_t grad_stride;
-    feature_record *records;
-    int32_t *n_partial, *field_counts;
-    char *grad_w, *grad_V;
-} gradient_sums;
+/* ----------------------------------------------------------------------------- a batch's arrays */
 
-/* FM: the most bytes of what fm_partition keeps of a value. */
-#define FM_ENTRY_BYTES 24
-
-/* A batch of rows under way through fastfm_train: copies of its rows, cut into blocks, and what has
- * been found out about them. Features are dealt to n_parts parts by a hash. What a block has of part q,
- * entries (FM) or features (FFM), begins at part_begin[block * (n_parts + 1) + q]. */
+/* n accumulators. All but grad_stride are arrays with one row an accumulator. */
 typedef struct {
-    fastfm_csr X;
+    int64_t grad_stride;     /* numbers from one row of grad_V to the next: at least C F k */
+    feature_entry *features; /* (n,) the feature that each belongs to */
+    /* FFM. n_partial[a]: the rows added to accumulator a that lack at least one field of the model;
+     * -1 while nothing has been added. Only if it is > 0, field_counts[a, b] holds how many of
+     * those rows have field b: so often, beside the rows with all fields, L2 applies to V[j, b]. */
+    int32_t *n_partial, *field_counts; /* (n,), (n, F) */
+    char *grad_w, *grad_V;             /* (n, C) and (n, grad_stride), of the model's type */
+} gradient_accumulators;
+
+/* FM: the most bytes of an fm_value (fm/partition.inc.h). */
+#define FM_VALUE_BYTES 24
+
+/* A batch under way through fastfm_train, as kernels see it. `rows` is the batch's own copy of its
+ * rows, in order, and in row blocks; all row numbers are places in it. What row block b holds of
+ * partition q begins at partition_begin[b * (n_partitions + 1) + q] of `values` (FM) or `features`
+ * (FFM) and ends where that of q + 1 begins.
+ * model and solver belong to the caller; of them kernels change parameters, state and scale. */
+typedef struct {
+    fastfm_csr rows;
+    double *linear_scale; /* (n_rows,) what the linear part is multiplied by, or NULL for 1 */
     const fastfm_model *model;
     const fastfm_solver *solver;
-    fastfm_state target; /* what is updated: the model's parameters, or a gradient's arrays */
-    int64_t max_row;
-    char *scores, *dscores; /* of the model's type */
-    int64_t n_blocks, n_parts;
-    int hash_bits;
-    int64_t *part_begin;
-    /* FM: s_f as fm_score left it; the values by part. */
-    char *s;
-    void *entries;
-    /* FFM: the number of each value's feature in its block, or -1 for a zero; the features of blocks by
-     * part. Their sums: those of a part have slots from slots_begin to slots_end, block after block; the
-     * sums of a feature come together in its first slot, which is into. Rows of at most max_update values
-     * update features that are in no other row. */
-    int64_t max_update;
-    int32_t *number_of;
-    feature_record *features;
-    gradient_sums sums;
-    int64_t *slots_begin, *slots_end;
-    int32_t *into;
-} batch_data;
+    fastfm_state target; /* what is updated: the parameters of model, or the arrays of a gradient */
+    int64_t max_row;        /* values of the longest row that may come */
+    char *scores, *dscores; /* (n_rows, C) of the model's type; dscores: weighted loss gradients */
+    int64_t n_blocks, n_partitions;
+    int partition_bits;       /* n_partitions is 2 to this power */
+    int64_t *partition_begin; /* (n_blocks, n_partitions + 1) */
+    /* FM */
+    char *s;      /* (n_rows, C, k) s_f of each row, as fm_score left it */
+    void *values; /* (nnz,) fm_value, sorted by block and partition */
+    /* FFM */
+    int64_t max_update;      /* a row of more values updates no feature by itself */
+    int32_t *local_id_of;    /* (nnz,) of each value's feature in its row block; -1 for a zero */
+    feature_entry *features; /* (nnz,) the features of each block, sorted by partition */
+    gradient_accumulators accumulators;
+    int64_t *accumulator_begin,
+        *accumulator_end;  /* (n_partitions,) those of each, block by block */
+    int32_t *merge_target; /* per accumulator: the first one of the same feature */
+} batch_view;
 
-/* What a thread has of the part or block that it works on. */
+/* The memory of one thread, for the row block or partition that it works on. Aligned to lines, and
+ * shared with no other thread. */
 typedef struct {
     feature_table table;
-    int32_t *slots; /* of features to be updated */
-    int32_t
-        *slot_of; /* FM: of each entry; FFM: of each feature of a block, or number in the part */
-    gradient_sums sums; /* FM: of the part; FFM: of what one row updates */
-} thread_data;
+    int32_t *to_update; /* accumulators whose features are to be updated */
+    union {             /* three uses of one array, none of which outlives a kernel's phase */
+        int32_t *accumulator_of_value;   /* FM: per value of the partition */
+        int32_t *accumulator_of_feature; /* FFM, rows: per local id of the block; or -1 */
+        int32_t *local_id_of_feature;    /* FFM, assigning: per feature entry of the partition */
+    } map;
+    gradient_accumulators accumulators; /* FM: of the partition; FFM: of one row's own updates */
+} thread_local_data;
 
-/* FM: adds the gradients of the features in `share` of n_shares shares (feature_share) to
- * B->target. */
-typedef void (*gradient_kernel)(const batch_data *B, int64_t share, int64_t n_shares);
+/* -------------------------------------------------------------------------------- kernel contracts
+ * A row block or partition is worked on by one thread at a time; `local` is that thread's. */
 
-/* FM: sorts the values of a block of rows by part. */
-typedef void (*fm_partition_kernel)(const batch_data *B, int64_t block, int64_t begin, int64_t end);
+/* FM: adds the gradients of all rows, in their order, to batch->target, for the features of one of
+ * n_shares shares (feature_share). */
+typedef void (*gradient_kernel)(const batch_view *batch, int64_t share, int64_t n_shares);
 
-/* FFM: finds the features of a block of rows, and sorts them by part. */
-typedef void (*ffm_partition_kernel)(const batch_data *B, int64_t block, int64_t begin, int64_t end,
-                                     thread_data *own);
+/* FM: sorts the values of a row block, rows [begin, end), by partition. */
+typedef void (*fm_partition_kernel)(const batch_view *batch, int64_t block, int64_t begin,
+                                    int64_t end);
 
-/* FFM: gives the features of a part slots that are in more than one row of the batch. */
-typedef void (*ffm_link_kernel)(const batch_data *B, int64_t part, thread_data *own);
+/* FFM: finds the distinct features of a row block, rows [begin, end), and sorts them by partition.
+ * */
+typedef void (*ffm_partition_kernel)(const batch_view *batch, int64_t block, int64_t begin,
+                                     int64_t end, thread_local_data *local);
 
-/* FFM: learns from row i of a block that ends with row end - 1: adds its gradients to the sums of the
- * block, and updates what has none. scratch: as ffm_score left it. Whether all stayed finite. */
-typedef int (*ffm_learn_kernel)(const batch_data *B, int64_t i, int64_t end, thread_data *own,
-                                void *scratch);
+/* FFM: gives accumulators to the features of a partition that more than one row has. */
+typedef void (*ffm_assign_kernel)(const batch_view *batch, int64_t partition,
+                                  thread_local_data *local);
 
-/* Sums the gradients of a part's features over the batch. Returns how many there are in own->slots,
- * slots of own->sums (FM) or the batch's sums (FFM). */
-typedef int64_t (*sum_kernel)(const batch_data *B, int64_t part, thread_data *own);
+/* FFM: adds the gradients of row i to the accumulators of its row block, which ends before row end,
+ * and updates those features that have none. scratch: as ffm_score has left it for this row.
+ * Returns whether all updated parameters stayed finite. */
+typedef int (*ffm_accumulate_kernel)(const batch_view *batch, int64_t i, int64_t end,
+                                     thread_local_data *local, void *scratch);
 
-/* Updates the features of n slots by their sums. Whether all stayed finite. */
-typedef int (*update_slots_kernel)(const batch_data *B, const gradient_sums *sums,
-                                   const int32_t *slots, int64_t n);
+/* Sums the gradients of a partition's features over the batch, in row order (FM) or block order
+ * (FFM). Returns n: local->to_update[0 ... n) are the accumulators that hold the sums, of
+ * local->accumulators (FM) or of the batch's (FFM). */
+typedef int64_t (*reduce_kernel)(const batch_view *batch, int64_t partition,
+                                 thread_local_data *local);
 
-/* What all blocks have of a part. */
-FORCE_INLINE int64_t size_of_part(const batch_data *B, int64_t part)
+/* Updates the features of n accumulators, to_update[0 ... n). Returns whether all parameters stayed
+ * finite; one that would not keeps its value. */
+typedef int (*update_features_kernel)(const batch_view *batch,
+                                      const gradient_accumulators *accumulators,
+                                      const int32_t *to_update, int64_t n);
+
+/* ------------------------------------------------------------------- counting sort by partition */
+
+/* The values or features that all row blocks together hold of a partition. */
+FORCE_INLINE int64_t partition_size(const batch_view *batch, int64_t partition)
 {
     int64_t size = 0;
-    for (int64_t b = 0; b < B->n_blocks; b++) {
-        const int64_t *begin = B->part_begin + b * (B->n_parts + 1) + part;
+    for (int64_t block = 0; block < batch->n_blocks; block++) {
+        const int64_t *begin =
+            batch->partition_begin + block * (batch->n_partitions + 1) + partition;
         size += begin[1] - begin[0];
     }
     return size;
 }
 
-/* Sorting by part: counts of n_parts parts become the places where each of them goes; when all have gone,
- * places become where each part begins. */
-FORCE_INLINE void places_of_parts(int64_t *at, int64_t n_parts, int64_t first)
+/* Replaces n + 1 counts by the offsets where their items begin, the first of them at `first`. */
+FORCE_INLINE void exclusive_prefix_sum(int64_t *counts, int64_t n, int64_t first)
 {
-    for (int64_t q = 0, next = first; q <= n_parts; q++) {
-        const int64_t count = at[q];
-        at[q] = next;
+    for (int64_t q = 0, next = first; q <= n; q++) {
+        const int64_t count = counts[q];
+        counts[q] = next;
         next += count;
     }
 }
 
-FORCE_INLINE void begins_of_parts(int64_t *at, int64_t n_parts, int64_t first)
+/* After each item has been placed, and has moved its offset on by one: back to where they begin. */
+FORCE_INLINE void restore_offsets(int64_t *offsets, int64_t n, int64_t first)
 {
-    memmove(at + 1, at, (size_t)n_parts * sizeof(int64_t));
-    at[0] = first;
+    memmove(offsets + 1, offsets, (size_t)n * sizeof(int64_t));
+    offsets[0] = first;
 }
 
 #endif

@@ -1,55 +1,67 @@
-/* update: the rules. With g the gradient of a batch plus its L2 term, in units of the scale:
+/* The update rules, each written for one parameter.
+ *
+ * With g the gradient of a batch plus its L2 term, in units of the scale, and lr the learning rate:
  *
  *     SGD      p -= lr g
  *     AdaGrad  G += g^2;  p -= lr g / sqrt(G)               (Duchi et al. 2011)
  *     Adam     m += (1 - b1)(g - m);  v += (1 - b2)(g^2 - v);
  *              p -= lr_t m / (sqrt(v) + eps),               (Kingma and Ba 2015, sec. 2)
- *              lr_t as for step t
+ *              lr_t as for step t, which the driver has put into solver->learning_rate
  *     FTRL     z += g - (sqrt(n + g^2) - sqrt(n)) / lr p;  n += g^2;
- *              p = |z| <= l1 ? 0 : -(z - sign(z) l1) / ((b + sqrt(n)) / lr + l2)
+ *              p = |z| <= l1 ? 0 : -(z - sign(z) l1) / ((beta + sqrt(n)) / lr + l2)
  *                                                           (McMahan et al. 2013, algorithm 1)
  *
- * Each is written for one parameter, and so that plain loops over it vectorise and every instruction
- * set gives the same bits. */
+ * Parameters of a rule's function:
+ *   rule           constants of the solver (NAME(rule))
+ *   p              the parameter; changed
+ *   state0/state1  its optimiser state; changed; NULL where FASTFM_RULE_LIST gives the rule fewer
+ *   g              its gradient, summed over the batch
+ *   l2             its L2 penalty, times the rows that add it
+ *   inverse_scale  1 / the largest |x| of its feature so far, or 1
+ *   scaled_rate    lr * inverse_scale
+ * Returns whether all new values are finite. If not, p and its state keep their old values.
+ *
+ * Template parameters: REAL, REAL_BITS, SQRT, NAME (instantiate.inc.h). The functions have no
+ * branch, so that plain loops over them vectorise and every instruction set gives the same bits. */
 
-/* A solver in the model's type, and what the parameters of one feature share. */
+/* What all parameters of one call share, in REAL. The last three belong to one feature, and are set
+ * by set_feature_terms. */
 typedef struct {
-    REAL clip, new1, new2, epsilon, beta, l1;
-    REAL l2, inverse, rate; /* set_terms */
+    REAL clip, one_minus_beta1, one_minus_beta2, epsilon, beta, l1;
+    REAL l2, inverse_scale, scaled_rate;
 } NAME(rule);
 
 static NAME(rule) NAME(rule_of)(const fastfm_solver *solver, double l1)
 {
     const NAME(rule) rule = {.clip = (REAL)solver->clip,
-                             .new1 = (REAL)(1 - solver->beta1),
-                             .new2 = (REAL)(1 - solver->beta2),
+                             .one_minus_beta1 = (REAL)(1 - solver->beta1),
+                             .one_minus_beta2 = (REAL)(1 - solver->beta2),
                              .epsilon = (REAL)solver->epsilon,
                              .beta = (REAL)solver->beta1,
                              .l1 = (REAL)l1};
     return rule;
 }
 
-FORCE_INLINE void NAME(set_terms)(NAME(rule) * rule, const fastfm_solver *solver, double l2,
-                                  double inverse)
+FORCE_INLINE void NAME(set_feature_terms)(NAME(rule) * rule, const fastfm_solver *solver, double l2,
+                                          double inverse_scale)
 {
     rule->l2 = (REAL)l2;
-    rule->inverse = (REAL)inverse;
-    rule->rate = (REAL)(solver->learning_rate * inverse);
+    rule->inverse_scale = (REAL)inverse_scale;
+    rule->scaled_rate = (REAL)(solver->learning_rate * inverse_scale);
 }
 
-/* g in units of the scale, and kept from being larger than clip. */
-FORCE_INLINE REAL NAME(scaled_gradient)(REAL g, REAL inverse, REAL clip)
+/* g in units of the scale, clipped to [-clip, clip]. A NaN stays one. */
+FORCE_INLINE REAL NAME(scaled_gradient)(REAL g, REAL inverse_scale, REAL clip)
 {
-    const REAL scaled = g * inverse, below = clip < scaled ? clip : scaled;
+    const REAL scaled = g * inverse_scale, below = clip < scaled ? clip : scaled;
     return -clip > below ? -clip : below;
 }
 
-/* A parameter and its state take their new values if these are finite. Chosen by bits: of `ok ? new :
- * old` compilers make masked stores, which are slow. */
-#define IS_ZERO_IF_FINITE(x) ((x) - (x))
-FORCE_INLINE REAL NAME(accept)(int ok, REAL old, REAL new)
+/* `new` if is_finite, else `old`. Chosen by bits, because compilers make masked stores of
+ * `is_finite ? new : old`, and those are slow. */
+FORCE_INLINE REAL NAME(accept)(int is_finite, REAL old, REAL new)
 {
-    const REAL_BITS mask = (REAL_BITS)0 - (REAL_BITS)ok;
+    const REAL_BITS mask = (REAL_BITS)0 - (REAL_BITS)is_finite;
     REAL_BITS old_bits, new_bits;
     REAL accepted;
     memcpy(&old_bits, &old, sizeof old);
@@ -59,133 +71,91 @@ FORCE_INLINE REAL NAME(accept)(int ok, REAL old, REAL new)
     return accepted;
 }
 
-FORCE_INLINE int NAME(sgd)(const NAME(rule) * rule, REAL *p, REAL *unused, REAL *unused1, REAL g,
-                           REAL l2, REAL inverse, REAL rate)
+#define ZERO_IF_FINITE(x) ((x) - (x))
+
+FORCE_INLINE int NAME(sgd)(const NAME(rule) * rule, REAL *p, REAL *state0, REAL *state1, REAL g,
+                           REAL l2, REAL inverse_scale, REAL scaled_rate)
 {
     const REAL old = *p;
-    const REAL next = old - rate * NAME(scaled_gradient)(g + l2 * old, inverse, rule->clip);
-    const int ok = IS_ZERO_IF_FINITE(next) == 0;
-    (void)unused, (void)unused1;
-    *p = NAME(accept)(ok, old, next);
-    return !ok;
+    const REAL scaled = NAME(scaled_gradient)(g + l2 * old, inverse_scale, rule->clip);
+    const REAL next = old - scaled_rate * scaled;
+    const int is_finite = ZERO_IF_FINITE(next) == 0;
+    (void)state0, (void)state1;
+    *p = NAME(accept)(is_finite, old, next);
+    return is_finite;
 }
 
-FORCE_INLINE int NAME(adagrad)(const NAME(rule) * rule, REAL *p, REAL *squares, REAL *unused,
-                               REAL g, REAL l2, REAL inverse, REAL rate)
+/* state0: G, sums of squared gradients. */
+FORCE_INLINE int NAME(adagrad)(const NAME(rule) * rule, REAL *p, REAL *state0, REAL *state1, REAL g,
+                               REAL l2, REAL inverse_scale, REAL scaled_rate)
 {
-    const REAL old = *p, old_sum = *squares;
-    const REAL scaled = NAME(scaled_gradient)(g + l2 * old, inverse, rule->clip);
+    const REAL old = *p, old_sum = *state0;
+    const REAL scaled = NAME(scaled_gradient)(g + l2 * old, inverse_scale, rule->clip);
     const REAL sum = old_sum + scaled * scaled;
-    const REAL next = old - rate * (scaled / SQRT(sum));
-    const int ok = IS_ZERO_IF_FINITE(next) + IS_ZERO_IF_FINITE(sum) == 0;
-    (void)unused;
-    *squares = NAME(accept)(ok, old_sum, sum);
-    *p = NAME(accept)(ok, old, next);
-    return !ok;
+    const REAL next = old - scaled_rate * (scaled / SQRT(sum));
+    const int is_finite = ZERO_IF_FINITE(next) + ZERO_IF_FINITE(sum) == 0;
+    (void)state1;
+    *state0 = NAME(accept)(is_finite, old_sum, sum);
+    *p = NAME(accept)(is_finite, old, next);
+    return is_finite;
 }
 
-FORCE_INLINE int NAME(adam)(const NAME(rule) * rule, REAL *p, REAL *means, REAL *squares, REAL g,
-                            REAL l2, REAL inverse, REAL rate)
+/* state0: m, the mean of gradients. state1: v, the mean of their squares. */
+FORCE_INLINE int NAME(adam)(const NAME(rule) * rule, REAL *p, REAL *state0, REAL *state1, REAL g,
+                            REAL l2, REAL inverse_scale, REAL scaled_rate)
 {
-    const REAL old = *p, old_mean = *means, old_square = *squares;
-    const REAL scaled = NAME(scaled_gradient)(g + l2 * old, inverse, rule->clip);
-    const REAL mean = old_mean + rule->new1 * (scaled - old_mean);
-    const REAL square = old_square + rule->new2 * (scaled * scaled - old_square);
-    const REAL next = old - rate * (mean / (SQRT(square) + rule->epsilon));
-    const int ok = IS_ZERO_IF_FINITE(next) + IS_ZERO_IF_FINITE(square) == 0;
-    *means = NAME(accept)(ok, old_mean, mean);
-    *squares = NAME(accept)(ok, old_square, square);
-    *p = NAME(accept)(ok, old, next);
-    return !ok;
+    const REAL old = *p, old_mean = *state0, old_square = *state1;
+    const REAL scaled = NAME(scaled_gradient)(g + l2 * old, inverse_scale, rule->clip);
+    const REAL mean = old_mean + rule->one_minus_beta1 * (scaled - old_mean);
+    const REAL square = old_square + rule->one_minus_beta2 * (scaled * scaled - old_square);
+    const REAL next = old - scaled_rate * (mean / (SQRT(square) + rule->epsilon));
+    const int is_finite = ZERO_IF_FINITE(next) + ZERO_IF_FINITE(square) == 0;
+    *state0 = NAME(accept)(is_finite, old_mean, mean);
+    *state1 = NAME(accept)(is_finite, old_square, square);
+    *p = NAME(accept)(is_finite, old, next);
+    return is_finite;
 }
 
-FORCE_INLINE int NAME(ftrl)(const NAME(rule) * rule, REAL *p, REAL *zs, REAL *squares, REAL g,
-                            REAL l2, REAL inverse, REAL rate)
+/* state0: z. state1: n, sums of squared gradients. Here l2 is no part of g. */
+FORCE_INLINE int NAME(ftrl)(const NAME(rule) * rule, REAL *p, REAL *state0, REAL *state1, REAL g,
+                            REAL l2, REAL inverse_scale, REAL scaled_rate)
 {
-    const REAL old = *p, old_z = *zs, old_sum = *squares, l1 = rule->l1;
-    const REAL clipped = NAME(scaled_gradient)(g, inverse, rule->clip);
+    const REAL old = *p, old_z = *state0, old_sum = *state1, l1 = rule->l1;
+    const REAL clipped = NAME(scaled_gradient)(g, inverse_scale, rule->clip);
     const REAL sum = old_sum + clipped * clipped;
     const REAL root = SQRT(sum);
-    const REAL z = old_z + clipped - (root - SQRT(old_sum)) / rate * old;
+    const REAL z = old_z + clipped - (root - SQRT(old_sum)) / scaled_rate * old;
     const REAL beyond = z > l1 ? z - l1 : z < -l1 ? z + l1 : 0;
-    const REAL next = -beyond / ((rule->beta + root) / rate + l2);
-    const int ok = IS_ZERO_IF_FINITE(next) + IS_ZERO_IF_FINITE(sum) + IS_ZERO_IF_FINITE(z) == 0;
-    *zs = NAME(accept)(ok, old_z, z);
-    *squares = NAME(accept)(ok, old_sum, sum);
-    *p = NAME(accept)(ok, old, next);
-    return !ok;
+    const REAL next = -beyond / ((rule->beta + root) / scaled_rate + l2);
+    const int is_finite = ZERO_IF_FINITE(next) + ZERO_IF_FINITE(sum) + ZERO_IF_FINITE(z) == 0;
+    *state0 = NAME(accept)(is_finite, old_z, z);
+    *state1 = NAME(accept)(is_finite, old_sum, sum);
+    *p = NAME(accept)(is_finite, old, next);
+    return is_finite;
 }
-#undef IS_ZERO_IF_FINITE
+#undef ZERO_IF_FINITE
 
-/* Of a gradient, which takes what is not finite, too. */
-FORCE_INLINE int NAME(sum)(const NAME(rule) * rule, REAL *p, REAL *unused, REAL *unused1, REAL g,
-                           REAL l2, REAL inverse, REAL rate)
+/* Of a gradient: p is its sum so far, and may become any number, also NaN. */
+FORCE_INLINE int NAME(sum)(const NAME(rule) * rule, REAL *p, REAL *state0, REAL *state1, REAL g,
+                           REAL l2, REAL inverse_scale, REAL scaled_rate)
 {
-    (void)rule, (void)unused, (void)unused1, (void)l2, (void)inverse, (void)rate;
+    (void)rule, (void)state0, (void)state1, (void)l2, (void)inverse_scale, (void)scaled_rate;
     *p += g;
-    return 0;
+    return 1;
 }
 
-/* Parameters of different features, each with its own terms. */
-typedef struct {
-    REAL p[UPDATE_WIDTH], state0[UPDATE_WIDTH], state1[UPDATE_WIDTH], g[UPDATE_WIDTH];
-    REAL l2[UPDATE_WIDTH], inverse[UPDATE_WIDTH], rate[UPDATE_WIDTH];
-} NAME(update_terms);
-
-#define RULE sgd
-#define RULE_STATES 0
-#include "kernels/update/rule_loops.inc.h"
-#define RULE adagrad
-#define RULE_STATES 1
-#include "kernels/update/rule_loops.inc.h"
-#define RULE adam
-#define RULE_STATES 2
-#include "kernels/update/rule_loops.inc.h"
-#define RULE ftrl
-#define RULE_STATES 2
-#include "kernels/update/rule_loops.inc.h"
-#define RULE sum
-#define RULE_STATES 0
-#include "kernels/update/rule_loops.inc.h"
-
-/* Calls CALL(<rule>) for the solver's rule. */
-#define RULE_OF(solver, CALL) \
-    switch ((solver)->rule) { \
-    case FASTFM_SGD:          \
-        return CALL(sgd);     \
-    case FASTFM_ADAGRAD:      \
-        return CALL(adagrad); \
-    case FASTFM_ADAM:         \
-        return CALL(adam);    \
-    case FASTFM_FTRL:         \
-        return CALL(ftrl);    \
-    default:                  \
-        return CALL(sum);     \
+/* The rule `kind`, which is a constant wherever this is inlined. */
+FORCE_INLINE int NAME(apply_rule)(fastfm_rule kind, const NAME(rule) * rule, REAL *p, REAL *state0,
+                                  REAL *state1, REAL g, REAL l2, REAL inverse_scale,
+                                  REAL scaled_rate)
+{
+#define APPLY(ENUM, function, n_states, degree, per_row) \
+    case FASTFM_##ENUM:                                  \
+        return NAME(function)(rule, p, state0, state1, g, l2, inverse_scale, scaled_rate);
+    switch (kind) {
+        FASTFM_RULE_LIST(APPLY)
+    default:
+        return 0;
     }
-
-/* n parameters that share all terms. state: of these parameters. */
-static int NAME(update_run)(const fastfm_solver *solver, const NAME(rule) * rule, int64_t n,
-                            REAL *p, REAL *state0, REAL *state1, const REAL *g)
-{
-#define UPDATE(name) NAME(CONCAT(name, _run))(rule, n, p, state0, state1, g)
-    RULE_OF(solver, UPDATE)
-#undef UPDATE
-}
-
-static int NAME(update_each)(const fastfm_solver *solver, const NAME(rule) * rule,
-                             NAME(update_terms) * each)
-{
-#define UPDATE(name) NAME(CONCAT(name, _each))(rule, each)
-    RULE_OF(solver, UPDATE)
-#undef UPDATE
-}
-#undef RULE_OF
-
-static int NAME(update)(const fastfm_solver *solver, int64_t n, void *parameters, void *state0,
-                        void *state1, const void *gradients)
-{
-    NAME(rule) rule = NAME(rule_of)(solver, 0);
-    NAME(set_terms)(&rule, solver, 0, 1);
-    return NAME(update_run)(solver, &rule, n, (REAL *)parameters, (REAL *)state0, (REAL *)state1,
-                            (const REAL *)gradients);
+#undef APPLY
 }
