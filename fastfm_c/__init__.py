@@ -16,10 +16,6 @@ except ModuleNotFoundError as error:
 from fastfm_c._core import (
     FFM,
     FM,
-    FTRL,
-    SGD,
-    AdaGrad,
-    Adam,
     Gradient,
     config,
     get_num_threads,
@@ -32,6 +28,7 @@ from fastfm_c._version import __version__
 from fastfm_c.encoding import FieldEncoder
 from fastfm_c.losses import LogisticLoss, SoftmaxLoss, SquaredLoss
 from fastfm_c.persistence import load, save
+from fastfm_c.solvers import FTRL, SGD, AdaGrad, Adam
 from fastfm_c.text import dump_libffm, dump_libsvm, iter_libffm, iter_libsvm, load_libffm, load_libsvm
 from fastfm_c.training import EpochInfo, History, train
 

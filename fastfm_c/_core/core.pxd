@@ -55,7 +55,6 @@ cdef extern from "fastfm.h" nogil:
         double learning_rate, l1_linear, l1_factors, l2_linear, l2_factors, beta1, beta2, epsilon
         double initial, clip
         fastfm_normalization normalize
-        int hogwild
         int64_t batch_size, n_steps
         fastfm_state state[2]
         void *scale

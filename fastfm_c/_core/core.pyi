@@ -1,7 +1,7 @@
 """Types of the extension module."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Self, TypeAlias, TypedDict, Unpack
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -134,115 +134,60 @@ class FFM(_Model):
     @property
     def n_fields(self) -> int: ...
 
-class _SolverOptions(TypedDict, total=False):
-    l2_linear: float
-    l2_factors: float
-    shuffle: bool
-    hogwild: bool
-    clip_value: float | None
-    normalize: str | None
-    num_threads: int | None
-    rng: _Rng
+def require_fit(model: FM | FFM, loss: Loss) -> None: ...
 
-class _Solver:
+class TrainingRows:
+    def __new__(
+        cls,
+        model: FM | FFM,
+        loss: Loss,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        num_threads: int | None = None,
+    ) -> Self: ...
+    def _check_labels(self, model: FM | FFM, loss: Loss) -> None: ...
     @property
-    def model(self) -> FM | FFM: ...
+    def _largest(self) -> float: ...
     @property
-    def loss(self) -> Loss: ...
+    def _arrays(self) -> tuple[_Array, _Array, _Array]: ...
     @property
-    def n_passes(self) -> int: ...
+    def _shape(self) -> tuple[int, int]: ...
     @property
-    def learning_rate(self) -> float: ...
+    def _y(self) -> _Array: ...
     @property
-    def l2_linear(self) -> float: ...
+    def _sample_weight(self) -> NDArray[np.float64] | None: ...
+
+class Solver:
     @property
-    def l2_factors(self) -> float: ...
+    def _model(self) -> FM | FFM: ...
     @property
-    def batch_size(self) -> int: ...
+    def _loss(self) -> Loss: ...
     @property
-    def hogwild(self) -> bool: ...
+    def _scale(self) -> _Array | None: ...
     @property
-    def n_steps(self) -> int: ...
+    def _n_steps(self) -> int: ...
     @property
-    def nbytes(self) -> int: ...
-    def resize(
+    def _states(self) -> tuple[tuple[_Array, _Array, _Array], ...]: ...
+    def _bind(self, model: FM | FFM, loss: Loss, options: dict[str, Any]) -> None: ...
+    def _require_state(self) -> None: ...
+    def _fit_state(self) -> None: ...
+    def _has_scale(self) -> bool: ...
+    def _set_scale(self, scale: _Array | None) -> None: ...
+    def _set_state(
         self,
-        n_features: int,
-        fields: ArrayLike | None = None,
-        *,
-        init_stdev: float = 0.01,
-        rng: _Rng = None,
+        model: FM | FFM,
+        n_steps: int,
+        states: Sequence[Sequence[_Array]],
+        scale: _Array | None,
     ) -> None: ...
-    def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float: ...
-    def _prepare(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> _TrainingRows: ...
     def _learn(
         self,
-        data: _TrainingRows,
-        rows: NDArray[np.int64] | None = None,
-        progress: Callable[[int, int, float], object] | None = None,
+        data: TrainingRows,
+        rows: ArrayLike | None,
+        progress: Callable[[int, int, float], object] | None,
+        num_threads: int | None,
     ) -> float: ...
-    def _measure_scale(self, data: _TrainingRows) -> None: ...
-    def _options(self) -> dict[str, Any]: ...
-
-class _TrainingRows:
-    @property
-    def n_rows(self) -> int: ...
-    def total_weight(self, rows: NDArray[np.int64] | None = None) -> float: ...
-
-class SGD(_Solver):
-    def __init__(
-        self,
-        model: FM | FFM,
-        loss: Loss,
-        *,
-        learning_rate: float = 0.01,
-        batch_size: int = 32,
-        **options: Unpack[_SolverOptions],
-    ) -> None: ...
-
-class AdaGrad(_Solver):
-    def __init__(
-        self,
-        model: FM | FFM,
-        loss: Loss,
-        *,
-        learning_rate: float = 0.05,
-        batch_size: int = 256,
-        initial_accumulator: float = 1.0,
-        **options: Unpack[_SolverOptions],
-    ) -> None: ...
-
-class Adam(_Solver):
-    def __init__(
-        self,
-        model: FM | FFM,
-        loss: Loss,
-        *,
-        learning_rate: float = 0.001,
-        batch_size: int = 256,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-        **options: Unpack[_SolverOptions],
-    ) -> None: ...
-
-class FTRL(_Solver):
-    def __init__(
-        self,
-        model: FM | FFM,
-        loss: Loss,
-        *,
-        learning_rate: float = 0.1,
-        batch_size: int = 256,
-        beta: float = 1.0,
-        l1_linear: float = 0.0,
-        l1_factors: float = 0.0,
-        **options: Unpack[_SolverOptions],
-    ) -> None: ...
-
-def _restore_solver(
-    create: type[_Solver], model: FM | FFM, loss: Loss, options: dict[str, Any], progress: tuple[Any, ...]
-) -> _Solver: ...
 
 class _TextRows:
     @property

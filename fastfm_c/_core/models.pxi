@@ -90,8 +90,8 @@ cdef class _Model:
         outputs = (self.c.n_outputs,) if self.is_multiple else ()
         middle = () if own_fields is None else (n_fields,)
         rng = np.random.default_rng(rng)
-        w = put_first(aligned_zeros((n, *outputs), self.dtype), self._w)
-        V = put_first(aligned_zeros((n, *outputs, *middle, self.c.n_factors), self.dtype), self._V)
+        w = copy_into_corner(aligned_zeros((n, *outputs), self.dtype), self._w)
+        V = copy_into_corner(aligned_zeros((n, *outputs, *middle, self.c.n_factors), self.dtype), self._V)
         fresh = [V[before:]]
         if n_fields > fields_before:
             fresh.append(V[:before, ..., fields_before:, :])
@@ -750,7 +750,7 @@ cdef int require_stdev(init_stdev) except -1:
     return 0
 
 
-cdef object put_first(larger, array):
+cdef object copy_into_corner(larger, array):
     """Writes the array to the beginning of a larger one, along every axis."""
     larger[tuple([slice(n) for n in array.shape])] = array
     return larger

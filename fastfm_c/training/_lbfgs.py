@@ -1,10 +1,10 @@
 """L-BFGS on the exact objective: few parameters to choose, no randomness, no learning rate."""
 
 from contextlib import nullcontext
-from itertools import pairwise
 
 import numpy as np
 
+from fastfm_c._column_scale import column_rms
 from fastfm_c._validation import as_csr, as_weights
 
 __all__ = ["fit_lbfgs"]
@@ -136,32 +136,11 @@ def _one_blas_thread():
 
 def _flat_scale(model, X, sample_weight):
     """For each component of the vector of `_flatten` the size of its column; 1 for w0."""
-    size = _column_sizes(X, sample_weight)
+    indptr, indices, data, (n_rows, n_features) = as_csr(X)
+    size = column_rms(indptr, indices, data, n_features, as_weights(sample_weight, n_rows))
     per_row_of_V = size.reshape(-1, *[1] * (model.V.ndim - model.w.ndim))
     parts = (model.w0, model.w, model.V), (1.0, size, per_row_of_V)
     return np.concatenate([np.broadcast_to(s, np.shape(p)).ravel() for p, s in zip(*parts, strict=True)])
-
-
-def _column_sizes(X, sample_weight):
-    """Weighted root mean square of the non-zeros of each column of X; 1 if that is no positive number.
-
-    Weighted, so that a row of weight 2 remains the same as two rows, and one of weight 0 as none.
-    """
-    indptr, indices, data, (n_rows, n_features) = as_csr(X)
-    weight = np.ones(n_rows) if sample_weight is None else as_weights(sample_weight, n_rows)
-    squares, totals = np.zeros((2, n_features))
-    # Some rows at a time: the squares of all values would take more memory than X.
-    n_blocks = 1 + indptr[-1] // max(2**20, n_features)
-    blocks = np.linspace(0, n_rows, n_blocks + 1).astype(np.int64)
-    with np.errstate(over="ignore"):
-        for begin, end in pairwise(blocks):
-            block = slice(indptr[begin], indptr[end])
-            x = data[block].astype(np.float64)
-            x_weight = np.repeat(weight[begin:end], np.diff(indptr[begin : end + 1]))
-            squares += np.bincount(indices[block], x_weight * x * x, n_features)
-            totals += np.bincount(indices[block], x_weight * (x != 0), n_features)
-        size = np.sqrt(squares / np.where(totals > 0, totals, 1))
-    return np.where((size > 0) & np.isfinite(size), size, 1.0)
 
 
 def _flatten(parameters):

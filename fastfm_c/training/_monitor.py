@@ -93,6 +93,9 @@ class Monitor:
         last_is_best = kind is None and self.history.best_epoch == self.history.n_iter
         self.checkpoint.close(restore=not last_is_best)
 
+    def within(self, epoch):
+        return self.report.within(epoch)
+
     def after_epoch(self, loss):
         """Complete an epoch; why it is the last one, or None."""
         history = self.history

@@ -7,16 +7,16 @@ import numpy as np
 
 from fastfm_c import _core
 from fastfm_c._validation import as_count, as_not_negative, as_weights
-from fastfm_c.losses import Loss, SquaredLoss
+from fastfm_c.losses import Loss
+from fastfm_c.solvers import SGD, SOLVERS
+from fastfm_c.solvers._base import Solver
 from fastfm_c.training._history import EpochInfo, History
 from fastfm_c.training._lbfgs import fit_lbfgs
 from fastfm_c.training._metrics import metric_of
 from fastfm_c.training._monitor import Monitor, Validation, as_matrix
 from fastfm_c.training._progress import reporter
 
-__all__ = ["SOLVERS", "train"]
-
-SOLVERS = {"sgd": "SGD", "adagrad": "AdaGrad", "adam": "Adam", "ftrl": "FTRL"}
+__all__ = ["train"]
 
 _Model: TypeAlias = _core.FM | _core.FFM
 
@@ -181,28 +181,16 @@ class _Epochs:
             return
         if solver not in SOLVERS:
             raise ValueError(f"solver must be one of {', '.join([*SOLVERS, 'lbfgs'])}, got {solver!r}")
-        kind = getattr(_core, SOLVERS[solver])
-        tiny = kind(_core.FM.random(1, 1, rng=0), SquaredLoss())
-        known = [name for name in tiny._options() if name not in ("shuffle", "num_threads")] + ["normalize"]
-        _require_known(options, known, solver)
+        kind = SOLVERS[solver]
+        _require_known(options, kind.option_names, solver)
         self.solver = kind(model, loss, num_threads=num_threads, **options)
 
     def prepare(self, X, y, sample_weight):
-        self.data, self.n_rows = self.solver._prepare(X, y, sample_weight), X.shape[0]
+        self.data = self.solver.prepare(X, y, sample_weight)
 
     def learn(self, monitor, rows, max_iter, rng):
-        """Go through the rows, or all, until it is over; shuffle them where there is an rng."""
-        if rng is not None and rows is None:
-            rows = np.arange(self.n_rows, dtype=np.int64)
-        self.solver._measure_scale(self.data)
-        reason = None
-        for epoch in range(1, max_iter + 1):
-            if rng is not None:
-                rng.shuffle(rows)
-            loss = self.solver._learn(self.data, rows, monitor.report.within(epoch))
-            if (reason := monitor.after_epoch(loss)) is not None:
-                break
-        monitor.history.stop_reason = reason or "max_iter"
+        reason = self.solver.run(self.data, rows, rng, max_iter, monitor)
+        monitor.history.stop_reason = reason
 
 
 class _Minimiser:
@@ -211,10 +199,10 @@ class _Minimiser:
     def __init__(self, solver, model, loss, num_threads, options):
         _require_known(options, ["l2_linear", "l2_factors"], solver)
         self.model, self.loss, self.options = model, loss, options | {"num_threads": num_threads}
-        self.checks = _core.SGD(model, loss, **self.options)
+        self.checks = SGD(model, loss, **self.options)
 
     def prepare(self, X, y, sample_weight):
-        self.checks._prepare(X, y, sample_weight)
+        self.checks.prepare(X, y, sample_weight)
         self.X, self.y, self.weight = X, y, as_weights(sample_weight, X.shape[0])
 
     def learn(self, monitor, rows, max_iter, rng):
@@ -239,7 +227,7 @@ class _Minimiser:
 
 def _of_this_model(solver, model, loss, options):
     """The solver object, if it fits."""
-    if not hasattr(solver, "_learn"):
+    if not isinstance(solver, Solver):
         choices = ", ".join([*SOLVERS, "lbfgs"])
         raise ValueError(f"solver must be one of {choices} or a solver object, got {solver!r}")
     if solver.model is not model or solver.loss != loss:
