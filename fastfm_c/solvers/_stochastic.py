@@ -129,6 +129,7 @@ class StochasticSolver(_core.Solver):
 
         They are the arrays themselves, in the order in memory: several outputs come after the features.
         """
+        self._require_state()
         arrays = {
             f"{name}.{parameter}": array
             for name, state in zip(self.state_names, self._states, strict=True)
