@@ -65,7 +65,8 @@ typedef struct {
 #define FASTFM_LOSS_MEMBER(name, function, targets, expects, is_multiple) FASTFM_##name,
 typedef enum { FASTFM_LOSS_LIST(FASTFM_LOSS_MEMBER) FASTFM_N_LOSSES } fastfm_loss_kind;
 
-/* The words and the last column of the list. */
+/* The loss of that function, or -1; then the words and the last column of its line. */
+int fastfm_find_loss(const char *function);
 const char *fastfm_loss_expects(fastfm_loss_kind kind);
 int fastfm_loss_is_multiple(fastfm_loss_kind kind);
 
@@ -133,7 +134,8 @@ fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
 #define FASTFM_RULE_MEMBER(name, function, n_states, degree, per_row) FASTFM_##name,
 typedef enum { FASTFM_RULE_LIST(FASTFM_RULE_MEMBER) FASTFM_N_RULES } fastfm_rule;
 
-/* Arrays of state for each parameter. */
+/* The rule of that function, or -1, and its arrays of state. */
+int fastfm_find_rule(const char *function);
 int fastfm_rule_n_states(fastfm_rule rule);
 
 /* The state of a rule, in the shapes of w0, w and V and of the model's type. AdaGrad: sums of

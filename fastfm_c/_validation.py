@@ -21,7 +21,6 @@ __all__ = [
     "as_row",
     "as_targets",
     "as_weights",
-    "column_scale",
 ]
 
 _Array: TypeAlias = NDArray[Any]
@@ -233,23 +232,3 @@ def as_not_negative(value: Any, name: str) -> float:
 def as_fraction(value: Any, name: str) -> float:
     """A float in [0, 1)."""
     return _as_number(value, name, lambda number: 0 <= number < 1, "in [0, 1)")
-
-
-def column_scale(indptr, indices, data, n_features, dtype, weight=None):
-    """The largest |x| of each column of a sound CSR matrix, 1 where there is none; None if it is all ones.
-
-    Rows of weight zero do not count.
-    """
-    begin, end, step = indptr[0], indptr[-1], 1 << 14
-    values = data[begin:end]
-    if values.min(initial=1) == 1 == values.max(initial=1):
-        return None
-    scale = aligned_zeros((n_features,), dtype)
-    for row in range(0, len(indptr) - 1, step):  # piece by piece: no copy of all values
-        rows = indptr[row : row + step + 1]
-        sizes = np.abs(data[rows[0] : rows[-1]]).astype(scale.dtype)
-        if weight is not None:
-            sizes *= np.repeat(weight[row : row + step] > 0, np.diff(rows))
-        np.maximum.at(scale, indices[rows[0] : rows[-1]], sizes)
-    scale[scale == 0] = 1
-    return scale

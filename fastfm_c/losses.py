@@ -14,14 +14,13 @@ __all__ = ["LogisticLoss", "Loss", "SoftmaxLoss", "SquaredLoss"]
 class Loss(_core.Loss):
     """A loss of the raw scores of rows and their targets: what all losses share.
 
-    A subclass names its function in the C library (`_kind`), the shape of its scores and the targets
-    that it takes. A model needs nothing else to be trained with it.
+    A subclass names its function in the C library (`_function`) and the shape of its scores. A model needs
+    nothing else to be trained with it.
     """
 
     __slots__ = ()
-    _kind: ClassVar[str]
+    _function: ClassVar[str]
     _score_shape: ClassVar[str] = "(rows,)"
-    _wanted_target: ClassVar[str]
 
     def loss(self, y: ArrayLike, scores: ArrayLike) -> NDArray[Any]:
         """Loss of each row.
@@ -114,7 +113,7 @@ class Loss(_core.Loss):
         self._check_outputs(n_outputs)
 
     def _refuse_target(self, y: NDArray[Any], row: int, n_outputs: int) -> NoReturn:
-        wanted = self._wanted_target.format(last_class=n_outputs - 1)
+        wanted = self._expects.format(last=n_outputs - 1)
         raise ValueError(f"y[{row}] is {y[row]}, {type(self).__name__} expects {wanted}")
 
     def __eq__(self, other: object) -> bool:
@@ -135,8 +134,7 @@ class SquaredLoss(Loss):
     """
 
     __slots__ = ()
-    _kind = "squared"
-    _wanted_target = "a finite number"
+    _function = "squared"
 
     def __init__(self) -> None:
         super().__init__()
@@ -191,8 +189,7 @@ class LogisticLoss(_ClassLoss):
     """
 
     __slots__ = ()
-    _kind = "logistic"
-    _wanted_target = "0 or 1"
+    _function = "logistic"
 
     def proba(self, scores: ArrayLike) -> NDArray[Any]:
         """Probability of class 1: the sigmoid of each score.
@@ -228,9 +225,8 @@ class SoftmaxLoss(_ClassLoss):
     """
 
     __slots__ = ()
-    _kind = "softmax"
+    _function = "softmax"
     _score_shape = "(rows, C)"
-    _wanted_target = "an integer class in 0..{last_class}"
 
     def proba(self, scores: ArrayLike) -> NDArray[Any]:
         """Probabilities of the classes: the softmax of each row.

@@ -3,6 +3,7 @@
 #include "losses/loss.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "losses/pointwise.h"
 
@@ -61,6 +62,17 @@ static double loss_of(const fastfm_loss *loss, const void *scores, fastfm_type r
         return NAN;
     }
 #undef LOSS
+}
+
+int fastfm_find_loss(const char *function)
+{
+#define FUNCTION(name, function, targets, expects, is_multiple) #function,
+    static const char *const names[] = {FASTFM_LOSS_LIST(FUNCTION)};
+#undef FUNCTION
+    int kind = FASTFM_N_LOSSES - 1;
+    while (kind >= 0 && strcmp(names[kind], function) != 0)
+        kind--;
+    return kind;
 }
 
 const char *fastfm_loss_expects(fastfm_loss_kind kind)

@@ -1,6 +1,7 @@
 /* fastfm_train: stochastic solvers in batches, with the same bits for any number of threads. The
  * phases of a batch are in batch_run.c. */
 #include <math.h>
+#include <string.h>
 
 #include "base/parallel.h"
 #include "models/score.h"
@@ -11,7 +12,17 @@
 #define FM_TRAIN_WORK 8.0
 #define FFM_TRAIN_WORK 2.0
 
-/* From the list in fastfm.h. */
+int fastfm_find_rule(const char *function)
+{
+#define FUNCTION(name, function, n_states, degree, per_row) #function,
+    static const char *const names[] = {FASTFM_RULE_LIST(FUNCTION)};
+#undef FUNCTION
+    int rule = FASTFM_N_RULES - 1;
+    while (rule >= 0 && strcmp(names[rule], function) != 0)
+        rule--;
+    return rule;
+}
+
 int fastfm_rule_n_states(fastfm_rule rule)
 {
 #define N_STATES(name, function, n_states, degree, per_row) n_states,

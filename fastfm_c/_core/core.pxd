@@ -11,7 +11,7 @@ cdef extern from "fastfm.h" nogil:
     ctypedef enum fastfm_normalization:
         FASTFM_AS_IS, FASTFM_INSTANCE, FASTFM_XLEARN
     ctypedef enum fastfm_loss_kind:
-        FASTFM_SQUARED, FASTFM_LOGISTIC, FASTFM_SOFTMAX
+        pass
     enum:
         FASTFM_ROW_BLOCK
 
@@ -21,7 +21,6 @@ cdef extern from "fastfm.h" nogil:
         const void *indices
         const void *data
         fastfm_type index_type, data_type
-        const double *linear_scale
     ctypedef struct fastfm_model:
         int64_t n_features, n_fields, n_factors, n_outputs
         fastfm_type real
@@ -29,6 +28,7 @@ cdef extern from "fastfm.h" nogil:
         void *w
         void *V
         const int32_t *fields
+        fastfm_normalization normalization
     ctypedef struct fastfm_loss:
         fastfm_loss_kind kind
         double label_smoothing
@@ -36,16 +36,14 @@ cdef extern from "fastfm.h" nogil:
         const void *y
         fastfm_type y_type
         const double *weight
-    ctypedef struct fastfm_gradient:
-        int64_t n_slots
-        const void *slots
+    ctypedef struct fastfm_gradient_arrays:
         double *w0
         void *w
         void *V
         int is_fresh
 
     ctypedef enum fastfm_rule:
-        FASTFM_SGD, FASTFM_ADAGRAD, FASTFM_ADAM, FASTFM_FTRL
+        pass
     ctypedef struct fastfm_state:
         void *w0
         void *w
@@ -53,8 +51,7 @@ cdef extern from "fastfm.h" nogil:
     ctypedef struct fastfm_solver:
         fastfm_rule rule
         double learning_rate, l1_linear, l1_factors, l2_linear, l2_factors, beta1, beta2, epsilon
-        double initial, clip
-        fastfm_normalization normalize
+        double initial_accumulator, clip
         int64_t batch_size, n_steps
         fastfm_state state[2]
         void *scale
@@ -78,16 +75,21 @@ cdef extern from "fastfm.h" nogil:
         fastfm_text_block all
 
     const char *fastfm_status_message(fastfm_status status) noexcept
-    fastfm_status fastfm_normalize(const fastfm_csr *X, fastfm_normalization how, void *data,
-                                   fastfm_type data_type, double *linear_scale, int num_threads,
-                                   int64_t *bad_row) noexcept
+    int fastfm_find_loss(const char *function) noexcept
+    const char *fastfm_loss_expects(fastfm_loss_kind kind) noexcept
+    int fastfm_loss_is_multiple(fastfm_loss_kind kind) noexcept
+    int fastfm_find_rule(const char *function) noexcept
+    int fastfm_rule_n_states(fastfm_rule rule) noexcept
     fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores,
                                int num_threads, int64_t *bad_row) noexcept
     fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
                                    const fastfm_loss *loss, const fastfm_targets *targets,
-                                   double weight_sum, double *total,
-                                   const fastfm_gradient *gradient, int num_threads,
-                                   int64_t *bad_row) noexcept
+                                   double *total, int num_threads, int64_t *bad_row) noexcept
+    fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
+                                  const fastfm_loss *loss, const fastfm_targets *targets,
+                                  double weight_sum, double *total,
+                                  const fastfm_gradient_arrays *gradient, int num_threads,
+                                  int64_t *bad_row) noexcept
     fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_rows,
                                const fastfm_model *model, const fastfm_loss *loss,
                                const fastfm_targets *targets, fastfm_solver *solver,
@@ -96,8 +98,6 @@ cdef extern from "fastfm.h" nogil:
                                int num_threads, int64_t *bad_row) noexcept
     fastfm_status fastfm_check_labels(const fastfm_loss *loss, const fastfm_targets *targets,
                                       int64_t n_rows, int64_t n_outputs, int64_t *bad_row) noexcept
-    fastfm_status fastfm_sum_repeats(const fastfm_csr *X, void *indptr, void *indices,
-                                     void *data) noexcept
     fastfm_status fastfm_l2(const void *values, fastfm_type real, int64_t n, double scale,
                             void *grad, int num_threads, double *sum_of_squares) noexcept
     fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_type y_type,

@@ -1,7 +1,7 @@
 """Types of the extension module."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Self, TypeAlias, TypedDict, Unpack
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -16,6 +16,10 @@ def get_num_threads() -> int: ...
 def set_num_threads(n: int | None) -> None: ...
 
 class Loss:
+    @property
+    def _expects(self) -> str: ...
+    @property
+    def _is_multiple(self) -> bool: ...
     _smoothing: float
     def _loss_rows(
         self, y: _Array, scores: _Array, want_loss: bool, want_gradient: bool
@@ -25,221 +29,98 @@ class Loss:
         self, losses: NDArray[np.float64], y: ArrayLike, sample_weight: ArrayLike | None
     ) -> float: ...
 
-class Gradient:
-    @property
-    def w0(self) -> float | _Array: ...
-    @property
-    def w(self) -> _Array: ...
-    @property
-    def V(self) -> _Array: ...
-    @property
-    def features(self) -> NDArray[np.int64] | None: ...
-
-class _Model:
-    @property
-    def w0(self) -> float | _Array: ...
-    @w0.setter
-    def w0(self, value: ArrayLike) -> None: ...
-    @property
-    def w(self) -> _Array: ...
-    @w.setter
-    def w(self, value: ArrayLike) -> None: ...
-    @property
-    def V(self) -> _Array: ...
-    @V.setter
-    def V(self, value: ArrayLike) -> None: ...
-    @property
-    def normalize(self) -> str | None: ...
-    @normalize.setter
-    def normalize(self, value: str | None) -> None: ...
-    @property
-    def n_features(self) -> int: ...
-    @property
-    def n_factors(self) -> int: ...
-    @property
-    def n_outputs(self) -> int: ...
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-    @property
-    def nbytes(self) -> int: ...
-    def copy(self) -> Self: ...
-    def __eq__(self, other: object) -> bool: ...
-    def predict(self, X: Any, *, out: _Array | None = None, num_threads: int | None = None) -> _Array: ...
-    def predict_row(self, indices: ArrayLike, values: ArrayLike) -> float | _Array: ...
-    def objective(
-        self,
-        X: Any,
-        y: ArrayLike,
-        loss: Loss,
-        *,
-        sample_weight: ArrayLike | None = None,
-        l2_linear: float = 0.0,
-        l2_factors: float = 0.0,
-        num_threads: int | None = None,
-    ) -> float: ...
-    def gradient(
-        self,
-        X: Any,
-        y: ArrayLike,
-        loss: Loss,
-        *,
-        sample_weight: ArrayLike | None = None,
-        l2_linear: float = 0.0,
-        l2_factors: float = 0.0,
-        sparse: bool = False,
-        num_threads: int | None = None,
-    ) -> tuple[float, Gradient]: ...
-
-class FM(_Model):
-    def __init__(
-        self, w0: ArrayLike, w: ArrayLike, V: ArrayLike, *, normalize: str | None = None
-    ) -> None: ...
-    def resize(self, n_features: int, *, init_stdev: float = 0.01, rng: _Rng = None) -> None: ...
-    @staticmethod
-    def random(
-        n_features: int,
-        n_factors: int,
-        *,
-        n_outputs: int = 1,
-        init_stdev: float = 0.01,
-        dtype: DTypeLike = "float32",
-        rng: _Rng = None,
-    ) -> FM: ...
-
-class FFM(_Model):
-    def __init__(
-        self,
-        w0: ArrayLike,
-        w: ArrayLike,
-        V: ArrayLike,
-        fields: ArrayLike,
-        *,
-        normalize: str | None = None,
-    ) -> None: ...
-    def resize(
-        self, n_features: int, fields: ArrayLike | None = None, *, init_stdev: float = 0.01, rng: _Rng = None
-    ) -> None: ...
-    @staticmethod
-    def random(
-        fields: ArrayLike,
-        n_factors: int,
-        *,
-        n_outputs: int = 1,
-        init_stdev: float = 0.01,
-        dtype: DTypeLike = "float32",
-        rng: _Rng = None,
-    ) -> FFM: ...
-    @property
-    def fields(self) -> NDArray[np.int32]: ...
+class Parameters:
+    w0: _Array
+    w: _Array
+    V: _Array
+    fields: NDArray[np.int32] | None
+    has_outputs: bool
+    normalize: str | None
+    def __new__(
+        cls,
+        w0: _Array,
+        w: _Array,
+        V: _Array,
+        fields: NDArray[np.int32] | None,
+        has_outputs: bool,
+        normalize: str | None,
+    ) -> Self: ...
     @property
     def n_fields(self) -> int: ...
-
-class _SolverOptions(TypedDict, total=False):
-    l2_linear: float
-    l2_factors: float
-    shuffle: bool
-    clip_value: float | None
-    normalize: str | None
-    num_threads: int | None
-    rng: _Rng
-
-class _Solver:
-    @property
-    def model(self) -> FM | FFM: ...
-    @property
-    def loss(self) -> Loss: ...
-    @property
-    def n_passes(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def l2_linear(self) -> float: ...
-    @property
-    def l2_factors(self) -> float: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def n_steps(self) -> int: ...
-    @property
-    def nbytes(self) -> int: ...
-    def resize(
+    def data_term(
         self,
-        n_features: int,
-        fields: ArrayLike | None = None,
-        *,
-        init_stdev: float = 0.01,
-        rng: _Rng = None,
+        X: Any,
+        y: ArrayLike,
+        loss: Loss,
+        sample_weight: ArrayLike | None,
+        num_threads: int | None,
+        gradient: tuple[_Array, _Array, _Array] | None,
+    ) -> float: ...
+    def sound_rows(self, X: Any, num_threads: int | None) -> tuple[_Array, _Array, _Array]: ...
+    def penalty(
+        self, parameter: _Array, l2: float, gradient: _Array | None, num_threads: int | None
+    ) -> float: ...
+
+class Model:
+    def _snapshot(self) -> Parameters: ...
+    def _set_parameters(self, parameters: Parameters, is_first: bool) -> None: ...
+    def predict(self, X: Any, *, out: _Array | None = None, num_threads: int | None = None) -> _Array: ...
+    def predict_row(self, indices: ArrayLike, values: ArrayLike) -> float | _Array: ...
+
+def require_fit(model: Model, loss: Loss) -> None: ...
+
+class TrainingRows:
+    def __new__(
+        cls,
+        model: Model,
+        loss: Loss,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        num_threads: int | None = None,
+    ) -> Self: ...
+    def _check_labels(self, model: Model, loss: Loss) -> None: ...
+    @property
+    def _largest(self) -> float: ...
+    @property
+    def _arrays(self) -> tuple[_Array, _Array, _Array]: ...
+    @property
+    def _shape(self) -> tuple[int, int]: ...
+    @property
+    def _y(self) -> _Array: ...
+    @property
+    def _sample_weight(self) -> NDArray[np.float64] | None: ...
+
+class Solver:
+    @property
+    def _model(self) -> Model: ...
+    @property
+    def _loss(self) -> Loss: ...
+    @property
+    def _scale(self) -> _Array | None: ...
+    @property
+    def _n_steps(self) -> int: ...
+    @property
+    def _states(self) -> tuple[tuple[_Array, _Array, _Array], ...]: ...
+    def _bind(self, model: Model, loss: Loss, options: dict[str, Any]) -> None: ...
+    def _require_state(self) -> None: ...
+    def _fit_state(self) -> None: ...
+    def _has_scale(self) -> bool: ...
+    def _set_scale(self, scale: _Array | None) -> None: ...
+    def _set_state(
+        self,
+        model: Model,
+        n_steps: int,
+        states: Sequence[Sequence[_Array]],
+        scale: _Array | None,
     ) -> None: ...
-    def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float: ...
-    def _prepare(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> _TrainingRows: ...
     def _learn(
         self,
-        data: _TrainingRows,
-        rows: NDArray[np.int64] | None = None,
-        progress: Callable[[int, int, float], object] | None = None,
+        data: TrainingRows,
+        rows: ArrayLike | None,
+        progress: Callable[[int, int, float], object] | None,
+        num_threads: int | None,
     ) -> float: ...
-    def _measure_scale(self, data: _TrainingRows) -> None: ...
-    def _options(self) -> dict[str, Any]: ...
-
-class _TrainingRows:
-    @property
-    def n_rows(self) -> int: ...
-    def total_weight(self, rows: NDArray[np.int64] | None = None) -> float: ...
-
-class SGD(_Solver):
-    def __init__(
-        self,
-        model: FM | FFM,
-        loss: Loss,
-        *,
-        learning_rate: float = 0.01,
-        batch_size: int = 32,
-        **options: Unpack[_SolverOptions],
-    ) -> None: ...
-
-class AdaGrad(_Solver):
-    def __init__(
-        self,
-        model: FM | FFM,
-        loss: Loss,
-        *,
-        learning_rate: float = 0.05,
-        batch_size: int = 256,
-        initial_accumulator: float = 1.0,
-        **options: Unpack[_SolverOptions],
-    ) -> None: ...
-
-class Adam(_Solver):
-    def __init__(
-        self,
-        model: FM | FFM,
-        loss: Loss,
-        *,
-        learning_rate: float = 0.001,
-        batch_size: int = 256,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-        **options: Unpack[_SolverOptions],
-    ) -> None: ...
-
-class FTRL(_Solver):
-    def __init__(
-        self,
-        model: FM | FFM,
-        loss: Loss,
-        *,
-        learning_rate: float = 0.1,
-        batch_size: int = 256,
-        beta: float = 1.0,
-        l1_linear: float = 0.0,
-        l1_factors: float = 0.0,
-        **options: Unpack[_SolverOptions],
-    ) -> None: ...
-
-def _restore_solver(
-    create: type[_Solver], model: FM | FFM, loss: Loss, options: dict[str, Any], progress: tuple[Any, ...]
-) -> _Solver: ...
 
 class _TextRows:
     @property

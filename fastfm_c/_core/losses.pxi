@@ -1,10 +1,8 @@
 # The memory and the loops of losses. Their words and checks are in fastfm_c/losses.py.
 
-cdef dict LOSS_KINDS = {"squared": FASTFM_SQUARED, "logistic": FASTFM_LOGISTIC, "softmax": FASTFM_SOFTMAX}
-
 
 cdef class Loss:
-    """A loss of the C library, chosen by `_kind` of the Python class that extends this one.
+    """A loss of the C library, chosen by `_function` of the Python class that extends this one.
 
     The class also has the words: `_check_model(n_outputs, is_multiple)` raises for a model that the loss
     does not fit, `_refuse_target(y, row, n_outputs)` for a target that it does not take.
@@ -12,10 +10,20 @@ cdef class Loss:
     cdef fastfm_loss c
 
     def __cinit__(self, *args, **kwargs):
-        kind = getattr(self, "_kind", None)
-        if kind not in LOSS_KINDS:
+        cdef int kind = fastfm_find_loss(str(getattr(self, "_function", "")).encode())
+        if kind < 0:
             raise TypeError(f"{type(self).__name__} is no loss by itself")
-        self.c.kind = <fastfm_loss_kind><int>LOSS_KINDS[kind]
+        self.c.kind = <fastfm_loss_kind>kind
+
+    @property
+    def _expects(self):
+        """The targets that it takes, in words; {last} stands for the last class."""
+        return fastfm_loss_expects(self.c.kind).decode()
+
+    @property
+    def _is_multiple(self):
+        """Whether it takes several scores of a row."""
+        return bool(fastfm_loss_is_multiple(self.c.kind))
 
     @property
     def _smoothing(self):

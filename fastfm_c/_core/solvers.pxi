@@ -1,526 +1,257 @@
-# Solvers: the part of _core.pyx that trains. Included there, because it works on the same structs.
+# The memory of solvers, and the loop over the rows of an epoch. The rules, their options and their words
+# are in fastfm_c/solvers.
 
 from threading import RLock
 
-from fastfm_c._errors import DivergenceError
-from fastfm_c._validation import as_fraction, as_positive, column_scale
 
-
-# How many numbers each rule keeps for a parameter.
-cdef int[4] N_STATES = [0, 1, 2, 2]  # SGD, AdaGrad, Adam, FTRL
+def require_fit(Model model not None, Loss loss not None):
+    """Raise unless the model has parameters, and outputs that the loss takes."""
+    cdef Parameters now = model.snapshot()
+    loss._check_model(now.c.n_outputs, now.has_outputs)
 
 
 cdef class TrainingRows:
-    """X, y and sample_weight, found fit to train on."""
+    """X, y and sample_weight with sound indices; the structs that point to them."""
     cdef Rows rows
     cdef Targets targets
-    cdef double largest
+    cdef readonly double _largest  # |x|; nan or infinite if any is
+
+    def __cinit__(self, Model model not None, Loss loss not None, X, y, sample_weight=None,
+                  num_threads=None):
+        cdef int n_threads = resolve_num_threads(num_threads)
+        require_fit(model, loss)
+        self.rows = as_rows(X, model.snapshot().c.n_features)
+        self.targets = Targets(y, sample_weight, self.rows.csr.n_rows)
+        self.rows.check(n_threads, &self._largest)
+
+    def _check_labels(self, Model model not None, Loss loss not None):
+        """Raise for a target that the loss does not take."""
+        cdef int64_t n_outputs = model.snapshot().c.n_outputs, bad_row = 0
+        cdef fastfm_status status = fastfm_check_labels(&loss.c, &self.targets.targets, self.rows.csr.n_rows,
+                                                        n_outputs, &bad_row)
+        if status != FASTFM_OK:
+            loss.refuse(status, self.targets.y, bad_row, n_outputs)
 
     @property
-    def n_rows(self):
-        return self.rows.csr.n_rows
+    def _arrays(self):
+        return self.rows.indptr, self.rows.indices, self.rows.data
 
-    def total_weight(self, rows=None):
-        """Sum of the weights of these rows, or of all."""
-        if rows is None:
-            return self.targets.weight_sum
-        return float(len(rows) if self.targets.weight is None else self.targets.weight[rows].sum())
+    @property
+    def _shape(self):
+        return self.rows.csr.n_rows, self.rows.n_columns
+
+    @property
+    def _y(self):
+        return self.targets.y
+
+    @property
+    def _sample_weight(self):
+        return self.targets.weight
+
+    cdef double weight_of(self, rows) except? -1:
+        """Sum of the weights of these rows."""
+        return len(rows) if self.targets.weight is None else self.targets.weight[rows].sum()
 
 
-cdef tuple now_of(Model model):
-    cdef Parameters now = model.snapshot()
-    return now.w0, now.w, now.V
+cdef class Solver:
+    """State and scale of a solver, the struct that points to them, a lock, and the loop of an epoch.
 
-
-cdef object copy_into_corner(larger, array):
-    """Writes the array to the beginning of a larger one, along every axis."""
-    larger[tuple([slice(n) for n in array.shape])] = array
-    return larger
-
-
-cdef class _Solver:
-    """What the solvers share. They write to the parameters of the model while they learn."""
-    cdef Model trained
-    cdef Loss minimised
-    cdef object rng, num_threads, clip_value
-    cdef bint shuffle
+    The Python class that extends this one chooses the rule by `_rule`, and has the words:
+    `_start_state(s, arrays, parameters)` fills the s-th state as it is before the first step,
+    `_divergence(row, largest)` makes the exception for a training that ran away.
+    """
+    cdef readonly Model _model
+    cdef readonly Loss _loss
+    cdef readonly cnp.ndarray _scale  # None, or the unit of each feature
     cdef fastfm_solver c
-    cdef list states  # of (w0, w, V) arrays
-    cdef list initial  # the value with which each of them starts
-    cdef cnp.ndarray scale
-    cdef int64_t passes
-    cdef object growing  # a lock: state is made by one thread at a time
+    cdef list states  # of (w0, w, V) arrays; replaced and not changed
+    cdef int n_states
+    cdef bint uses_scale
+    cdef object state_lock  # state is made by one thread at a time
 
-    def __cinit__(self):
-        self.growing = RLock()
+    def __cinit__(self, *args, **kwargs):
+        cdef int rule = fastfm_find_rule(str(getattr(self, "_rule", "")).encode())
+        if rule < 0:
+            raise TypeError(f"{type(self).__name__} is no solver by itself")
+        self.c.rule = <fastfm_rule>rule
+        self.n_states = fastfm_rule_n_states(self.c.rule)
+        self.states = []
+        self.state_lock = RLock()
 
-    def __init__(self, model, loss, *, learning_rate, l2_linear=0.0, l2_factors=0.0, batch_size,
-                 shuffle=False, clip_value=None, normalize=None, num_threads=None,
-                 rng=None):
-        if self.trained is not None:  # another thread may be learning
-            raise TypeError(f"this {type(self).__name__} has its model already")
-        if not isinstance(model, Model):
-            raise ValueError(f"model must be an FM or an FFM, got {type(model).__name__}")
-        if not isinstance(loss, Loss):
-            raise ValueError("loss must be a SquaredLoss, LogisticLoss or SoftmaxLoss, got "
-                             f"{type(loss).__name__}")
-        cdef Model trained = model
-        trained.snapshot()
-        loss._check_model(trained.snapshot().c.n_outputs, trained.snapshot().has_outputs)
-        for name in ("w", "V"):
-            if not getattr(model, name).flags.writeable:
-                raise ValueError(f"model.{name} is read-only: train a model.copy()")
-        if normalize is not None and model.normalize not in (None, normalize):
-            raise ValueError(f"normalize is {normalize!r}, but the model has {model.normalize!r}")
-        resolve_num_threads(num_threads)
-        self.c.learning_rate = as_positive(learning_rate, "learning_rate")
-        self.c.l2_linear = as_not_negative(l2_linear, "l2_linear")
-        self.c.l2_factors = as_not_negative(l2_factors, "l2_factors")
-        self.c.clip = float("inf") if clip_value is None else as_positive(clip_value, "clip_value")
-        self.c.batch_size = min(as_count(batch_size, "batch_size"), 1 << 62)
-        self.clip_value, self.num_threads = clip_value, num_threads
-        self.shuffle = bool(shuffle)
-        self.rng = np.random.default_rng(rng)
-        self.states, self.initial = [], []
-        if normalize is not None:
-            model.normalize = normalize
-        self.trained, self.minimised = model, loss
+    def _bind(self, Model model not None, Loss loss not None, dict options not None):
+        """Take the model, the loss and the numbers of the rule, once."""
+        require_fit(model, loss)
+        with self.state_lock:
+            if self._model is not None:  # another thread may be learning
+                raise TypeError(f"this {type(self).__name__} has its model already")
+            clip = options["clip_value"]
+            self.c.learning_rate, self.c.clip = options["learning_rate"], float("inf") if clip is None else clip
+            self.c.l2_linear, self.c.l2_factors = options["l2_linear"], options["l2_factors"]
+            self.c.l1_linear, self.c.l1_factors = options.get("l1_linear", 0), options.get("l1_factors", 0)
+            self.c.batch_size = max(1, options["batch_size"])
+            self.c.beta1 = options.get("beta", options.get("beta1", 0))  # FTRL's, or Adam's
+            self.c.beta2, self.c.epsilon = options.get("beta2", 0), options.get("epsilon", 0)
+            self.c.initial_accumulator = options.get("initial_accumulator", 0)
+            self.uses_scale = self._uses_scale
+            self._model, self._loss = model, loss
 
-    cdef int add_state(self, double value) except -1:
-        """One more number for each parameter."""
-        self.states.append(None)
-        self.initial.append(value)
-        self.fit_state()
-        return 0
-
-    cdef int require_state(self) except -1:
-        if self.trained is None or len(self.states) != N_STATES[<int>self.c.rule]:
+    def _require_state(self):
+        """Raise for an object that was not initialised, or whose initialisation failed."""
+        if self._model is None or len(self.states) != self.n_states:
             raise TypeError(f"this {type(self).__name__} was made without its state")
-        return 0
 
-    cdef list fresh_state(self, int s):
+    def _fit_state(self):
+        """Make the state as large as the parameters."""
+        cdef list states = []
+        cdef Parameters now
+        with self.state_lock:
+            now = self._model.snapshot()
+            for s in range(self.n_states):
+                old = self.states[s] if s < len(self.states) else ()
+                if not old or np.shape(old[2]) != np.shape(now.V):
+                    fresh = self.fresh_state(s, now)
+                    for larger, array in zip(fresh, old):
+                        copy_into_corner(larger, array)
+                    old = fresh
+                states.append(old)
+            if self._scale is not None and len(self._scale) != now.c.n_features:
+                self._scale = copy_into_corner(unit_scale(now), self._scale)
+            self.states = states
+            self.bind_pointers()
+
+    cdef tuple fresh_state(self, int s, Parameters now):
         """State s as it is before the first step."""
-        arrays = [aligned_zeros(np.shape(p), self.trained.dtype) for p in now_of(self.trained)]
-        for array in arrays:
-            if self.initial[s]:
-                array[...] = self.initial[s]
+        arrays = tuple([aligned_zeros(np.shape(p), p.dtype) for p in (now.w0, now.w, now.V)])
+        self._start_state(s, arrays, (now.w0, now.w, now.V))
         return arrays
 
-    cdef int fit_state(self) except -1:
-        """Makes the state as large as the parameters."""
-        with self.growing:
-            for s, arrays in enumerate(self.states):
-                if arrays is None or np.shape(arrays[2]) != np.shape(self.trained.snapshot().V):
-                    fresh = self.fresh_state(s)
-                    for new, old in zip(fresh, arrays or ()):
-                        copy_into_corner(new, old)
-                    self.states[s] = tuple(fresh)
-            if self.scale is not None and len(self.scale) != self.trained.snapshot().c.n_features:
-                scale = aligned_zeros((self.trained.snapshot().c.n_features,), self.scale.dtype)
-                scale[...] = 1
-                self.scale = copy_into_corner(scale, self.scale)
-            self.point()
-        return 0
-
-    cdef int point(self) except -1:
-        """Sets the pointers of the C struct to the arrays that this object holds."""
+    cdef int bind_pointers(self) except -1:
+        """Set the pointers of the C struct to the arrays that this object holds."""
         for s, (w0, w, V) in enumerate(self.states):
             self.c.state[s].w0 = cnp.PyArray_DATA(w0)
             self.c.state[s].w = cnp.PyArray_DATA(w)
             self.c.state[s].V = cnp.PyArray_DATA(V)
-        self.c.scale = NULL if self.scale is None else cnp.PyArray_DATA(self.scale)
+        self.c.scale = NULL if self._scale is None else cnp.PyArray_DATA(self._scale)
         return 0
 
     @property
-    def model(self):
-        """The model that is trained."""
-        return self.trained
-
-    @property
-    def loss(self):
-        """The loss that is minimised."""
-        return self.minimised
-
-    @property
-    def n_passes(self):
-        """Passes over rows so far: calls of `partial_fit`, epochs."""
-        return self.passes
-
-    @property
-    def learning_rate(self):
-        """Step size."""
-        return self.c.learning_rate
-
-    @property
-    def l2_linear(self):
-        """L2 penalty on `w`."""
-        return self.c.l2_linear
-
-    @property
-    def l2_factors(self):
-        """L2 penalty on `V`."""
-        return self.c.l2_factors
-
-    @property
-    def batch_size(self):
-        """Rows between two updates."""
-        return self.c.batch_size
-
-    @property
-    def n_steps(self):
-        """Batches learned so far."""
+    def _n_steps(self):
         return self.c.n_steps
 
     @property
-    def nbytes(self):
-        """Bytes of the state, beside those of the model."""
-        arrays = [array for state in self.states for array in state]
-        if self.scale is not None:
-            arrays.append(self.scale)
-        return sum([array.nbytes for array in arrays])
+    def _states(self):
+        return tuple(self.states)
 
-    def partial_fit(self, X, y, sample_weight=None):
-        """Learn from the rows once, in batches of `batch_size`, in order or shuffled.
+    def _has_scale(self):
+        """Whether steps may be in units of each feature."""
+        return self.uses_scale and self._model.snapshot().c.normalization == FASTFM_AS_IS
 
-        Two calls with the two halves of the rows leave the bits of one call with all of them, if the
-        first half is a multiple of `batch_size` rows and nothing is shuffled.
+    def _set_scale(self, scale):
+        """Learn in these units from now on: a copy of them, or None for 1 each."""
+        with self.state_lock:
+            self._scale = None if scale is None else copy_into_corner(unit_scale(self._model.snapshot()), scale)
+            self.bind_pointers()
 
-        Parameters
-        ----------
-        X : scipy.sparse CSR matrix or array of shape (rows, n_features)
-            As for `FM.predict`, but finite.
-        y : array_like of shape (rows,)
-            Targets that the loss takes.
-        sample_weight : array_like of shape (rows,), optional
-            Finite weights >= 0, which multiply the rows' losses. A row of weight zero is as if absent.
+    def _set_state(self, Model model not None, int64_t n_steps, states, scale):
+        """Go on with the state of another solver; read-only arrays of it are copied."""
+        cdef Parameters now = model.snapshot()
+        restored = []
+        require_fit(model, self._loss)
+        for arrays in states:
+            own = [as_writable(as_parameter(a, p.dtype, np.shape(p), "state"))
+                   for a, p in zip(arrays, (now.w0, now.w, now.V), strict=True)]
+            restored.append(tuple(own))
+        if scale is not None:
+            scale = as_writable(as_parameter(scale, now.V.dtype, (now.c.n_features,), "scale"))
+        if len(restored) != self.n_states:
+            raise TypeError(f"this {type(self).__name__} was made without its state")
+        with self.state_lock:
+            self._model, self.c.n_steps, self.states, self._scale = model, n_steps, restored, scale
+            self.bind_pointers()
 
-        Returns
-        -------
-        float
-            The progressive loss: the weighted mean over the rows, each scored before it is learned from.
+    def _learn(self, TrainingRows data not None, rows, progress, num_threads):
+        """Learn once from `rows` of data, int64 in this order, or from all; the mean of their losses.
 
-        Raises
-        ------
-        ValueError
-            For rows or targets that are unfit, before anything is learned.
-        DivergenceError
-            When a loss or a parameter is not finite; the parameters in the model still are.
+        Calls ``progress(rows_done, n_rows, mean_loss_so_far)`` some times a second.
         """
-        data = self._prepare(X, y, sample_weight)
-        rows = self.rng.permutation((<TrainingRows>data).rows.csr.n_rows) if self.shuffle else None
-        return self._learn(data, rows)
-
-    def resize(self, n_features, fields=None, *, init_stdev=0.01, rng=None):
-        """Append features to the model, and state for them.
-
-        A `partial_fit` after the model's own `resize` makes the state for them too.
-
-        Parameters
-        ----------
-        n_features : int
-            At least that of now.
-        fields : array_like of int, shape (n_features,)
-            Of an FFM, as for `FFM.resize`.
-        init_stdev, rng
-            As for `FM.resize`.
-        """
-        if fields is not None and self.trained.snapshot().fields is None:
-            raise ValueError("fields is given, but an FM has none")
-        fields = () if fields is None else (fields,)
-        self.require_state()
-        self.trained.resize(n_features, *fields, init_stdev=init_stdev, rng=rng)
-        self.fit_state()
-
-    def _prepare(self, X, y, sample_weight=None):
-        """The rows, after all checks that a pass over them needs."""
-        cdef TrainingRows data = TrainingRows.__new__(TrainingRows)
-        cdef int64_t bad_row = 0
-        cdef int n_threads = resolve_num_threads(self.num_threads)
-        cdef fastfm_status status
-        self.require_state()
-        data.rows = as_rows(X, self.trained.snapshot().c.n_features)
-        data.targets = Targets(y, sample_weight, data.rows.csr.n_rows)
-        data.rows.check(n_threads, &data.largest)
-        if not data.largest < float("inf"):
-            values = data.rows.data[data.rows.indptr[0]:data.rows.indptr[data.rows.csr.n_rows]]
-            place = int(np.argmin(np.isfinite(values))) + data.rows.indptr[0]
-            row = np.searchsorted(data.rows.indptr, place, side="right") - 1
-            raise ValueError(f"row {row} of X holds {data.rows.data[place]}; training takes finite values")
-        status = fastfm_check_labels(&self.minimised.c, &data.targets.targets, data.rows.csr.n_rows,
-                                     self.trained.snapshot().c.n_outputs, &bad_row)
-        if status != FASTFM_OK:
-            self.minimised.refuse(status, data.targets.y, bad_row, self.trained.snapshot().c.n_outputs)
-        return data
-
-    def _measure_scale(self, TrainingRows data not None):
-        """Learn in units of the largest |x| that each column has here, before the first step."""
-        self.require_state()
-        if self.c.n_steps or not self.has_scale():
-            return
-        with self.growing:
-            self.scale = column_scale(data.rows.indptr, data.rows.indices, data.rows.data,
-                                      self.trained.snapshot().c.n_features, self.trained.dtype, data.targets.weight)
-            self.point()
-
-    cdef bint has_scale(self):
-        return self.c.rule != FASTFM_FTRL and self.trained.snapshot().c.normalization == FASTFM_AS_IS
-
-    cdef int note_scale(self, double largest) except -1:
-        """Values beyond 1 ask for steps in units of each feature's own largest value."""
-        if self.scale is None and largest > 1 and self.has_scale():
-            self.scale = aligned_zeros((self.trained.snapshot().c.n_features,), self.trained.dtype)
-            self.scale[...] = 1
-            self.point()
-        return 0
-
-    def _learn(self, TrainingRows data not None, rows=None, progress=None):
-        """One pass over `rows` of data (int64, in this order; None: all); calls
-        ``progress(rows_done, n_rows, mean_loss_so_far)`` some times a second."""
         cdef cnp.ndarray order = None if rows is None else np.ascontiguousarray(rows, np.int64)
         cdef int64_t n_rows = data.rows.csr.n_rows if order is None else len(order)
-        cdef int64_t step = self.trained.snapshot().rows_per_call(data.rows) // 8 + 1
-        cdef int64_t begin = 0, end, bad_row = 0
-        cdef const int64_t *order_at
+        cdef int64_t begin = 0, end, step = self.rows_per_call(data, n_rows)
+        cdef int n_threads = resolve_num_threads(num_threads)
         cdef double total = 0, weight = 0
-        cdef fastfm_status status
-        cdef int n_threads = resolve_num_threads(self.num_threads)
-        cdef const fastfm_targets *targets = &data.targets.targets
-        cdef Parameters model
         cdef fastfm_solver solver
-        cdef int64_t batch_size = min(self.c.batch_size, max(n_rows, 1))
-        step = (step + batch_size - 1) // batch_size * batch_size
-        self.require_state()
-        with self.growing:
-            self.fit_state()
-            self.note_scale(data.largest)
-            # A resize by another thread now makes other arrays; these live on.
-            self.point()
-            model, solver, states, scale = self.trained.snapshot(), self.c, list(self.states), self.scale
-        if not fit_each_other(model, states, scale):
-            raise ValueError("the model was resized while a solver started to learn")
+        cdef list arrays = []  # that the struct points to
+        cdef Parameters model = self.begin_epoch(data, &solver, arrays)
         while begin < n_rows:
             end = min(begin + step, n_rows)
             piece = np.arange(begin, end, dtype=np.int64) if order is None else order[begin:end]
-            order_at = <const int64_t *>cnp.PyArray_DATA(piece)
-            with nogil:
-                status = fastfm_train(&data.rows.csr, order_at, end - begin, &model.c,
-                                      &self.minimised.c, targets, &solver, &total, n_threads, &bad_row)
-            self.c.n_steps = solver.n_steps
-            if status == FASTFM_DIVERGED:
-                raise DivergenceError(
-                    f"epoch {self.passes + 1} diverged at row {bad_row}: a loss or a parameter is not finite "
-                    f"any more (learning_rate {self.c.learning_rate}, largest |x| {data.largest:.3g}); a "
-                    "smaller learning_rate, clip_value, or values of order 1 help"
-                )
-            if status == FASTFM_BAD_LABEL:
-                self.minimised.refuse(status, data.targets.y, bad_row, self.trained.snapshot().c.n_outputs)
-            if status == FASTFM_BAD_ROW:
-                raise ValueError(f"rows holds {bad_row}, expected 0 <= row < {data.rows.csr.n_rows}")
-            if status != FASTFM_OK:
-                data.rows.raise_for_status(status, bad_row)
-            weight += data.total_weight(piece)
+            self.learn_rows(data, piece, model, &solver, &total, n_threads)
+            weight += data.weight_of(piece)
             begin = end
             if progress is not None:
                 progress(int(end), int(n_rows), total / weight if weight else 0.0)
             PyErr_CheckSignals()
-        self.passes += 1
         return total / weight if weight else 0.0
 
-    def _options(self):
-        """The arguments of __init__ but for model and loss."""
-        return {
-            "learning_rate": self.c.learning_rate, "l2_linear": self.c.l2_linear,
-            "l2_factors": self.c.l2_factors, "batch_size": self.c.batch_size, "shuffle": self.shuffle,
-            "clip_value": self.clip_value, "num_threads": self.num_threads,
-        }
+    cdef int64_t rows_per_call(self, TrainingRows data, int64_t n_rows) except -1:
+        """Whole batches, between two looks at pending signals."""
+        self._require_state()
+        cdef int64_t batch_size = min(self.c.batch_size, max(n_rows, 1))
+        cdef int64_t step = self._model.snapshot().rows_per_call(data.rows) // 8 + 1
+        return (step + batch_size - 1) // batch_size * batch_size
 
-    def __reduce__(self):
-        self.require_state()
-        self.fit_state()
-        progress = self.c.n_steps, self.passes, self.rng, self.states, self.scale
-        return _restore_solver, (type(self), self.trained, self.minimised, self._options(), progress)
+    cdef Parameters begin_epoch(self, TrainingRows data, fastfm_solver *solver, list arrays):
+        """The model and the struct as they are now; a resize by another thread makes other arrays."""
+        cdef Parameters now
+        with self.state_lock:
+            self._fit_state()
+            # Values beyond 1 ask for steps in units of each feature's own largest value.
+            if self._scale is None and data._largest > 1 and self._has_scale():
+                self._scale = unit_scale(self._model.snapshot())
+            self.bind_pointers()
+            now, solver[0], states, scale = self._model.snapshot(), self.c, self.states, self._scale
+        arrays += [states, scale]
+        if not ((scale is None or len(scale) == now.c.n_features)
+                and all([np.shape(state[2]) == np.shape(now.V) for state in states])):
+            raise ValueError("the model was resized while a solver started to learn")
+        if data.rows.n_columns > now.c.n_features:
+            raise ValueError(f"data has {data.rows.n_columns} columns, the model has {now.c.n_features} features")
+        return now
 
-    def __repr__(self):
-        options = ", ".join(f"{name}={value!r}" for name, value in self._options().items()
-                            if value is not None and value is not False)
-        return f"{type(self).__name__}({self.trained!r}, {self.minimised!r}, {options})"
-
-
-cdef bint fit_each_other(Parameters model, list states, scale) except -1:
-    return ((scale is None or len(scale) == model.c.n_features)
-            and all([np.shape(state[2]) == np.shape(model.V) for state in states]))
-
-
-def _restore_solver(create, Model model not None, loss, options, progress):
-    """A solver as it was. What lies in read-only memory, where joblib maps files, is copied: the solver
-    writes to it. The model stays the same object, which others may have too."""
-    kind, (w0, w, V, *fields), normalize = model.__reduce__()
-    # Made for no features, so that no fresh state is filled to be thrown away.
-    empty = [np.compress([], p, axis=w.ndim - 1) for p in (w, V)]
-    cdef _Solver solver = create(kind(w0, *empty, *[f[:0] for f in fields], normalize=normalize), loss, **options)
-    if not (w.flags.writeable and V.flags.writeable):
-        model._resize_to(model.n_features, getattr(model, 'fields', None), 0, None)
-    solver.trained = model
-    solver.c.n_steps, solver.passes, solver.rng, states, scale = progress
-    solver.states = []
-    for arrays in states:
-        own = [writable(as_parameter(a, model.dtype, np.shape(p), "state"))
-               for a, p in zip(arrays, model.parameters(), strict=True)]
-        solver.states.append(tuple(own))
-    if scale is not None:
-        scale = writable(as_parameter(scale, model.dtype, (model.n_features,), "scale"))
-    solver.scale = scale
-    solver.require_state()
-    solver.point()
-    return solver
+    cdef int learn_rows(self, TrainingRows data, cnp.ndarray rows, Parameters model, fastfm_solver *solver,
+                        double *total, int n_threads) except -1:
+        cdef const int64_t *order = <const int64_t *>cnp.PyArray_DATA(rows)
+        cdef const fastfm_targets *targets = &data.targets.targets
+        cdef int64_t n_rows = len(rows), bad_row = 0
+        cdef fastfm_status status
+        with nogil:
+            status = fastfm_train(&data.rows.csr, order, n_rows, &model.c, &self._loss.c, targets, solver,
+                                  total, n_threads, &bad_row)
+        self.c.n_steps = solver.n_steps
+        if status == FASTFM_DIVERGED:
+            raise self._divergence(bad_row, data._largest)
+        if status == FASTFM_BAD_LABEL:
+            self._loss.refuse(status, data.targets.y, bad_row, model.c.n_outputs)
+        if status == FASTFM_BAD_ROW:
+            raise ValueError(f"rows holds {bad_row}, expected 0 <= row < {data.rows.csr.n_rows}")
+        if status != FASTFM_OK:
+            data.rows.raise_for_status(status, bad_row)
+        return 0
 
 
-cdef object writable(array):
+cdef object as_writable(array):
     """The array, or a copy of one that is read-only: shared memory of joblib, a buffer of pickle."""
     return array if array.flags.writeable else copy_into_corner(aligned_zeros(array.shape, array.dtype), array)
 
 
-cdef class SGD(_Solver):
-    """Stochastic gradient descent: ``p -= learning_rate * g``.
-
-    The gradients of a batch are summed, not averaged, so that the learning rate means the same whatever
-    the batch size. Values of X beyond 1 are learned from in units of the largest |x| of their column so
-    far; `train` measures every column first, and so uses units for small values too.
-
-    Parameters
-    ----------
-    model : FM or FFM
-        Its parameters are changed in place.
-    loss : SquaredLoss, LogisticLoss or SoftmaxLoss
-    learning_rate : float
-    l2_linear, l2_factors : float, default 0
-        Each row adds ``l2_linear / 2 * w_j**2`` and ``l2_factors / 2 * |v_j|**2`` of the parameters that it
-        touches to its loss. (The objective of `FM.objective` has the penalty of all parameters once.)
-    batch_size : int
-        Rows that are scored with the same parameters; each parameter is updated once for all of them. 1
-        updates after every row.
-    shuffle : bool, default False
-        Whether `partial_fit` takes the rows in a random order.
-    clip_value : float, optional
-        Largest absolute gradient of a parameter in a batch.
-    normalize : None, "instance" or, for an FM, "xlearn"
-        If not None, sets `model.normalize`, so that rows are divided by their length here and wherever the
-        model scores them.
-    num_threads : int, optional
-        Default: `fastfm_c.get_num_threads`.
-    rng : anything that `numpy.random.default_rng` takes
-        For `shuffle`.
-
-    Raises
-    ------
-    ValueError
-        For an option outside its range, a loss that does not fit the model, or a read-only model.
-    """
-
-    def __init__(self, model, loss, *, learning_rate=0.01, batch_size=32, **options):
-        _Solver.__init__(self, model, loss, learning_rate=learning_rate, batch_size=batch_size, **options)
-        self.c.rule = FASTFM_SGD
+cdef object unit_scale(Parameters now):
+    """A scale of 1 for each feature."""
+    scale = aligned_zeros((now.c.n_features,), now.V.dtype)
+    scale[...] = 1
+    return scale
 
 
-cdef class AdaGrad(_Solver):
-    """AdaGrad (Duchi et al. 2011): ``G += g**2; p -= learning_rate * g / sqrt(G)``.
-
-    Parameters
-    ----------
-    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, clip_value, \
-normalize, num_threads, rng
-        As for `SGD`.
-    initial_accumulator : float, default 1
-        What every G starts with.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from scipy.sparse import csr_array
-    >>> from fastfm_c import FM, AdaGrad, LogisticLoss
-    >>> X, y = csr_array(np.eye(4)), np.array([0, 1, 0, 1])
-    >>> solver = AdaGrad(FM.random(4, 2, rng=0), LogisticLoss(), learning_rate=0.5)
-    >>> losses = [solver.partial_fit(X, y) for _ in range(3)]
-    >>> losses[0] > losses[1] > losses[2]
-    True
-    """
-    def __init__(self, model, loss, *, learning_rate=0.05, batch_size=256, initial_accumulator=1.0,
-                 **options):
-        _Solver.__init__(self, model, loss, learning_rate=learning_rate, batch_size=batch_size, **options)
-        self.c.rule = FASTFM_ADAGRAD
-        self.c.initial = as_positive(initial_accumulator, "initial_accumulator")
-        if not 0 < self.trained.dtype.type(self.c.initial) < float("inf"):
-            raise ValueError(f"initial_accumulator {initial_accumulator} is no {self.trained.dtype} > 0")
-        self.add_state(self.c.initial)
-
-    def _options(self):
-        return _Solver._options(self) | {"initial_accumulator": self.c.initial}
-
-
-cdef class Adam(_Solver):
-    """Adam (Kingma and Ba 2015), lazy: means decay only when their parameter is touched.
-
-    Parameters
-    ----------
-    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, clip_value, \
-normalize, num_threads, rng
-        As for `SGD`.
-    beta1, beta2 : float, default 0.9 and 0.999
-        Decay of the means of gradients and of their squares, in [0, 1).
-    epsilon : float, default 1e-8
-    """
-
-    def __init__(self, model, loss, *, learning_rate=0.001, batch_size=256, beta1=0.9, beta2=0.999,
-                 epsilon=1e-8, **options):
-        _Solver.__init__(self, model, loss, learning_rate=learning_rate, batch_size=batch_size, **options)
-        self.c.rule = FASTFM_ADAM
-        self.c.beta1, self.c.beta2 = as_fraction(beta1, "beta1"), as_fraction(beta2, "beta2")
-        self.c.epsilon = as_positive(epsilon, "epsilon")
-        self.add_state(0)
-        self.add_state(0)
-
-    def _options(self):
-        return _Solver._options(self) | {"beta1": self.c.beta1, "beta2": self.c.beta2,
-                                         "epsilon": self.c.epsilon}
-
-
-cdef class FTRL(_Solver):
-    """FTRL-Proximal (McMahan et al. 2013, algorithm 1): L1 that makes exact zeros.
-
-    Here all penalties are on the whole parameter, as in the paper, and not on each row's. Values of X
-    should be of order 1. The bias is not penalised.
-
-    Parameters
-    ----------
-    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, clip_value, \
-normalize, num_threads, rng
-        As for `SGD`; learning_rate is the paper's alpha.
-    beta : float, default 1
-        Added to each root of summed squares.
-    l1_linear, l1_factors : float, default 0
-        L1 penalties on `w` and `V`.
-    """
-
-    def __init__(self, model, loss, *, learning_rate=0.1, batch_size=256, beta=1.0, l1_linear=0.0,
-                 l1_factors=0.0, **options):
-        _Solver.__init__(self, model, loss, learning_rate=learning_rate, batch_size=batch_size, **options)
-        self.c.rule = FASTFM_FTRL
-        self.c.beta1 = as_positive(beta, "beta")
-        self.c.l1_linear = as_not_negative(l1_linear, "l1_linear")
-        self.c.l1_factors = as_not_negative(l1_factors, "l1_factors")
-        self.add_state(0)
-        self.add_state(0)
-
-    cdef list fresh_state(self, int s):
-        """z is what the present parameters follow from without L1: as if the proximal term of weight
-        beta drew towards them, and not towards 0."""
-        arrays = _Solver.fresh_state(self, s)
-        if s == 0:
-            for z, p, l2 in zip(arrays, now_of(self.trained),
-                                (0, self.c.l2_linear, self.c.l2_factors)):
-                np.multiply(p, -(self.c.beta1 / self.c.learning_rate + l2), out=z)
-        return arrays
-
-    def _options(self):
-        return _Solver._options(self) | {"beta": self.c.beta1, "l1_linear": self.c.l1_linear,
-                                         "l1_factors": self.c.l1_factors}
+cdef object copy_into_corner(larger, array):
+    """Write the array to the beginning of a larger one, along every axis, and return the larger one."""
+    larger[tuple([slice(n) for n in array.shape])] = array
+    return larger

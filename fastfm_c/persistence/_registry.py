@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from fastfm_c._core import _restore_solver
 from fastfm_c._validation import aligned_zeros
 from fastfm_c.persistence._estimators import read_estimator, write_estimator
 from fastfm_c.persistence._generators import generator_state, restored_generator
 from fastfm_c.persistence._json import as_scalar, take
 from fastfm_c.persistence._safetensors import Tensors
+from fastfm_c.solvers import restore_solver
 
 __all__ = ["Reader", "Writer"]
 
@@ -28,7 +28,7 @@ _ESTIMATORS = "FMClassifier", "FMRegressor", "FFMClassifier", "FFMRegressor"
 _ENCODERS = ("FieldEncoder",)  # with _to_state() and _from_state(meta, tensors)
 _HOMES = {
     **dict.fromkeys(_MODELS, "fastfm_c.models"),
-    **dict.fromkeys(_SOLVERS, "fastfm_c._core"),
+    **dict.fromkeys(_SOLVERS, "fastfm_c.solvers"),
     **dict.fromkeys(_LOSSES, "fastfm_c.losses"),
     **dict.fromkeys(_ESTIMATORS, "fastfm_c.sklearn"),
     **dict.fromkeys(_ENCODERS, "fastfm_c.encoding"),
@@ -202,7 +202,7 @@ class Reader:
         if not (0 <= n_steps < 2**62 and 0 <= n_passes < 2**62):
             raise ValueError(f"n_steps and n_passes are {n_steps} and {n_passes}, expected counts")
         progress = n_steps, n_passes, restored_generator(state.pop("rng", None)), sums, scale
-        return _restore_solver(create, model, loss, take(state, "options", dict), progress)
+        return restore_solver(create, model, loss, take(state, "options", dict), progress)
 
     def _sums(self, path, name):
         """A tensor of a solver's state, which takes roots of sums of squares and divides by the scale."""

@@ -14,12 +14,11 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from fastfm_c import _core
+from fastfm_c._column_scale import column_max_abs
 from fastfm_c.models import FFM, FM
-from fastfm_c._validation import column_scale
 from fastfm_c.sklearn._models import in_dtype, multiply_scores, to_train
+from fastfm_c.solvers import SOLVERS
 from fastfm_c.training import EpochInfo, History, train
-from fastfm_c.training._train import SOLVERS
 
 __all__ = ["Estimator", "has_steps", "require_weight"]
 
@@ -177,7 +176,7 @@ class Estimator(BaseEstimator):
         multiply_scores(self.model_, 1 / self._scale)
         try:
             if not hasattr(self, "solver_"):
-                create, options = getattr(_core, SOLVERS[self.solver]), self._solver_options()
+                create, options = SOLVERS[self.solver], self._solver_options()
                 self.solver_ = create(self.model_, self._loss(), num_threads=self._num_threads(), **options)
             loss = self.solver_.partial_fit(X, targets, weight)
         finally:
@@ -210,7 +209,7 @@ class Estimator(BaseEstimator):
             self.model_.w0 = np.asarray(self._best_constant(targets, weight), self.model_.dtype)
             multiply_scores(self.model_, self._scale)
             # As if every column were in units of its largest value.
-            columns = column_scale(X.indptr, X.indices, X.data, X.shape[1], self.model_.dtype, weight)
+            columns = column_max_abs(X.indptr, X.indices, X.data, X.shape[1], self.model_.dtype, weight)
             if columns is not None and self.normalize is None:
                 self.model_.V[...] /= columns.reshape(-1, *[1] * (2 if hasattr(self.model_, "fields") else 1))
         if self.model_.n_factors != self.n_factors:

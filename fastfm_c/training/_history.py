@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from fastfm_c.models import FFM, FM
+from fastfm_c.solvers._base import Model
 
 __all__ = ["EpochInfo", "History"]
 
@@ -16,16 +16,16 @@ class History:
     rows : int
         Rows learned from in each epoch, without those held out for validation.
     metric : str, optional
-        Name of the validation figure; None without validation rows.
+        Name of the validation metric; None without validation rows.
     loss : list of float
         Training loss of each epoch: the mean loss of the rows, each scored before it was learned
         from. For ``solver="lbfgs"`` the objective after each iteration, L2 included.
     validation : list of float
-        Validation figure after each epoch; empty without validation rows.
+        Validation metric after each epoch; empty without validation rows.
     seconds : list of float
         Time that each epoch took, validation included, callbacks not.
     best_epoch : int, optional
-        The epoch, counted from 1, of the best validation figure; None without validation rows.
+        The epoch, counted from 1, of the best validation metric; None without validation rows.
     stop_reason : str, optional
         ``"max_iter"``, ``"early_stopping"``, ``"callback"``, for ``solver="lbfgs"`` also
         ``"converged"`` or what SciPy says; None while the training goes on.
@@ -71,7 +71,7 @@ class EpochInfo:
     loss : float
         Training loss of the epoch.
     validation : float or None
-        Validation figure after the epoch; None without validation rows.
+        Validation metric after the epoch; None without validation rows.
     seconds : float
         Time that the epoch took.
     model : FM or FFM
@@ -84,5 +84,5 @@ class EpochInfo:
     loss: float
     validation: float | None
     seconds: float
-    model: FM | FFM
+    model: Model
     history: History

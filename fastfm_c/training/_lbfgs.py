@@ -1,28 +1,126 @@
 """L-BFGS on the exact objective: few parameters to choose, no randomness, no learning rate."""
 
-from contextlib import nullcontext
-from itertools import pairwise
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c._validation import as_csr, as_weights
+from fastfm_c._column_scale import column_rms
+from fastfm_c.models import Gradient
+from fastfm_c._validation import as_count, as_csr, as_not_negative, as_weights
+from fastfm_c.losses import Loss
+from fastfm_c.solvers import Observer, TrainingRows
+from fastfm_c.solvers._base import Model, require_trainable
 
-__all__ = ["fit_lbfgs"]
+__all__ = ["LbfgsSolver", "fit_lbfgs"]
+
+_Vector = NDArray[np.float64]
+
+
+class LbfgsSolver:
+    """L-BFGS as `train` knows solvers: an iteration counts as an epoch.
+
+    Parameters
+    ----------
+    model : FM or FFM
+    loss : SquaredLoss, LogisticLoss or SoftmaxLoss
+    l2_linear, l2_factors : float
+        Strength of the L2 term on w and on V.
+    num_threads : int, optional
+    """
+
+    option_names: ClassVar[tuple[str, ...]] = ("l2_linear", "l2_factors")
+    default_max_iter: ClassVar[int] = 100
+    default_patience: ClassVar[int] = 10
+
+    def __init__(
+        self,
+        model: Model,
+        loss: Loss,
+        *,
+        l2_linear: float = 0.0,
+        l2_factors: float = 0.0,
+        num_threads: int | None = None,
+    ) -> None:
+        require_trainable(model, loss)
+        if num_threads is not None:
+            as_count(num_threads, "num_threads")
+        self.l2_linear = as_not_negative(l2_linear, "l2_linear")
+        self.l2_factors = as_not_negative(l2_factors, "l2_factors")
+        self._model, self._loss, self.num_threads = model, loss, num_threads
+
+    @property
+    def model(self) -> Model:
+        """The model that is trained."""
+        return self._model
+
+    @property
+    def loss(self) -> Loss:
+        """The loss that is minimised."""
+        return self._loss
+
+    @property
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """None: a search begins anew."""
+        return {}
+
+    def prepare(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> TrainingRows:
+        """The rows, after all checks that learning from them needs."""
+        return TrainingRows(self._model, self._loss, X, y, sample_weight, self.num_threads)
+
+    def run(
+        self,
+        data: TrainingRows,
+        rows: NDArray[np.int64] | None,
+        rng: np.random.Generator | None,
+        max_iter: int,
+        observer: Observer,
+    ) -> str:
+        """Iterate until it is over. Rows that are not among `rows` get no weight: X is not copied."""
+        weight = data.sample_weight
+        if rows is not None:
+            kept = np.zeros(data.n_rows)
+            kept[rows] = 1.0 if weight is None else weight[rows]
+            weight = kept
+        reason: str | None = None
+
+        def callback(n_iter: int, objective: float) -> None:
+            nonlocal reason
+            if (reason := observer.after_epoch(objective)) is not None:
+                raise StopIteration
+
+        result = fit_lbfgs(
+            self._model,
+            data.X,
+            data.y,
+            self._loss,
+            sample_weight=weight,
+            l2_linear=self.l2_linear,
+            l2_factors=self.l2_factors,
+            max_iter=max_iter,
+            num_threads=self.num_threads,
+            callback=callback,
+        )
+        if reason is None and not result.success:
+            reason = "max_iter" if result.nit >= max_iter else str(result.message)
+        return reason or "converged"
 
 
 def fit_lbfgs(
-    model,
-    X,
-    y,
-    loss,
+    model: Model,
+    X: Any,
+    y: ArrayLike,
+    loss: Loss,
     *,
-    sample_weight=None,
-    l2_linear=0.0,
-    l2_factors=0.0,
-    max_iter=100,
-    num_threads=None,
-    callback=None,
-):
+    sample_weight: ArrayLike | None = None,
+    l2_linear: float = 0.0,
+    l2_factors: float = 0.0,
+    max_iter: int = 100,
+    num_threads: int | None = None,
+    callback: Callable[[int, float], object] | None = None,
+) -> Any:
     """Minimise the weighted mean loss plus L2 over the parameters of a model, in place.
 
     The fit starts at the parameters that the model has: a model with ``V = 0`` stays linear,
@@ -74,7 +172,7 @@ def fit_lbfgs(
     """
     from scipy.optimize import minimize  # imported when used: it takes longer than all the rest
 
-    options = {
+    options: dict[str, Any] = {
         "sample_weight": sample_weight,
         "l2_linear": l2_linear,
         "l2_factors": l2_factors,
@@ -86,7 +184,7 @@ def fit_lbfgs(
     # steep in a column of thousandths as in a column of thousands.
     scale = _flat_scale(model, X, sample_weight)
 
-    def value_and_gradient(theta):
+    def value_and_gradient(theta: _Vector) -> tuple[float, _Vector]:
         _write(model, theta / scale)
         objective, gradient = model.gradient(X, y, loss, **options)
         return objective, _flatten(gradient) / scale
@@ -96,7 +194,7 @@ def fit_lbfgs(
     best = _flatten(model) * scale
     n_iter = 0
 
-    def after_iteration(intermediate_result):  # SciPy wants this very name
+    def after_iteration(intermediate_result: Any) -> None:  # SciPy wants this very name
         nonlocal best, n_iter
         best = intermediate_result.x.copy()
         n_iter += 1
@@ -122,7 +220,7 @@ def fit_lbfgs(
     return result
 
 
-def _one_blas_thread():
+def _one_blas_thread() -> AbstractContextManager[Any]:
     """Keeps BLAS threads, which go on spinning after each of SciPy's short vectors, off our cores.
 
     Where threadpoolctl is installed; on two cores the fit then takes a quarter of the time.
@@ -131,46 +229,26 @@ def _one_blas_thread():
         from threadpoolctl import threadpool_limits
     except ImportError:
         return nullcontext()
-    return threadpool_limits(1, user_api="blas")
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
-def _flat_scale(model, X, sample_weight):
+def _flat_scale(model: Model, X: Any, sample_weight: ArrayLike | None) -> _Vector:
     """For each component of the vector of `_flatten` the size of its column; 1 for w0."""
-    size = _column_sizes(X, sample_weight)
-    per_row_of_V = size.reshape(-1, *[1] * (model.V.ndim - model.w.ndim))
-    parts = (model.w0, model.w, model.V), (1.0, size, per_row_of_V)
-    return np.concatenate([np.broadcast_to(s, np.shape(p)).ravel() for p, s in zip(*parts, strict=True)])
-
-
-def _column_sizes(X, sample_weight):
-    """Weighted root mean square of the non-zeros of each column of X; 1 if that is no positive number.
-
-    Weighted, so that a row of weight 2 remains the same as two rows, and one of weight 0 as none.
-    """
     indptr, indices, data, (n_rows, n_features) = as_csr(X)
-    weight = np.ones(n_rows) if sample_weight is None else as_weights(sample_weight, n_rows)
-    squares, totals = np.zeros((2, n_features))
-    # Some rows at a time: the squares of all values would take more memory than X.
-    n_blocks = 1 + indptr[-1] // max(2**20, n_features)
-    blocks = np.linspace(0, n_rows, n_blocks + 1).astype(np.int64)
-    with np.errstate(over="ignore"):
-        for begin, end in pairwise(blocks):
-            block = slice(indptr[begin], indptr[end])
-            x = data[block].astype(np.float64)
-            x_weight = np.repeat(weight[begin:end], np.diff(indptr[begin : end + 1]))
-            squares += np.bincount(indices[block], x_weight * x * x, n_features)
-            totals += np.bincount(indices[block], x_weight * (x != 0), n_features)
-        size = np.sqrt(squares / np.where(totals > 0, totals, 1))
-    return np.where((size > 0) & np.isfinite(size), size, 1.0)
+    size = column_rms(indptr, indices, data, n_features, as_weights(sample_weight, n_rows))
+    per_row_of_V = size.reshape(-1, *[1] * (model.V.ndim - model.w.ndim))
+    parts: list[tuple[Any, ArrayLike]] = [(model.w0, 1.0), (model.w, size), (model.V, per_row_of_V)]
+    return np.concatenate([np.broadcast_to(s, np.shape(p)).ravel() for p, s in parts])
 
 
-def _flatten(parameters):
+def _flatten(parameters: Model | Gradient) -> _Vector:
     """One new float64 vector: w0, then w, then V, of a model or of a Gradient."""
     parts = (parameters.w0, parameters.w, parameters.V)
     return np.concatenate([np.ravel(part) for part in parts]).astype(np.float64, copy=False)
 
 
-def _write(model, theta):
+def _write(model: Model, theta: _Vector) -> None:
     """Undo `_flatten`: set the parameters of the model to those of the vector theta."""
     n_bias, n_linear = np.size(model.w0), np.size(model.w)
     w0, w, V = np.split(theta, [n_bias, n_bias + n_linear])

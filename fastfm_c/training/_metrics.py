@@ -1,15 +1,16 @@
-"""Figures of merit of raw scores: what early stopping watches."""
+"""Metrics of raw scores: what early stopping watches."""
 
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fastfm_c.losses import LogisticLoss, SoftmaxLoss, SquaredLoss
+from fastfm_c.losses import LogisticLoss, Loss, SoftmaxLoss, SquaredLoss
 
 __all__ = ["auc", "log_loss", "metric_of", "rmse"]
 
 
-def log_loss(y, scores, sample_weight=None) -> float:
+def log_loss(y: ArrayLike, scores: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Weighted mean logistic or softmax loss of raw scores, without label smoothing.
 
     Parameters
@@ -32,7 +33,7 @@ def log_loss(y, scores, sample_weight=None) -> float:
     return loss.mean(y, scores, sample_weight)
 
 
-def rmse(y, scores, sample_weight=None) -> float:
+def rmse(y: ArrayLike, scores: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Square root of the weighted mean squared error.
 
     Parameters
@@ -52,7 +53,7 @@ def rmse(y, scores, sample_weight=None) -> float:
     return float(np.sqrt(2 * SquaredLoss().mean(y, scores, sample_weight)))
 
 
-def auc(y, scores, sample_weight=None) -> float:
+def auc(y: ArrayLike, scores: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Share of the pairs (one of class 1, one of class 0) that scores put in order; a tie is a half.
 
     Parameters
@@ -91,14 +92,14 @@ auc.greater_is_better = True  # type: ignore[attr-defined]
 METRICS: dict[str, Callable[..., float]] = {"log_loss": log_loss, "auc": auc, "rmse": rmse}
 
 
-def metric_of(early_stopping, loss) -> tuple[str, Callable[..., float]]:
+def metric_of(early_stopping: object, loss: Loss) -> tuple[str, Callable[..., float]]:
     """Name and function of what the argument of `train` of this name asks for.
 
     Parameters
     ----------
     early_stopping : None, bool, str or callable
     loss : SquaredLoss, LogisticLoss or SoftmaxLoss
-        Its mean is the figure where nothing else is named.
+        Its mean is the metric where nothing else is named.
 
     Returns
     -------

@@ -4,25 +4,26 @@ import io
 import math
 import tempfile
 import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from fastfm_c._validation import as_targets, as_weights
-from fastfm_c.training._history import EpochInfo
+from fastfm_c.solvers._base import Model, Report
+from fastfm_c.training._history import EpochInfo, History
+from fastfm_c.training._progress import NullReporter
 
-__all__ = ["Monitor", "Validation", "as_matrix"]
+__all__ = ["Monitor", "Validation"]
 
 LARGEST_IN_MEMORY = 64 * 2**20  # bytes of best parameters; more go to a temporary file
 
 
-def as_matrix(X):
-    """X as what can be used again and again, and sliced: a CSR matrix or an ndarray."""
-    return X.tocsr() if sp.issparse(X) else np.asarray(X)
-
-
 class Validation:
-    """The figure of the model on validation rows.
+    """The value of a metric for the model and validation rows.
 
     Parameters
     ----------
@@ -33,29 +34,36 @@ class Validation:
     num_threads : int or None
     """
 
-    def __init__(self, model, eval_set, metric, num_threads):
+    def __init__(
+        self,
+        model: Model,
+        eval_set: tuple[Any, ...],
+        metric: Callable[..., float],
+        num_threads: int | None,
+    ) -> None:
         if not isinstance(eval_set, tuple) or len(eval_set) not in (2, 3):
             raise ValueError("eval_set must be a tuple (X, y) or (X, y, sample_weight)")
         self.model, self.metric, self.num_threads = model, metric, num_threads
-        self.X = as_matrix(eval_set[0])
+        X = eval_set[0]
+        self.X = X.tocsr() if sp.issparse(X) else np.asarray(X)  # converted once
         scores = self.scores()
         self.y = as_targets(eval_set[1], len(scores))
         weight = as_weights(eval_set[2], len(scores)) if len(eval_set) == 3 else None
-        self.weight = {} if weight is None else {"sample_weight": weight}
+        self.weight: dict[str, Any] = {} if weight is None else {"sample_weight": weight}
         self.greater_is_better = bool(getattr(metric, "greater_is_better", False))
         if len(scores) == 0:
             raise ValueError("eval_set has no rows")
         if not (np.isfinite(scores).all() and np.isfinite(self.y).all()):
             raise ValueError("eval_set holds nan or inf, or values so large that scores overflow")
-        self.figure(scores)
+        self.value_of(scores)
 
-    def __call__(self):
-        return self.figure(self.scores())
+    def __call__(self) -> float:
+        return self.value_of(self.scores())
 
-    def scores(self):
+    def scores(self) -> NDArray[np.float64]:
         return self.model.predict(self.X, num_threads=self.num_threads).astype(np.float64, copy=False)
 
-    def figure(self, scores):
+    def value_of(self, scores: NDArray[np.float64]) -> float:
         return math.nan if np.isnan(scores).any() else float(self.metric(self.y, scores, **self.weight))
 
 
@@ -71,37 +79,55 @@ class Monitor:
         Epochs without improvement that end the training; None: no early stopping.
     tol : float
     callbacks : sequence of callables
-    report : Silence, Lines or Bar
+    report : NullReporter, LineReporter or TqdmReporter
     """
 
-    def __init__(self, model, history, validation, patience, tol, callbacks, report):
+    def __init__(
+        self,
+        model: Model,
+        history: History,
+        validation: Validation | None,
+        patience: int | None,
+        tol: float,
+        callbacks: Sequence[Callable[[EpochInfo], Any]],
+        report: NullReporter,
+    ) -> None:
         self.model, self.history, self.validation = model, history, validation
         self.patience, self.tol = patience, tol
         self.callbacks, self.report = callbacks, report
-        self.best = self.mark = math.inf  # smallest figure; the one that the next must beat by tol
-        self.marked = 0  # the epoch of the mark
+        self.best = self.threshold = math.inf  # smallest metric value; the one that the next must beat by tol
+        self.threshold_epoch = 0  # the epoch of the threshold
         self.checkpoint = None if patience is None else _Checkpoint(model)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.clock = time.perf_counter()
         return self
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self.report.close()
         if self.checkpoint is None:
             return
         last_is_best = kind is None and self.history.best_epoch == self.history.n_iter
         self.checkpoint.close(restore=not last_is_best)
 
-    def after_epoch(self, loss):
+    def within(self, epoch: int) -> Report | None:
+        """What the solver calls in the middle of an epoch."""
+        return self.report.within(epoch)
+
+    def after_epoch(self, loss: float) -> str | None:
         """Complete an epoch; why it is the last one, or None."""
         history = self.history
         validation = None if self.validation is None else self.validation()  # may be interrupted
         history.loss.append(float(loss))
         history.seconds.append(time.perf_counter() - self.clock)
-        if validation is not None:
+        if self.validation is not None and validation is not None:
             history.validation.append(validation)
-            self.judge(-validation if self.validation.greater_is_better else validation)
+            self.update_best(-validation if self.validation.greater_is_better else validation)
         info = EpochInfo(
             history.n_iter, history.loss[-1], validation, history.seconds[-1], self.model, history
         )
@@ -110,41 +136,42 @@ class Monitor:
         self.clock = time.perf_counter()
         if any(isinstance(answer, bool | np.bool_) and answer for answer in answers):
             return "callback"
-        if self.patience is not None and history.n_iter - self.marked >= self.patience:
+        if self.patience is not None and history.n_iter - self.threshold_epoch >= self.patience:
             return "early_stopping"
         return None
 
-    def judge(self, figure):
-        """Compare the last figure, of which smaller is better, with those before."""
-        if figure < self.best:
-            self.best, self.history.best_epoch = figure, self.history.n_iter
+    def update_best(self, value: float) -> None:
+        """Compare the last metric value, of which smaller is better, with those before."""
+        if value < self.best:
+            self.best, self.history.best_epoch = value, self.history.n_iter
             if self.checkpoint is not None:
                 self.checkpoint.save()
-        if figure < self.mark - self.tol:
-            self.mark, self.marked = figure, self.history.n_iter
+        if value < self.threshold - self.tol:
+            self.threshold, self.threshold_epoch = value, self.history.n_iter
 
 
 class _Checkpoint:
     """A copy of the parameters of a model, outside the memory if it is large."""
 
-    def __init__(self, model):
+    def __init__(self, model: Model) -> None:
         self.model = model
         # Not spooled: a spooled file takes an array into memory before it sees that it is too large.
-        self.file = tempfile.TemporaryFile() if model.nbytes > LARGEST_IN_MEMORY else io.BytesIO()  # noqa: SIM115
-        self.w0 = None  # None: nothing is saved, or not all of it
+        in_file = model.nbytes > LARGEST_IN_MEMORY
+        self.file: Any = tempfile.TemporaryFile() if in_file else io.BytesIO()  # noqa: SIM115
+        self.w0: NDArray[Any] | None = None  # None: nothing is saved, or not all of it
 
-    def arrays(self):
+    def arrays(self) -> list[NDArray[np.uint8]]:
         """The large parameters as bytes, in place."""
         return [p.reshape(-1).view(np.uint8) for p in (self.model.w, self.model.V)]
 
-    def save(self):
+    def save(self) -> None:
         self.w0 = None  # after an interruption in the middle the model itself has these parameters
         self.file.seek(0)
         for array in self.arrays():
             self.file.write(array)
         self.w0 = np.copy(self.model.w0)
 
-    def close(self, restore):
+    def close(self, restore: bool) -> None:
         """End; write the copy back first if asked to, and if there is one."""
         with self.file:
             if not restore or self.w0 is None:

@@ -1,43 +1,45 @@
 """`train`: epochs of a solver over the rows, with validation, early stopping and progress."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastfm_c import _core
-from fastfm_c.models import FFM, FM
-from fastfm_c._validation import as_count, as_not_negative, as_weights
-from fastfm_c.losses import Loss, SquaredLoss
+from fastfm_c._validation import as_count, as_not_negative
+from fastfm_c.losses import Loss
+from fastfm_c.solvers import SOLVERS, Solver, TrainingRows
+from fastfm_c.solvers._base import Model
 from fastfm_c.training._history import EpochInfo, History
-from fastfm_c.training._lbfgs import fit_lbfgs
+from fastfm_c.training._lbfgs import LbfgsSolver
 from fastfm_c.training._metrics import metric_of
-from fastfm_c.training._monitor import Monitor, Validation, as_matrix
+from fastfm_c.training._monitor import Monitor, Validation
 from fastfm_c.training._progress import reporter
 
-__all__ = ["SOLVERS", "train"]
+__all__ = ["train", "train_on"]
 
-SOLVERS = {"sgd": "SGD", "adagrad": "AdaGrad", "adam": "Adam", "ftrl": "FTRL"}
-
-_Model: TypeAlias = FM | FFM
+_Callback = Callable[[EpochInfo], Any]
+_Metric = bool | str | Callable[..., float] | None
+_MAX_ITER_WITH_STOPPING = 100
+_SOLVERS: dict[str, type[Solver]] = {**SOLVERS, "lbfgs": LbfgsSolver}
 
 
 def train(
-    model: _Model,
+    model: Model,
     X: Any,
     y: Any,
     loss: Loss,
     *,
-    solver: Any = "adagrad",
+    solver: str | Solver = "adagrad",
     max_iter: int | None = None,
     sample_weight: Any = None,
     eval_set: tuple[Any, ...] | None = None,
     validation_fraction: float = 0.1,
-    early_stopping: bool | str | Callable[..., float] | None = None,
+    early_stopping: _Metric = None,
     n_iter_no_change: int | None = None,
     tol: float = 1e-4,
     shuffle: bool = True,
-    callbacks: Callable[[EpochInfo], Any] | Sequence[Callable[[EpochInfo], Any]] = (),
+    callbacks: _Callback | Sequence[_Callback] = (),
     verbose: bool | int = False,
     rng: Any = None,
     num_threads: int | None = None,
@@ -61,25 +63,25 @@ def train(
         Most epochs. By default 10, or 100 with early stopping or ``"lbfgs"``.
     sample_weight : array_like of shape (n_rows,), optional
     eval_set : (X, y) or (X, y, sample_weight), optional
-        Validation rows. Their figure enters the history after each epoch; it decides about the
+        Validation rows. Their metric value enters the history after each epoch; it decides about the
         end of the training only with `early_stopping`.
     validation_fraction : float
         With `early_stopping` and no `eval_set`: the share of the rows, chosen by `rng`, that is
         held out for validation. The rows to learn from are not copied.
     early_stopping : bool, {"log_loss", "auc", "rmse"} or callable, optional
-        Stop when the validation figure no longer gets better, and restore the parameters of the
+        Stop when the validation metric no longer gets better, and restore the parameters of the
         epoch where it was best, also after an interruption. True: the mean of `loss`.
         ``"log_loss"`` is that of `LogisticLoss` or `SoftmaxLoss` without label smoothing. A
         callable is called as ``metric(y, scores)``, with ``sample_weight=`` if validation rows
         have weights, on float64 raw scores (no probabilities), and smaller is better unless it
         has a true attribute ``greater_is_better``. It is called before the first epoch as well,
-        so that its errors come early. A figure that is nan is never the best.
+        so that its errors come early. A value that is nan is never the best.
     n_iter_no_change : int, optional
         Stop after so many epochs without an improvement of more than `tol`. By default 5, and 10
         with ``"lbfgs"``. Where single columns tell nothing and only pairs do, the factors may need
         more epochs before anything gets better.
     tol : float
-        Smallest change of the figure that counts as an improvement.
+        Smallest change of the metric that counts as an improvement.
     shuffle : bool
         Learn from the rows in a new random order in each epoch; not with ``"lbfgs"``.
     callbacks : callable or sequence of callables
@@ -122,38 +124,76 @@ def train(
     >>> history.n_iter, history.stop_reason
     (30, 'max_iter')
     """
+    learner = _solver_of(solver, model, loss, num_threads, solver_options)
+    data = learner.prepare(X, y, sample_weight)
+    return train_on(
+        data,
+        learner,
+        max_iter=max_iter,
+        eval_set=eval_set,
+        validation_fraction=validation_fraction,
+        early_stopping=early_stopping,
+        n_iter_no_change=n_iter_no_change,
+        tol=tol,
+        shuffle=shuffle,
+        callbacks=callbacks,
+        verbose=verbose,
+        rng=rng,
+        num_threads=num_threads,
+    )
+
+
+def train_on(
+    data: TrainingRows,
+    solver: Solver,
+    *,
+    max_iter: int | None,
+    eval_set: tuple[Any, ...] | None,
+    validation_fraction: float,
+    early_stopping: _Metric,
+    n_iter_no_change: int | None,
+    tol: float,
+    shuffle: bool,
+    callbacks: _Callback | Sequence[_Callback],
+    verbose: bool | int,
+    rng: Any,
+    num_threads: int | None,
+) -> History:
+    """`train` with a solver that has prepared the rows: for those who need what is known of them before.
+
+    The parameters are those of `train`; `data` is what ``solver.prepare`` returned.
+    """
     stopping = early_stopping not in (None, False)
-    lbfgs = isinstance(solver, str) and solver == "lbfgs"
-    learner = (_Minimiser if lbfgs else _Epochs)(solver, model, loss, num_threads, solver_options)
-    metric_name, metric = metric_of(early_stopping, loss)
+    metric_name, metric = metric_of(early_stopping, solver.loss)
     if max_iter is None:
-        max_iter = 100 if lbfgs or stopping else 10
+        max_iter = max(solver.default_max_iter, _MAX_ITER_WITH_STOPPING if stopping else 0)
     if n_iter_no_change is None:
-        n_iter_no_change = 10 if lbfgs else 5
+        n_iter_no_change = solver.default_patience
     max_iter, patience = as_count(max_iter, "max_iter"), as_count(n_iter_no_change, "n_iter_no_change")
     tol, rng = as_not_negative(tol, "tol"), np.random.default_rng(rng)
     callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
 
-    X = as_matrix(X)
-    learner.prepare(X, y, sample_weight)  # refuses malformed rows, which SciPy must not slice
     rows = None
     if stopping and eval_set is None:
-        rows, eval_set = _hold_out(X, y, sample_weight, validation_fraction, rng)
-    history, validation = History(X.shape[0] if rows is None else len(rows)), None
+        rows, eval_set = _hold_out(data, validation_fraction, rng)
+    history, validation = History(data.n_rows if rows is None else len(rows)), None
     if eval_set is not None:
         history.metric = metric_name
-        validation = Validation(model, eval_set, metric, num_threads)
+        validation = Validation(solver.model, eval_set, metric, num_threads)
     report = reporter(verbose, max_iter, history.rows)
-    with Monitor(
-        model, history, validation, patience if stopping else None, tol, callbacks, report
-    ) as monitor:
-        learner.learn(monitor, rows, max_iter, rng if shuffle else None)
+    watched = Monitor(
+        solver.model, history, validation, patience if stopping else None, tol, callbacks, report
+    )
+    with watched as monitor:
+        history.stop_reason = solver.run(data, rows, rng if shuffle else None, max_iter, monitor)
     return history
 
 
-def _hold_out(X, y, sample_weight, fraction, rng):
-    """The rows to learn from, and the others as an eval_set; X is sound."""
-    n_rows = X.shape[0]
+def _hold_out(
+    data: TrainingRows, fraction: float, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], tuple[Any, ...]]:
+    """The rows to learn from, and the others as an eval_set."""
+    n_rows = data.n_rows
     if not 0 < fraction < 1:
         raise ValueError(f"validation_fraction must be in (0, 1), got {fraction!r}")
     n_held_out = round(fraction * n_rows)
@@ -164,92 +204,31 @@ def _hold_out(X, y, sample_weight, fraction, rng):
         )
     order = rng.permutation(n_rows).astype(np.int64, copy=False)
     held_out, rows = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
-    y, weight = np.asarray(y)[held_out], None
-    if sample_weight is not None:
-        weight = np.asarray(sample_weight)
+    weight = data.sample_weight
+    if weight is not None:
         if not np.any(weight[rows]):
             raise ValueError("all rows of positive sample_weight were held out: pass an eval_set")
         weight = weight[held_out]
-    return rows, (X[held_out], y, weight)
+    return rows, (data.X[held_out], data.y[held_out], weight)
 
 
-class _Epochs:
-    """A stochastic solver: epochs over the rows."""
-
-    def __init__(self, solver, model, loss, num_threads, options):
-        if not isinstance(solver, str):
-            self.solver = _of_this_model(solver, model, loss, options)
-            return
-        if solver not in SOLVERS:
-            raise ValueError(f"solver must be one of {', '.join([*SOLVERS, 'lbfgs'])}, got {solver!r}")
-        kind = getattr(_core, SOLVERS[solver])
-        tiny = kind(FM.random(1, 1, rng=0), SquaredLoss())
-        known = [name for name in tiny._options() if name not in ("shuffle", "num_threads")] + ["normalize"]
-        _require_known(options, known, solver)
-        self.solver = kind(model, loss, num_threads=num_threads, **options)
-
-    def prepare(self, X, y, sample_weight):
-        self.data, self.n_rows = self.solver._prepare(X, y, sample_weight), X.shape[0]
-
-    def learn(self, monitor, rows, max_iter, rng):
-        """Go through the rows, or all, until it is over; shuffle them where there is an rng."""
-        if rng is not None and rows is None:
-            rows = np.arange(self.n_rows, dtype=np.int64)
-        self.solver._measure_scale(self.data)
-        reason = None
-        for epoch in range(1, max_iter + 1):
-            if rng is not None:
-                rng.shuffle(rows)
-            loss = self.solver._learn(self.data, rows, monitor.report.within(epoch))
-            if (reason := monitor.after_epoch(loss)) is not None:
-                break
-        monitor.history.stop_reason = reason or "max_iter"
-
-
-class _Minimiser:
-    """L-BFGS: an iteration counts as an epoch."""
-
-    def __init__(self, solver, model, loss, num_threads, options):
-        _require_known(options, ["l2_linear", "l2_factors"], solver)
-        self.model, self.loss, self.options = model, loss, options | {"num_threads": num_threads}
-        self.checks = _core.SGD(model, loss, **self.options)
-
-    def prepare(self, X, y, sample_weight):
-        self.checks._prepare(X, y, sample_weight)
-        self.X, self.y, self.weight = X, y, as_weights(sample_weight, X.shape[0])
-
-    def learn(self, monitor, rows, max_iter, rng):
-        """Iterate until it is over. Rows that are held out get no weight: X is not copied."""
-        weight = self.weight
-        if rows is not None:
-            weight = np.zeros(self.X.shape[0])
-            weight[rows] = 1.0 if self.weight is None else self.weight[rows]
-        reason = None
-
-        def callback(n_iter, objective):
-            nonlocal reason
-            if (reason := monitor.after_epoch(objective)) is not None:
-                raise StopIteration
-
-        options = self.options | {"sample_weight": weight, "max_iter": max_iter, "callback": callback}
-        result = fit_lbfgs(self.model, self.X, self.y, self.loss, **options)
-        if result.success:
-            reason = reason or "converged"
-        monitor.history.stop_reason = reason or ("max_iter" if result.nit >= max_iter else result.message)
-
-
-def _of_this_model(solver, model, loss, options):
-    """The solver object, if it fits."""
-    if not hasattr(solver, "_learn"):
-        choices = ", ".join([*SOLVERS, "lbfgs"])
-        raise ValueError(f"solver must be one of {choices} or a solver object, got {solver!r}")
+def _solver_of(
+    solver: object, model: Model, loss: Loss, num_threads: int | None, options: dict[str, Any]
+) -> Solver:
+    """A new solver of this name, or the solver object if it fits."""
+    if isinstance(solver, str):
+        if solver not in _SOLVERS:
+            raise ValueError(f"solver must be one of {', '.join(_SOLVERS)}, got {solver!r}")
+        create: Any = _SOLVERS[solver]  # a class, whose constructor no protocol describes
+        known: tuple[str, ...] = create.option_names
+        if unknown := sorted(options.keys() - set(known)):
+            raise ValueError(f"solver={solver!r} takes {', '.join(known)}; got {', '.join(unknown)}")
+        made: Solver = create(model, loss, num_threads=num_threads, **options)
+        return made
+    if not isinstance(solver, Solver):
+        raise ValueError(f"solver must be one of {', '.join(_SOLVERS)} or a solver object, got {solver!r}")
     if solver.model is not model or solver.loss != loss:
         raise ValueError("the solver was made for another model or another loss than those given")
     if options:
         raise ValueError(f"a solver object has its options already, got {', '.join(options)}")
     return solver
-
-
-def _require_known(options, known, solver):
-    if unknown := sorted(options.keys() - set(known)):
-        raise ValueError(f"solver={solver!r} takes {', '.join(known)}; got {', '.join(unknown)}")

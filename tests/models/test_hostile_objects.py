@@ -8,7 +8,8 @@ import scipy.sparse as sp
 from helpers.strategies import csr_of, make_model
 
 import fastfm_c
-from fastfm_c import FFM, FM, FTRL, SGD, AdaGrad, Adam, LogisticLoss, SquaredLoss, _core
+from fastfm_c import FFM, FM, FTRL, SGD, AdaGrad, Adam, LogisticLoss, SquaredLoss
+from fastfm_c.solvers import restore_solver
 
 X = sp.csr_array(np.eye(4))
 Y = np.array([0, 1, 0, 1])
@@ -55,7 +56,7 @@ def restored(kind, n_states):
     model = fm()
     state = np.ones(1, "float32"), np.ones(4, "float32"), np.ones((4, 2), "float32")
     progress = 0, 0, np.random.default_rng(0), [state] * n_states, None
-    return _core._restore_solver(kind, model, LogisticLoss(), {}, progress)
+    return restore_solver(kind, model, LogisticLoss(), {}, progress)
 
 
 @pytest.mark.parametrize(("kind", "right"), [(SGD, 0), (AdaGrad, 1), (Adam, 2), (FTRL, 2)])

@@ -93,4 +93,4 @@ def test_joblib_itself(tmp_path, mode):
     assert other.partial_fit(X, y) == solver.partial_fit(X, y)
     assert bits(other.model) == bits(model)
     again = joblib.load(tmp_path / "solver")
-    assert again.n_passes == 1
+    assert again.n_epochs == 1

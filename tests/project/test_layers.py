@@ -10,7 +10,7 @@ import fastfm_c
 ROOT = Path(__file__).parents[2]
 CSRC, PACKAGE = ROOT / "csrc", Path(fastfm_c.__file__).parent
 LONGEST = 300  # lines
-LONG = {"models.pxi", "reference.py", "solvers.pxi"}  # reference.py is one text, mostly docstrings
+LONG = {"models.pxi", "reference.py"}  # reference.py is one text, mostly docstrings
 
 C_FILES = sorted(CSRC.rglob("*.[ch]"))
 PYTHON_FILES = sorted(path for path in PACKAGE.rglob("*.p[yx]*") if path.suffix in (".py", ".pyx", ".pxi"))
@@ -33,17 +33,19 @@ C_ROOMS = {
 GROUND = {"_errors", "_threads", "_validation", "_version"}
 ROOMS = {
     **{name: set() for name in GROUND},
+    "_column_scale": {"_validation"},
     "_core": GROUND,
     "_field_csr": {"_validation"},
     "datasets": set(),
     "encoding": {"_field_csr", "_validation"},
     "interop": {"_core", "_validation"},
     "losses": {"_core", "_validation"},
-    "persistence": GROUND | {"_core", "training"},
+    "persistence": GROUND | {"_core", "solvers", "training"},
     "reference": set(),
-    "sklearn": GROUND | {"_core", "losses", "training"},
+    "sklearn": GROUND | {"_column_scale", "_core", "losses", "solvers", "training"},
+    "solvers": GROUND | {"_column_scale", "_core", "losses"},
     "text": {"_core", "_field_csr", "_validation"},
-    "training": GROUND | {"_core", "losses"},
+    "training": GROUND | {"_column_scale", "_core", "losses", "solvers"},
 }
 TOP = {"__init__", "__main__"}  # may import everything
 

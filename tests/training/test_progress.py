@@ -121,7 +121,7 @@ def test_lines_in_the_middle_of_an_epoch(monkeypatch):
     clock, err = [0.0], io.StringIO()
     monkeypatch.setattr(_progress, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     monkeypatch.setattr(sys, "stderr", err)
-    progress = _progress.Lines(5, 1000).within(2)
+    progress = _progress.LineReporter(5, 1000).within(2)
     for done in range(10, 1001, 10):
         clock[0] += 1.0
         progress(done, 1000, 0.5)
@@ -130,7 +130,7 @@ def test_lines_in_the_middle_of_an_epoch(monkeypatch):
         f"{share}% of epoch 2/5" for share in (25, 50, 75)
     ]
     assert all("loss 0.50000  10 rows/s" in line for line in lines)
-    progress = _progress.Lines(5, 1000).within(3)
+    progress = _progress.LineReporter(5, 1000).within(3)
     for done in range(10, 1001, 10):
         clock[0] += 0.01
         progress(done, 1000, 0.5)

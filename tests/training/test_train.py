@@ -35,13 +35,13 @@ def new_model(dtype="float64"):
 class Recorder(AdaGrad):
     """Notes the rows of each epoch; raises in the middle of one if it is told to."""
 
-    def __init__(self, model, fail_in=None, error=KeyboardInterrupt):
-        super().__init__(model, LogisticLoss(), learning_rate=0.3)
+    def __init__(self, model, loss=None, fail_in=None, error=KeyboardInterrupt):
+        super().__init__(model, loss or LogisticLoss(), learning_rate=0.3)
         self.orders, self.fail_in, self.error = [], fail_in, error
 
-    def _learn(self, data, rows=None, progress=None):
+    def epoch(self, data, rows=None, progress=None):
         self.orders.append(None if rows is None else rows.copy())
-        loss = super()._learn(data, rows, progress)
+        loss = super().epoch(data, rows, progress)
         if len(self.orders) == self.fail_in:
             raise self.error
         return loss
@@ -118,17 +118,14 @@ def test_held_out_rows(n_rows, fraction, shuffle, seed):
     X, y = make_task(n_rows, 3)
     y = y.astype(np.float64) + np.arange(n_rows)  # each row has its own target
     model, seen = new_model(), []
-    solver = AdaGrad(model, SquaredLoss())
-    orders = []
-    spy = SimpleNamespace(model=model, loss=SquaredLoss(), _prepare=solver._prepare)
-    spy._learn = lambda data, rows, progress: orders.append(rows.copy()) or 1.0
-    spy._measure_scale = lambda data: None
+    solver = Recorder(model, SquaredLoss())
+    orders = solver.orders
 
     def metric(y, scores):
         seen.append(y.copy())
         return 0.0
 
-    options = {"solver": spy, "early_stopping": metric, "rng": seed, "shuffle": shuffle}
+    options = {"solver": solver, "early_stopping": metric, "rng": seed, "shuffle": shuffle}
     n_held_out = round(fraction * n_rows)
     if not 0 < n_held_out < n_rows:
         with pytest.raises(ValueError, match=f"holds out {n_held_out} of {n_rows} rows"):

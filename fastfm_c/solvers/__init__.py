@@ -1,0 +1,27 @@
+"""Solvers: SGD, AdaGrad, Adam and FTRL, and the protocol that `fastfm_c.train` knows all solvers by."""
+
+from fastfm_c.solvers._base import Observer, Solver, TrainingRows
+from fastfm_c.solvers._restore import restore_solver
+from fastfm_c.solvers._rules import FTRL, SGD, AdaGrad, Adam
+from fastfm_c.solvers._stochastic import StochasticSolver
+
+__all__ = [
+    "FTRL",
+    "SGD",
+    "SOLVERS",
+    "AdaGrad",
+    "Adam",
+    "Observer",
+    "Solver",
+    "StochasticSolver",
+    "TrainingRows",
+    "restore_solver",
+]
+
+# The stochastic solvers by the names that `train` and the estimators take.
+SOLVERS: dict[str, type[SGD | AdaGrad | Adam | FTRL]] = {
+    "sgd": SGD,
+    "adagrad": AdaGrad,
+    "adam": Adam,
+    "ftrl": FTRL,
+}

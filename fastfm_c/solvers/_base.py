@@ -1,0 +1,200 @@
+"""The solver protocol: what `train` and the estimators use of any solver; the rows that it learns from."""
+
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from scipy.sparse import csr_array
+
+from fastfm_c import _core
+from fastfm_c._column_scale import column_max_abs
+from fastfm_c.models import FFM, FM
+from fastfm_c.losses import Loss
+
+__all__ = ["Model", "Observer", "Report", "Solver", "TrainingRows", "require_trainable", "run_epochs"]
+
+Model: TypeAlias = FM | FFM
+# progress(rows_done, n_rows, mean_loss_so_far), some times a second within an epoch
+Report: TypeAlias = Callable[[int, int, float], object]
+
+
+class Observer(Protocol):
+    """Who watches a solver run: `train` writes its history and decides when it is over."""
+
+    def within(self, epoch: int) -> Report | None:
+        """What the solver is to call in the middle of this epoch, counted from 1."""
+
+    def after_epoch(self, loss: float) -> str | None:
+        """Take note of a complete epoch and its training loss; why it is the last one, or None."""
+
+
+class TrainingRows(_core.TrainingRows):
+    """X, y and sample_weight, found fit to train a model with a loss on.
+
+    The arrays of X are those that were given where the kernels can read them. Repeated columns of a row
+    are summed.
+
+    Parameters
+    ----------
+    model : FM or FFM
+    loss : SquaredLoss, LogisticLoss or SoftmaxLoss
+    X : scipy.sparse CSR matrix or array of shape (rows, n_features)
+        Finite. Anything else, dense arrays too, is converted.
+    y : array_like of shape (rows,)
+    sample_weight : array_like of shape (rows,), optional
+    num_threads : int, optional
+
+    Raises
+    ------
+    ValueError
+        For malformed or non-finite X, targets that the loss does not take, and a total weight of 0.
+    """
+
+    __slots__ = ("_columns",)
+    _columns: dict[np.dtype[Any], NDArray[Any] | None]
+
+    def __init__(
+        self,
+        model: Model,
+        loss: Loss,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        num_threads: int | None = None,
+    ) -> None:
+        super().__init__()  # __new__ has taken the arguments
+        self._columns = {}
+        if not self._largest < math.inf:
+            self._refuse_values()
+        self._check_labels(model, loss)
+
+    def _refuse_values(self) -> None:
+        indptr, _, data = self._arrays
+        place = int(np.argmin(np.isfinite(data[indptr[0] : indptr[-1]]))) + indptr[0]
+        row = np.searchsorted(indptr, place, side="right") - 1
+        raise ValueError(f"row {row} of X holds {data[place]}; training takes finite values")
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self._shape[0]
+
+    @property
+    def X(self) -> csr_array:
+        """The rows as a matrix, which shares their arrays."""
+        X = csr_array(self._shape, dtype=self._arrays[2].dtype)
+        X.indptr, X.indices, X.data = self._arrays
+        return X
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """The targets."""
+        return self._y
+
+    @property
+    def sample_weight(self) -> NDArray[np.float64] | None:
+        """The weights of the rows; None: 1 each."""
+        return self._sample_weight
+
+    def column_max_abs(self, dtype: DTypeLike) -> NDArray[Any] | None:
+        """The largest |x| of each column, measured once; 1 for a column without. None: all values are 1.
+
+        Parameters
+        ----------
+        dtype : "float32" or "float64"
+
+        Returns
+        -------
+        read-only ndarray of shape (n_features,), or None
+        """
+        dtype = np.dtype(dtype)
+        if dtype not in self._columns:
+            largest = column_max_abs(*self._arrays, self._shape[1], dtype, self.sample_weight)
+            if largest is not None:
+                largest.flags.writeable = False
+            self._columns[dtype] = largest
+        return self._columns[dtype]
+
+
+@runtime_checkable
+class Solver(Protocol):
+    """What `train` asks of a solver: of SGD, AdaGrad, Adam and FTRL, of L-BFGS, and of those to come.
+
+    A solver is made as ``Solver(model, loss, num_threads=None, **options)`` and trains this model in place.
+    `train` calls `prepare` once, which refuses what is unfit before anything is learned, and then `run`.
+
+    Attributes
+    ----------
+    option_names : tuple of str
+        The options that `train` hands on to the solver.
+    default_max_iter : int
+        Most epochs where the caller says nothing, and nothing stops the training early.
+    default_patience : int
+        Epochs without improvement after which early stopping ends a training, if the caller says nothing.
+    """
+
+    option_names: ClassVar[tuple[str, ...]]
+    default_max_iter: ClassVar[int]
+    default_patience: ClassVar[int]
+
+    @property
+    def model(self) -> Model:
+        """The model that is trained."""
+
+    @property
+    def loss(self) -> Loss:
+        """The loss that is minimised."""
+
+    @property
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """What the solver keeps from epoch to epoch beside the model, by name: what `save` writes."""
+
+    def prepare(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> TrainingRows:
+        """The rows, after all checks that learning from them needs."""
+
+    def run(
+        self,
+        data: TrainingRows,
+        rows: NDArray[np.int64] | None,
+        rng: np.random.Generator | None,
+        max_iter: int,
+        observer: Observer,
+    ) -> str:
+        """Go through `rows` of data (None: all) until it is over, and say why it is.
+
+        A solver that takes rows one after the other shuffles them in each epoch where there is an `rng`.
+        The answer is that of the observer, "max_iter", "converged" or a message.
+        """
+
+
+def require_trainable(model: object, loss: object) -> None:
+    """Raise unless this is a model that can be changed in place, and a loss that fits it."""
+    if not isinstance(model, FM | FFM):
+        raise ValueError(f"model must be an FM or an FFM, got {type(model).__name__}")
+    if not isinstance(loss, Loss):
+        raise ValueError(
+            f"loss must be a SquaredLoss, LogisticLoss or SoftmaxLoss, got {type(loss).__name__}"
+        )
+    _core.require_fit(model, loss)
+    for name in ("w", "V"):
+        if not getattr(model, name).flags.writeable:
+            raise ValueError(f"model.{name} is read-only: train a model.copy()")
+
+
+def run_epochs(
+    epoch: Callable[[NDArray[np.int64] | None, Report | None], float],
+    rows: NDArray[np.int64] | None,
+    rng: np.random.Generator | None,
+    max_iter: int,
+    observer: Observer,
+) -> str:
+    """The `run` of a solver that learns epoch by epoch: ``epoch(rows, progress)`` is the training loss."""
+    for number in range(1, max_iter + 1):
+        if rng is not None and rows is not None:
+            rng.shuffle(rows)
+        reason = observer.after_epoch(epoch(rows, observer.within(number)))
+        if reason is not None:
+            return reason
+    return "max_iter"

@@ -1,0 +1,298 @@
+"""What SGD, AdaGrad, Adam and FTRL share: options, state, pickling, epochs. Memory and loops are in _core."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar, Self, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastfm_c import _core
+from fastfm_c.models import FFM
+from fastfm_c._errors import DivergenceError
+from fastfm_c.losses import Loss
+from fastfm_c.solvers._base import Model, Observer, Report, TrainingRows, require_trainable, run_epochs
+from fastfm_c.solvers._options import OptionChecks, Rng, checked_options, option_names
+from fastfm_c.solvers._restore import Progress, restore_solver
+
+__all__ = ["StochasticSolver"]
+
+_PARAMETERS = "w0", "w", "V"  # a state has an array for each
+
+
+class StochasticSolver(_core.Solver):
+    """A solver that learns from batches of rows. It writes to the parameters of its model while it learns.
+
+    A subclass names its rule in the C library (`_rule`), what that keeps for each parameter
+    (`state_names`, by the names of the papers) and the options of its own, with their checks
+    (`_option_checks`). `SGD` documents the parameters.
+    """
+
+    __slots__ = ("_n_epochs", "_rng", "_values")
+    _rule: ClassVar[str]
+    _uses_scale: ClassVar[bool] = True
+    _n_epochs: int
+    _rng: np.random.Generator
+    _values: dict[str, Any]  # of the options
+    state_names: ClassVar[tuple[str, ...]] = ()
+    _option_checks: ClassVar[OptionChecks] = {}
+    option_names: ClassVar[tuple[str, ...]] = option_names(_option_checks)
+    default_max_iter: ClassVar[int] = 10
+    default_patience: ClassVar[int] = 5
+
+    def __init__(
+        self,
+        model: Model,
+        loss: Loss,
+        *,
+        learning_rate: float,
+        batch_size: int,
+        l2_linear: float = 0.0,
+        l2_factors: float = 0.0,
+        shuffle: bool = False,
+        clip_value: float | None = None,
+        normalize: str | None = None,
+        num_threads: int | None = None,
+        rng: Rng = None,
+        _own_options: Mapping[str, Any],
+    ) -> None:
+        super().__init__()
+        require_trainable(model, loss)
+        if normalize is not None and model.normalize not in (None, normalize):
+            raise ValueError(f"normalize is {normalize!r}, but the model has {model.normalize!r}")
+        values = checked_options(
+            learning_rate, l2_linear, l2_factors, batch_size, shuffle, clip_value, num_threads
+        )
+        values |= {name: check(_own_options[name], name) for name, check in self._option_checks.items()}
+        generator = np.random.default_rng(rng)
+        self._bind(model, loss, values)
+        if normalize is not None:
+            model.normalize = normalize
+        self._values, self._rng, self._n_epochs = values, generator, 0
+        self._fit_state()
+
+    def _start_state(
+        self, s: int, arrays: tuple[NDArray[Any], ...], parameters: tuple[NDArray[Any], ...]
+    ) -> None:
+        """Fill the s-th state, one array of zeros for each of the parameters, with what it starts from."""
+
+    def _divergence(self, row: int, largest: float) -> DivergenceError:
+        return DivergenceError(
+            f"epoch {self._n_epochs + 1} diverged at row {row}: a loss or a parameter is not finite "
+            f"any more (learning_rate {self.learning_rate}, largest |x| {largest:.3g}); a "
+            "smaller learning_rate, clip_value, or values of order 1 help"
+        )
+
+    @property
+    def model(self) -> Model:
+        """The model that is trained."""
+        return self._model
+
+    @property
+    def loss(self) -> Loss:
+        """The loss that is minimised."""
+        return cast(Loss, self._loss)
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs so far; a call of `partial_fit` is one."""
+        return self._n_epochs
+
+    @property
+    def n_steps(self) -> int:
+        """Batches learned so far."""
+        return self._n_steps
+
+    @property
+    def learning_rate(self) -> float:
+        """Step size."""
+        return float(self._values["learning_rate"])
+
+    @property
+    def l2_linear(self) -> float:
+        """L2 penalty on `w`."""
+        return float(self._values["l2_linear"])
+
+    @property
+    def l2_factors(self) -> float:
+        """L2 penalty on `V`."""
+        return float(self._values["l2_factors"])
+
+    @property
+    def batch_size(self) -> int:
+        """Rows between two updates."""
+        return int(self._values["batch_size"])
+
+    @property
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        """The state by name: "G.w0", "G.w", "G.V" of `AdaGrad`; "scale" where steps are in units of columns.
+
+        They are the arrays themselves, in the order in memory: several outputs come after the features.
+        """
+        self._require_state()
+        arrays = {
+            f"{name}.{parameter}": array
+            for name, state in zip(self.state_names, self._states, strict=True)
+            for parameter, array in zip(_PARAMETERS, state, strict=True)
+        }
+        return arrays if self._scale is None else arrays | {"scale": self._scale}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the state, beside those of the model."""
+        return sum(array.nbytes for array in self.state_arrays.values())
+
+    def prepare(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> TrainingRows:
+        """The rows, after all checks that learning from them needs.
+
+        Parameters and errors are those of `partial_fit`.
+
+        Returns
+        -------
+        TrainingRows
+        """
+        self._require_state()
+        num_threads = self._values["num_threads"]
+        return TrainingRows(self._model, self.loss, X, y, sample_weight, num_threads)
+
+    def epoch(
+        self, data: TrainingRows, rows: ArrayLike | None = None, progress: Report | None = None
+    ) -> float:
+        """Learn from prepared rows once, in batches of `batch_size`.
+
+        Parameters
+        ----------
+        data : TrainingRows
+            What `prepare` returned.
+        rows : array_like of int64, optional
+            The rows to learn from, in this order. Default: all, in order.
+        progress : callable, optional
+            Called as ``progress(rows_done, n_rows, mean_loss_so_far)`` some times a second.
+
+        Returns
+        -------
+        float
+            The progressive loss: the weighted mean over the rows, each scored before it is learned from.
+        """
+        self._require_state()
+        loss = self._learn(data, rows, progress, self._values["num_threads"])
+        self._n_epochs += 1
+        return loss
+
+    def run(
+        self,
+        data: TrainingRows,
+        rows: NDArray[np.int64] | None,
+        rng: np.random.Generator | None,
+        max_iter: int,
+        observer: Observer,
+    ) -> str:
+        """Learn epoch by epoch until it is over. Steps are in units of the columns of data.
+
+        Parameters and errors are those of `fastfm_c.solvers.Solver.run`.
+
+        Returns
+        -------
+        str
+            "max_iter", or why the observer ended it.
+        """
+        self._require_state()
+        if rng is not None:
+            rows = np.arange(data.n_rows, dtype=np.int64) if rows is None else rows.copy()
+        if self.n_steps == 0 and self._has_scale():
+            self._set_scale(data.column_max_abs(self._model.dtype))
+        return run_epochs(partial(self.epoch, data), rows, rng, max_iter, observer)
+
+    def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Learn from the rows once, in batches of `batch_size`, in order or shuffled.
+
+        Two calls with the two halves of the rows leave the bits of one call with all of them, if the
+        first half is a multiple of `batch_size` rows and nothing is shuffled.
+
+        Parameters
+        ----------
+        X : scipy.sparse CSR matrix or array of shape (rows, n_features)
+            As for `FM.predict`, but finite.
+        y : array_like of shape (rows,)
+            Targets that the loss takes.
+        sample_weight : array_like of shape (rows,), optional
+            Finite weights >= 0, which multiply the rows' losses. A row of weight zero is as if absent.
+
+        Returns
+        -------
+        float
+            The progressive loss: the weighted mean over the rows, each scored before it is learned from.
+
+        Raises
+        ------
+        ValueError
+            For rows or targets that are unfit, before anything is learned.
+        DivergenceError
+            When a loss or a parameter is not finite; the parameters in the model still are.
+        """
+        data = self.prepare(X, y, sample_weight)
+        return self.epoch(data, self._rng.permutation(data.n_rows) if self._values["shuffle"] else None)
+
+    def resize(
+        self,
+        n_features: int,
+        fields: ArrayLike | None = None,
+        *,
+        init_stdev: float = 0.01,
+        rng: Rng = None,
+    ) -> None:
+        """Append features to the model, and state for them.
+
+        A `partial_fit` after the model's own `resize` makes the state for them too.
+
+        Parameters
+        ----------
+        n_features : int
+            At least that of now.
+        fields : array_like of int, shape (n_features,)
+            Of an FFM, as for `FFM.resize`.
+        init_stdev, rng
+            As for `FM.resize`.
+        """
+        self._require_state()
+        if isinstance(self._model, FFM):
+            self._model.resize(n_features, fields, init_stdev=init_stdev, rng=rng)
+        elif fields is not None:
+            raise ValueError("fields is given, but an FM has none")
+        else:
+            self._model.resize(n_features, init_stdev=init_stdev, rng=rng)
+        self._fit_state()
+
+    def _options(self) -> dict[str, Any]:
+        """The arguments that the solver was made with, except model, loss, normalize and rng."""
+        self._require_state()
+        return dict(self._values)
+
+    def _progress(self) -> Progress:
+        """What learning has made, for copies and files."""
+        self._require_state()
+        self._fit_state()
+        return self._n_steps, self._n_epochs, self._rng, list(self._states), self._scale
+
+    @classmethod
+    def _restored(cls, model: Model, loss: Loss, options: Mapping[str, Any], progress: Progress) -> Self:
+        """The solver that had these options and this progress."""
+        return restore_solver(cls, model, loss, options, progress)
+
+    def _go_on(self, model: Model, progress: Progress) -> None:
+        """Continue with a model as another solver did; this one has learned nothing yet."""
+        n_steps, n_epochs, rng, states, scale = progress
+        self._set_state(model, n_steps, states, scale)
+        self._n_epochs, self._rng = n_epochs, rng
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options, progress = self._options(), self._progress()
+        return restore_solver, (type(self), self._model, self._loss, options, progress)
+
+    def __repr__(self) -> str:
+        options = ", ".join(
+            f"{name}={value!r}"
+            for name, value in self._options().items()
+            if value is not None and value is not False
+        )
+        return f"{type(self).__name__}({self._model!r}, {self._loss!r}, {options})"
