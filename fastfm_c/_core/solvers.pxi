@@ -339,11 +339,19 @@ cdef class _Solver:
             "hogwild": self.hogwild, "clip_value": self.clip_value, "num_threads": self.num_threads,
         }
 
-    def __reduce__(self):
+    def _progress(self):
+        """What the training has made, for copies and files: (n_steps, n_passes, rng, arrays, scale)."""
         self.require_state()
         self.fit_state()
-        progress = self.c.n_steps, self.passes, self.rng, self.states, self.scale
-        return _restore_solver, (type(self), self.trained, self.minimised, self._options(), progress)
+        return self.c.n_steps, self.passes, self.rng, self.states, self.scale
+
+    @classmethod
+    def _restored(cls, model, loss, options, progress):
+        """The solver that had these options and this progress."""
+        return _restore_solver(cls, model, loss, options, progress)
+
+    def __reduce__(self):
+        return _restore_solver, (type(self), self.trained, self.minimised, self._options(), self._progress())
 
     def __repr__(self):
         options = ", ".join(f"{name}={value!r}" for name, value in self._options().items()

@@ -1,0 +1,1 @@
+"""Solvers: what learns the parameters of a model, batch after batch."""
