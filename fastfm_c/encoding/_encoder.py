@@ -171,8 +171,7 @@ class FieldEncoder(EstimatorAPI):
         Returns
         -------
         FieldCSR of shape (n_rows, n_features)
-            Each row has its fields in order, with one entry for each; a list has one for each different
-            value.
+            Each row has one entry for each field, in order; a list has one for each different value.
 
         Raises
         ------
