@@ -1,10 +1,16 @@
-"""What a file says about an object, changed before the file is loaded."""
+"""Objects that were in a file, as it was or changed before it was loaded."""
 
 import json
 
 from fastfm_c import load, save
 from fastfm_c.persistence import _safetensors
 from fastfm_c.persistence._objects import object_of, state_of
+
+
+def again(obj, path, mmap=True):
+    """The object after it was saved and loaded."""
+    save(obj, path)
+    return load(path, mmap)
 
 
 def load_changed(path, obj, change, mmap=True):

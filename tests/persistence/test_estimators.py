@@ -9,7 +9,7 @@ from helpers.subprocesses import run
 pytest.importorskip("sklearn")
 
 from helpers.estimators import ALL, CLASSIFIERS, planted, scores_of
-from helpers.states import load_changed, replaced
+from helpers.states import again, load_changed, replaced
 from sklearn.pipeline import make_pipeline
 
 from fastfm_c import FM, FieldEncoder, load, save
@@ -27,16 +27,6 @@ LABELS = {
     "object": np.array(["no", "a longer one"], object),
 }
 FITTED = ("n_features_in_", "feature_names_in_", "classes_", "target_scale_", "n_iter_", "history_", "model_")
-
-
-def again(obj, path, mmap=True):
-    save(obj, path)
-    return load(path, mmap)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "file"
 
 
 def targets(create, scores):

@@ -27,11 +27,6 @@ def entry(dtype="U8", shape=(4,), offsets=(0, 4), **more):
     return {"dtype": dtype, "shape": shape, "data_offsets": offsets, **more}
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "file"
-
-
 @st.composite
 def tensors(draw):
     names = draw(st.lists(TEXTS.filter(lambda s: not s.startswith("__")), unique=True, max_size=5))

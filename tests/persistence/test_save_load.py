@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from helpers.solvers import RULES, bits, make_problem
+from helpers.states import again
 from helpers.strategies import models
 from helpers.subprocesses import output_of
 from hypothesis import given
@@ -18,16 +19,6 @@ from fastfm_c.persistence._safetensors import read
 
 MMAP = pytest.mark.parametrize("mmap", [True, False])
 BITS = [np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64]
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "file"
-
-
-def again(obj, path, mmap=True):
-    save(obj, path)
-    return load(path, mmap)
 
 
 # ------------------------------------------------------------------------------------------ models
