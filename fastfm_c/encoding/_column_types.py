@@ -1,4 +1,4 @@
-"""What a column of `FieldEncoder` can be."""
+"""The types of columns of `FieldEncoder`: their parameters, checked, and as JSON."""
 
 import operator
 from collections.abc import Mapping, Set
@@ -14,14 +14,14 @@ __all__ = [
     "Numeric",
     "Spec",
     "from_json",
-    "kind_of",
     "names_of",
     "plain",
     "resolve",
     "to_json",
+    "type_name",
 ]
 
-MOST_BITS = 28  # the fields of 2**28 columns take 1 GiB
+MOST_BITS = 28  # the fields of 2**28 features take 1 GiB
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Categorical:
     Parameters
     ----------
     min_count : int, optional
-        Values that occur less often share the unknown feature. The encoder's by default, as the others.
+        Values that occur less often share the unknown feature. Default, as for the others: the encoder's.
     max_categories : int, optional
-        Only so many values, the most frequent, have features of their own.
+        At most this many values, the most frequent, have features of their own.
     missing : {"unknown", "own"}, optional
         Whether missing values share the unknown feature or have one of their own.
     """
@@ -47,14 +47,14 @@ class Categorical:
 class MultiCategorical(Categorical):
     """A column of `FieldEncoder` that holds lists of values, with one feature for each value.
 
-    A row has each of its features once, whatever the order of the list; an empty list has none.
+    A row has each of its features once; the order of the list does not matter. An empty list has none.
 
     Parameters
     ----------
     scale : {None, "sqrt"}
-        "sqrt" divides a row's values by the square root of how many features it has here.
+        "sqrt" divides a row's values by the square root of the number of its features in this column.
     min_count, max_categories, missing
-        Those of `Categorical`. An element counts each time it occurs.
+        As for `Categorical`. An element counts each time it occurs.
     """
 
     scale: str | None = None
@@ -67,9 +67,9 @@ class Numeric:
     Parameters
     ----------
     bins : int, optional
-        At most so many bins with about equally many values, one feature each; a frequent number has a bin
-        of its own, and numbers outside belong to the first and last. None: one feature whose value is
-        ``(x - mean) / standard deviation``, 0 if all numbers were equal.
+        The largest number of bins. Each bin is a feature and has about equally many values; a frequent
+        number has a bin of its own. Numbers outside belong to the first and the last bin. None: one feature
+        whose value is ``(x - mean) / standard deviation``, 0 if all numbers were equal.
     missing : {"unknown", "own"}, optional
         As for `Categorical`.
     """
@@ -80,11 +80,11 @@ class Numeric:
 
 @dataclass(frozen=True)
 class Hashed:
-    """A column of `FieldEncoder` whose values are hashed, so that none is unknown and none is stored.
+    """A column of `FieldEncoder` whose values are hashed. No value is unknown and none is stored.
 
-    A value's bucket is the lowest bits of the 64-bit BLAKE2b hash (RFC 7693) of its text in UTF-8, the
-    digest read as a little-endian number: the same in every process, version and on every machine. The
-    text of a whole number has no point; True and False are 1 and 0.
+    The bucket of a value is the lowest bits of the 64-bit BLAKE2b hash (RFC 7693) of its text in UTF-8. The
+    digest is read as a little-endian number. So the bucket is the same in every process and version, and on
+    every machine. The text of a whole number has no point; True and False are 1 and 0.
 
     Parameters
     ----------
@@ -100,21 +100,21 @@ class Hashed:
 
 Spec: TypeAlias = Categorical | MultiCategorical | Numeric | Hashed
 _CHOICES = {"missing": ("unknown", "own"), "scale": (None, "sqrt")}
-SPECS: dict[str, type[Spec]] = {
+SPECS: dict[str, type[Any]] = {
     "categorical": Categorical,
     "hashed": Hashed,
     "multi": MultiCategorical,
     "numeric": Numeric,
 }
-_KIND_OF = {spec: kind for kind, spec in SPECS.items()}
+_NAMES = {spec: name for name, spec in SPECS.items()}
 
 
 def resolve(spec: Any, name: str, encoder: Any) -> Spec:
-    """The column type that a user gave, with the encoder's defaults, checked."""
+    """The type of the column `name` that a user gave, with the encoder's defaults, after checks."""
     if isinstance(spec, str) and spec in SPECS:
         spec = SPECS[spec]()
-    if type(spec) not in _KIND_OF:
-        is_class = isinstance(spec, type) and spec in _KIND_OF
+    if type(spec) not in _NAMES:
+        is_class = isinstance(spec, type) and spec in _NAMES
         raise ValueError(
             f"columns[{name!r}] is {spec!r}, expected Categorical, MultiCategorical, Numeric, Hashed "
             f"or one of {', '.join(['auto', *SPECS])}"
@@ -130,11 +130,12 @@ def resolve(spec: Any, name: str, encoder: Any) -> Spec:
             raise ValueError(f"{argument} must be one of {_CHOICES[key]}, got {value!r}")
     if isinstance(spec, Hashed) and spec.n_bits > MOST_BITS:
         raise ValueError(f"n_bits of column {name!r} must be at most {MOST_BITS}, got {spec.n_bits}")
-    return spec
+    resolved: Spec = spec
+    return resolved
 
 
 def names_of(columns: Any) -> list[str]:
-    """The names in the encoder's parameter `columns`, checked."""
+    """The names in the encoder's parameter `columns`, after checks."""
     try:
         names = list(columns) if len(columns) and not isinstance(columns, (str, Set)) else []
     except TypeError:
@@ -147,31 +148,32 @@ def names_of(columns: Any) -> list[str]:
     return names
 
 
-def kind_of(spec: Spec) -> str:
-    """Its name among SPECS."""
-    return _KIND_OF[type(spec)]
+def type_name(spec: Spec) -> str:
+    """The name of a column type, a key of `SPECS`."""
+    return _NAMES[type(spec)]
 
 
 def to_json(spec: Spec | str) -> Any:
-    """As JSON values."""
+    """A column type, or the name of one, as JSON values."""
     if isinstance(spec, str):
         return spec
-    return {"kind": kind_of(spec)} | {key: plain(value) for key, value in asdict(spec).items()}
+    return {"kind": type_name(spec)} | {key: plain(value) for key, value in asdict(spec).items()}
 
 
 def plain(value: Any) -> Any:
-    """A parameter as JSON has it: integers of NumPy, too, are int."""
+    """A parameter as a JSON value: an integer of NumPy becomes an int."""
     return operator.index(value) if hasattr(value, "__index__") else value
 
 
 def from_json(stored: Any, name: str) -> Spec | str:
-    """What `to_json` was given."""
+    """What `to_json` was given for the column `name`."""
     if isinstance(stored, str):
         return stored
     if not isinstance(stored, Mapping) or stored.get("kind") not in list(SPECS):
         raise ValueError(f"columns[{name!r}] is {stored!r}, expected a kind among {list(SPECS)}")
     options = {key: value for key, value in stored.items() if key != "kind"}
-    kind = SPECS[stored["kind"]]
-    if unknown := set(options) - {f.name for f in fields(kind)}:
+    create = SPECS[stored["kind"]]
+    if unknown := set(options) - {f.name for f in fields(create)}:
         raise ValueError(f"columns[{name!r}] has the unknown option {min(unknown)!r}")
-    return kind(**options)
+    spec: Spec = create(**options)
+    return spec

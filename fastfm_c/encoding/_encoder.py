@@ -2,65 +2,69 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastfm_c._field_csr import FieldCSR, assemble
 from fastfm_c._validation import as_real_dtype
-from fastfm_c.encoding._column_types import Spec, kind_of, names_of, resolve
-from fastfm_c.encoding._estimator_api import Parameters
-from fastfm_c.encoding._features import grow, names_of_features
-from fastfm_c.encoding._state import KINDS, from_state, to_state
-from fastfm_c.encoding._tables import SINGLES, check_names, columns_of
+from fastfm_c.encoding._column_types import Spec, names_of, resolve
+from fastfm_c.encoding._columns import SINGLES, Column
+from fastfm_c.encoding._estimator_api import EstimatorAPI
+from fastfm_c.encoding._features import grow, names_of_features, new_field
+from fastfm_c.encoding._tables import check_names, columns_of
+from fastfm_c.encoding._vocabulary import Field
 
 __all__ = ["FieldEncoder"]
 
+_Columns: TypeAlias = tuple[dict[str, Column], int]
 
-class FieldEncoder(Parameters):
+
+class FieldEncoder(EstimatorAPI):
     """Turn the columns of a table into the fields of a CSR matrix.
 
     A table is a DataFrame (pandas, polars, pyarrow and others, by narwhals: extra ``[dataframe]``), a list
-    of dicts, a structured array, or a two-dimensional array_like with columns named "x0", "x1", ...; the
-    same values give the same matrix from each. Values are the same category if Python's ``==`` says so:
-    3, 3.0 and ``np.int64(3)`` are; a value is a str, bool, int or float, all others (Decimal, dates) are
-    refused. None, NaN, NaT, ``pandas.NA``, nulls, masked values and absent keys are missing.
+    of dicts, a structured array, or a two-dimensional array_like with columns named "x0", "x1", ... The
+    same values give the same matrix from each of them. A value is a str, bool, int or float; all others
+    (Decimal, dates) are refused. Two values are the same category if Python's ``==`` says so: 3, 3.0 and
+    ``np.int64(3)`` are. None, NaN, NaT, ``pandas.NA``, nulls, masked values and absent keys are missing.
 
-    Each field begins with a feature for unknown values: those not seen by `fit`, those too rare there,
-    and missing ones unless ``missing="own"``. Categories follow, numbers before strings, ascending.
+    The first feature of each field is that of unknown values: values that `fit` did not see, values that
+    were too rare, and missing values except with ``missing="own"``. The features of categories follow,
+    numbers before strings, both ascending.
 
     Parameters
     ----------
     columns : mapping of str to column type, or sequence of str, optional
         The columns to encode, in this order; a table may have others. A type is `Categorical`,
         `MultiCategorical`, `Numeric` or `Hashed` of `fastfm_c.encoding`, or "categorical", "multi",
-        "numeric" or "hashed" for one with its defaults, or "auto": lists are multi, numbers (integers,
-        too) numeric, all else, such as a column whose values are all missing, is categorical. Default:
-        all columns, by "auto", and a table must have these and no others.
+        "numeric" or "hashed" for one with its defaults, or "auto". With "auto" lists are multi, numbers
+        (also integers) are numeric, and all else is categorical, such as a column whose values are all
+        missing. Default: all columns, by "auto"; a table must then have these columns and no others.
     min_count : int
-        Of `Categorical` columns that do not say.
+        For `Categorical` columns that do not give one.
     max_categories : int, optional
-        Likewise. A column that has so many takes no more in `partial_fit`.
+        Likewise. A column that has this many takes no more in `partial_fit`.
     missing : {"unknown", "own"}
-        Of columns that do not say: whether missing values share the unknown feature of their field or
-        have one of their own, which then comes second: the better choice with bins.
+        For columns that do not give one: whether missing values share the unknown feature of their field
+        or have one of their own, which comes second. "own" is the better choice with bins.
     dtype : {"float32", "float64"}
-        Of the matrix.
+        The dtype of the matrix.
 
     Attributes
     ----------
     fields_ : ndarray of shape (n_features,), int32
-        The field of each feature: the place of its column.
+        The field of each feature: the position of its column.
     feature_names_in_, n_features_in_ : ndarray of shape (n_fields,), object; int
-        The columns' names, and how many there are.
+        The names of the columns, and their number.
     unknown_counts_ : dict of str to int
-        For each column how many values of the last `transform` went to the unknown feature.
+        How many values of each column went to the unknown feature in the last `transform`.
 
     Notes
     -----
-    `set_params` after `fit` acts on the next `fit`, not on `partial_fit`. There is no `set_output`, since
-    a sparse matrix comes out.
+    `set_params` after `fit` acts on the next `fit`, not on `partial_fit`. There is no `set_output`, because
+    the result is a sparse matrix.
 
     Examples
     --------
@@ -80,7 +84,7 @@ class FieldEncoder(Parameters):
     >>> encoder.encode_row({"colour": "red", "size": 3.0})
     (array([2, 4], dtype=int32), array([1., 1.], dtype=float32))
 
-    Types of columns that say more than a name:
+    A column type with parameters:
 
     >>> from fastfm_c.encoding import Numeric
     >>> encoder = FieldEncoder({"size": Numeric(bins=10, missing="own")}).fit(rows)
@@ -89,6 +93,7 @@ class FieldEncoder(Parameters):
     """
 
     fields_: NDArray[np.int32]
+    _fields: list[Field[Any, Any]]
 
     def __init__(
         self,
@@ -124,7 +129,7 @@ class FieldEncoder(Parameters):
         ------
         ValueError
             For a parameter out of range, a column that is not there, or a value that its column's type
-            does not take: dates, for one, and infinite numbers.
+            does not take, such as a date or an infinite number.
         ImportError
             For a DataFrame without narwhals.
         """
@@ -132,11 +137,11 @@ class FieldEncoder(Parameters):
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """Learn new categories: features are appended, those there stay what they are.
+        """Learn new categories. Their features are appended; all others stay what they are.
 
-        Values seen before but too rare count on. Means, standard deviations, bins and the types of
-        columns stay as first fitted; mean and standard deviation wait for the first number. A model
-        follows with ``model.resize``. The first call is `fit`.
+        The count of a value that was too rare goes on. Means, standard deviations, bins and the types of
+        columns stay as they were first fitted; mean and standard deviation wait for the first number. To
+        make a model follow, call ``model.resize``. The first call is `fit`.
 
         Parameters
         ----------
@@ -166,7 +171,7 @@ class FieldEncoder(Parameters):
         Returns
         -------
         FieldCSR of shape (n_rows, n_features)
-            Each row's fields in order, one entry each; lists have as many as they have different values.
+            Each row has one entry for each field, in order; a list has one for each different value.
 
         Raises
         ------
@@ -193,8 +198,8 @@ class FieldEncoder(Parameters):
         self._fit(*table)
         return self._transform(*table)
 
-    def encode_row(self, row: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-        """Encode one row for ``model.predict_row``, as `transform` does, but in microseconds.
+    def encode_row(self, row: Mapping[str, Any]) -> tuple[NDArray[np.int32], NDArray[Any]]:
+        """Encode one row for ``model.predict_row``, as `transform` does, within microseconds.
 
         Parameters
         ----------
@@ -218,25 +223,25 @@ class FieldEncoder(Parameters):
         for field in self._fitted():
             value = row.get(field.name)
             try:
-                column = field.lookup_row.get(value)
+                feature = field.lookup_row.get(value)
             except TypeError:  # a list
-                column = None
-            if column is not None and type(value) in SINGLES:
-                indices.append(column)
+                feature = None
+            if feature is not None and type(value) in SINGLES:
+                indices.append(feature)
                 values.append(1.0)
             else:
-                columns, numbers = field.encode_value(value)
-                indices += columns
+                features, numbers = field.encode_value(value)
+                indices += features
                 values += numbers
         if self._only and not row.keys() <= self._names:
             check_names(row, list(self.feature_names_in_))
         return np.array(indices, np.int32), np.array(values, self._dtype)
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Names of the features, such as ``colour=red``, ``colour=<unknown>``, ``size=[1.0, 2.0)``, ``ip#3``.
 
-        No two are equal: a str is in quotes where it would share the name of another feature, and so are
-        the columns where they would.
+        No two names are equal. A str is put in quotes where its feature would share the name of another
+        one; so are the names of columns.
 
         Parameters
         ----------
@@ -249,48 +254,47 @@ class FieldEncoder(Parameters):
         """
         return names_of_features(self._fitted(), self.fields_)
 
-    def _fitted(self):
+    def _fitted(self) -> list[Field[Any, Any]]:
         try:
             return self._fields
         except AttributeError:
             raise ValueError("this FieldEncoder is not fitted yet: call fit") from None
 
-    def _read(self, X, fields=None):
-        """Columns by name, and the number of rows; for a fit or, with fields, as fitted."""
+    def _read(self, X: Any, fields: list[Field[Any, Any]] | None = None) -> _Columns:
+        """The columns of a table by name, and its number of rows: for a fit, or for these fitted fields."""
         if fields is not None:
             return columns_of(X, [field.name for field in fields], only=self._only, fitted=True)
         return columns_of(X, None if self.columns is None else names_of(self.columns))
 
-    def _fit(self, columns, n_rows):
+    def _fit(self, columns: dict[str, Column], n_rows: int) -> None:
         dtype = as_real_dtype(self.dtype)
         if not n_rows or not columns:
             raise ValueError(f"X has {n_rows} rows and {len(columns)} columns, expected at least one of each")
         fields = []
         for name, column in columns.items():
             spec = self.columns[name] if isinstance(self.columns, Mapping) else "auto"
-            spec = resolve(column.kind() if spec == "auto" else spec, name, self)
-            fields.append(KINDS[kind_of(spec)](name, spec))
+            fields.append(
+                new_field(name, resolve(column.default_type() if spec == "auto" else spec, name, self))
+            )
         self.fields_ = grow(fields, columns, np.empty(0, np.int32))
         self._become(fields, dtype, only=self.columns is None)
 
-    def _become(self, fields, dtype, only):
+    def _become(self, fields: list[Field[Any, Any]], dtype: np.dtype[Any], only: bool) -> None:
+        """Be fitted, with these fields. `only`: a table must have no other columns."""
         self._fields, self._dtype, self._only = fields, dtype, only
         self._names = {field.name for field in fields}
         self.feature_names_in_ = np.array([field.name for field in fields], object)
         self.n_features_in_ = len(fields)
         self.unknown_counts_ = dict.fromkeys(self.feature_names_in_, 0)
 
-    def _transform(self, columns, n_rows):
+    def _transform(self, columns: dict[str, Column], n_rows: int) -> FieldCSR:
         fields = self._fields
-        parts = [field.encode(columns[field.name]) for field in fields]
+        encoded = [field.encode(columns[field.name]) for field in fields]
         self.unknown_counts_ = {
-            field.name: int(np.count_nonzero(part[0] == field.unknown))
-            for field, part in zip(fields, parts, strict=True)
+            field.name: int(np.count_nonzero(of_field.features == field.unknown))
+            for field, of_field in zip(fields, encoded, strict=True)
         }
-        return assemble(parts, n_rows, self.fields_, self._dtype)
+        return assemble(encoded, n_rows, self.fields_, self._dtype)
 
-    def __copy__(self):
+    def __copy__(self) -> Self:
         return copy.deepcopy(self)  # partial_fit changes the fields in place
-
-    _to_state = to_state
-    _from_state = classmethod(from_state)

@@ -1,17 +1,17 @@
-"""What scikit-learn expects of an estimator's parameters, without scikit-learn."""
+"""What scikit-learn expects of an estimator, without scikit-learn until it asks for the tags."""
 
 import inspect
 from typing import Any, Self
 
-__all__ = ["Parameters"]
+__all__ = ["EstimatorAPI"]
 
 
-class Parameters:
-    """The parameters are those of `__init__`, each kept in the attribute of its name."""
+class EstimatorAPI:
+    """The parameters are those of `__init__`. Each is kept in the attribute of its name."""
 
     @classmethod
-    def _defaults(cls):
-        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    def _defaults(cls) -> dict[str, Any]:
+        parameters = list(inspect.signature(cls).parameters.values())
         return {parameter.name: parameter.default for parameter in parameters}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -29,7 +29,7 @@ class Parameters:
         return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters, for the next `fit`; `partial_fit` goes on with those of the last.
+        """Change parameters for the next `fit`; `partial_fit` goes on with those of the last one.
 
         Parameters
         ----------
@@ -53,12 +53,18 @@ class Parameters:
             setattr(self, name, value)
         return self
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         defaults = self._defaults()
         changed = [f"{k}={v!r}" for k, v in self.get_params().items() if repr(v) != repr(defaults[k])]
         return f"{type(self).__name__}({', '.join(changed)})"
 
-    def __sklearn_tags__(self):
-        from fastfm_c.encoding._tags import transformer_tags
+    def __sklearn_tags__(self) -> Any:
+        """Tags of a transformer that takes tables of strings and needs no targets."""
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
-        return transformer_tags()
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            transformer_tags=TransformerTags(preserves_dtype=[]),
+            input_tags=InputTags(two_d_array=True, categorical=True, string=True, allow_nan=True),
+        )

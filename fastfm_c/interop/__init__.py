@@ -1,8 +1,9 @@
-"""Models of libffm, libFM and xLearn: read from their files to the same scores, and written for them.
+"""Models of libffm, libFM and xLearn: read from files of these programs, and written for them.
 
-What the programs print are probabilities for classes, and libFM clips those of regression to the targets of
-its training; what `predict` returns are the scores before that. A file that is truncated, altered or made to
-do harm is a `ValueError` that says where; memory is taken for what a file holds, not for what it promises.
+A model that was read gives the scores that its program computes. For classes the programs print
+probabilities, and libFM clips predictions of regression to the targets of its training; `predict` returns the
+scores before that. A file that is truncated, altered or made to do harm raises a `ValueError` that says
+where. Memory is taken for what a file holds, not for what it promises.
 """
 
 from fastfm_c.interop._libffm import dump_libffm_model, load_libffm_model

@@ -4,6 +4,7 @@ import math
 import os
 import struct
 from collections.abc import Iterator
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,8 +15,10 @@ from fastfm_c.interop._number_tables import PathLike, require_model
 
 __all__ = ["dump_libffm_model", "load_libffm_model"]
 
+_Shape: TypeAlias = tuple[int, int, int]  # of V: n_features, n_fields, n_factors
+
 _HEADER = struct.Struct("<3iB")  # n_features, n_fields, n_factors, normalize
-_BLOCK_BYTES = 1 << 22  # of features read or written at a time
+_BYTES_AT_ONCE = 1 << 22  # bytes of a file that are read or written at a time
 
 
 def load_libffm_model(path: PathLike, fields: ArrayLike, *, alignment: int | None = None) -> FFM:
@@ -25,12 +28,12 @@ def load_libffm_model(path: PathLike, fields: ArrayLike, *, alignment: int | Non
     ----------
     path : str or path-like
     fields : array_like of int, shape (n_features,)
-        Field of each feature, which the file doesn't hold: libffm reads it beside each value.
+        The field of each feature. The file does not hold it, because libffm reads it beside each value;
         `fastfm_c.load_libffm` returns it.
     alignment : {None, 1, 4}
-        How many weights lie together, each group followed by its AdaGrad sums: 4 in libffm built with SSE
-        instructions, 1 without. None finds it by the size of the file and, where that is the same for both
-        (`n_factors` a multiple of 4), by the sums, which are never less than 1.
+        How many weights lie side by side. After each group of weights lie its AdaGrad sums. It is 4 in
+        libffm built with SSE instructions, 1 without. None finds it by the size of the file. If the size is
+        the same for both (`n_factors` is a multiple of 4), the sums tell, because they are at least 1.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def load_libffm_model(path: PathLike, fields: ArrayLike, *, alignment: int | Non
     Raises
     ------
     ValueError
-        When the file isn't such a model, or `fields` doesn't fit it.
+        If the file is not such a model, or `fields` does not fit it.
 
     Examples
     --------
@@ -81,9 +84,9 @@ def load_libffm_model(path: PathLike, fields: ArrayLike, *, alignment: int | Non
             fitting = _alignments_of_sums(file, shape)
             if len(fitting) != 1:
                 raise ValueError(f"{path}: fits alignments {fitting}, expected one; say which by alignment")
-        V = aligned_zeros(shape, np.float32)
-        for rows, block in _blocks(file, shape, fitting[0]):
-            V[rows] = block[..., 0, :].reshape(len(block), n_fields, -1)[..., :n_factors]
+        V: NDArray[np.float32] = aligned_zeros(shape, np.float32)
+        for features, content in _contents(file, shape, fitting[0]):
+            V[features] = content[..., 0, :].reshape(len(content), n_fields, -1)[..., :n_factors]
     if not np.isfinite(V).all():
         raise ValueError(f"{path}: holds weights that are not finite, expected finite ones")
     return FFM(0.0, np.zeros(n_features, V.dtype), V, fields, normalize="instance" if normalize else None)
@@ -95,8 +98,8 @@ def dump_libffm_model(model: FFM, path: PathLike, *, alignment: int = 4) -> None
     Parameters
     ----------
     model : FFM
-        With one output, ``w0 = 0`` and ``w = 0``, for which libffm has no place. It is written as float32
-        and without its fields, see `load_libffm_model`.
+        With one output. ``w0`` and ``w`` must be 0, because libffm has no place for them. The model is
+        written as float32 and without its fields, see `load_libffm_model`.
     path : str or path-like
     alignment : {4, 1}
         4 for libffm built with SSE instructions, as its Makefile does; 1 for one without.
@@ -104,7 +107,7 @@ def dump_libffm_model(model: FFM, path: PathLike, *, alignment: int = 4) -> None
     Raises
     ------
     ValueError
-        When the format cannot hold the model.
+        If the format cannot hold the model.
 
     Examples
     --------
@@ -118,7 +121,7 @@ def dump_libffm_model(model: FFM, path: PathLike, *, alignment: int = 4) -> None
     """
     if alignment not in (1, 4):
         raise ValueError(f"alignment must be 1 or 4, got {alignment!r}")
-    require_model(model, FFM, (None, "instance"), "libffm")
+    require_model(model, (FFM,), (None, "instance"), "libffm")
     if model.w0 != 0 or np.any(model.w):
         raise ValueError("model has a bias or linear weights other than 0, which libffm's format cannot hold")
     if np.abs(model.V).max(initial=0) > np.finfo(np.float32).max:
@@ -128,49 +131,53 @@ def dump_libffm_model(model: FFM, path: PathLike, *, alignment: int = 4) -> None
     groups = _n_groups(n_factors, alignment)
     with open(path, "wb") as file:
         file.write(_HEADER.pack(*shape, model.normalize is not None))
-        for rows in _slices(shape, alignment):
-            V = model.V[rows]
+        for features in _slices(shape, alignment):
+            V = model.V[features]
             padded = np.zeros((len(V), n_fields, groups * alignment), "<f4")
             padded[..., :n_factors] = V
-            block = np.ones((len(V), n_fields, groups, 2, alignment), "<f4")  # libffm's sums begin with 1
-            block[..., 0, :] = padded.reshape(len(V), n_fields, groups, alignment)
-            file.write(block.tobytes())
+            content = np.ones((len(V), n_fields, groups, 2, alignment), "<f4")  # libffm's sums begin with 1
+            content[..., 0, :] = padded.reshape(len(V), n_fields, groups, alignment)
+            file.write(content.tobytes())
 
 
-def _n_groups(n_factors, alignment):
+def _n_groups(n_factors: int, alignment: int) -> int:
+    """How many groups of `alignment` weights a feature has for each field."""
     return -(-n_factors // alignment)
 
 
-def _file_size(shape, alignment):
+def _file_size(shape: _Shape, alignment: int) -> int:
     n_features, n_fields, n_factors = shape
     return _HEADER.size + 8 * n_features * n_fields * _n_groups(n_factors, alignment) * alignment
 
 
-def _slices(shape, alignment) -> Iterator[slice]:
-    """Slices of features that take some megabytes each."""
-    n_features = shape[0]
-    step = max(1, _BLOCK_BYTES // _file_size((1, *shape[1:]), alignment))
-    for start in range(0, n_features, step):
-        yield slice(start, min(start + step, n_features))
+def _slices(shape: _Shape, alignment: int) -> Iterator[slice]:
+    """Slices of all features, of some megabytes of the file each."""
+    n_features, n_fields, n_factors = shape
+    step = max(1, _BYTES_AT_ONCE // _file_size((1, n_fields, n_factors), alignment))
+    for begin in range(0, n_features, step):
+        yield slice(begin, min(begin + step, n_features))
 
 
-def _blocks(file, shape, alignment) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Features, and of them (features, n_fields, groups, 2, alignment), the 2: weights and sums."""
+def _contents(file: BinaryIO, shape: _Shape, alignment: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Slices of features, and what the file holds of them.
+
+    That has the shape (features, n_fields, groups, 2, alignment): of weights and of sums, on the axis of 2.
+    """
     _, n_fields, n_factors = shape
-    block_shape = (n_fields, _n_groups(n_factors, alignment), 2, alignment)
-    n_bytes = 4 * math.prod(block_shape)
+    of_feature = (n_fields, _n_groups(n_factors, alignment), 2, alignment)
+    n_bytes = 4 * math.prod(of_feature)
     file.seek(_HEADER.size)
-    for rows in _slices(shape, alignment):
-        content = file.read(n_bytes * (rows.stop - rows.start))
-        yield rows, np.frombuffer(content, "<f4").reshape(-1, *block_shape)
+    for features in _slices(shape, alignment):
+        content = file.read(n_bytes * (features.stop - features.start))
+        yield features, np.frombuffer(content, "<f4").reshape(-1, *of_feature)
 
 
-def _alignments_of_sums(file, shape) -> list[int]:
-    """The alignments by which no AdaGrad sum is less than 1, for `n_factors` a multiple of 4."""
+def _alignments_of_sums(file: BinaryIO, shape: _Shape) -> list[int]:
+    """The alignments for which no AdaGrad sum is less than 1, if `n_factors` is a multiple of 4."""
     possible = [1, 4]
-    for _, block in _blocks(file, shape, 4):
-        pairs = block.reshape(*block.shape[:2], -1, 2, 1)
-        sums = {1: pairs[..., 1, :], 4: block[..., 1, :]}
+    for _, content in _contents(file, shape, 4):
+        pairs = content.reshape(*content.shape[:2], -1, 2, 1)
+        sums = {1: pairs[..., 1, :], 4: content[..., 1, :]}
         possible = [a for a in possible if (sums[a] >= 1).all()]
         if len(possible) < 2:
             break

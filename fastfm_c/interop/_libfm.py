@@ -1,4 +1,4 @@
-"""libFM's text models: up to three tables, each below its title."""
+"""libFM's text models: up to three tables, each after its title."""
 
 from itertools import repeat
 
@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from fastfm_c.models import FM
 from fastfm_c._validation import as_real_dtype
-from fastfm_c.interop._number_tables import Lines, PathLike, open_text, require_model, write_table
+from fastfm_c.interop._number_tables import LineReader, PathLike, open_model_text, require_model, write_table
 
 __all__ = ["dump_libfm_model", "load_libfm_model"]
 
@@ -26,18 +26,18 @@ def load_libfm_model(path: PathLike, *, dtype: DTypeLike = "float32") -> FM:
     Returns
     -------
     FM
-        The parts that libFM left out, by ``-dim 0,...`` or ``-dim k0,0,...``, are 0.
+        Parts that libFM left out, because of ``-dim 0,...`` or ``-dim k0,0,...``, are 0.
 
     Raises
     ------
     ValueError
-        When the file isn't such a model, or has no factors (``-dim k0,k1,0``).
+        If the file is not such a model, or has no factors (``-dim k0,k1,0``).
 
     Notes
     -----
-    libFM's predictions are these scores for regression, clipped to the smallest and largest target of its
-    training; their logistic function for classes learned by SGD; and the normal distribution function of
-    them for classes learned by ALS.
+    For regression, libFM's predictions are these scores, clipped to the smallest and largest target of its
+    training. For classes that were learned by SGD they are the logistic function of the scores; for classes
+    that were learned by ALS, the normal distribution function.
 
     Examples
     --------
@@ -51,8 +51,8 @@ def load_libfm_model(path: PathLike, *, dtype: DTypeLike = "float32") -> FM:
     True
     """
     dtype = as_real_dtype(dtype)
-    with open_text(path) as file:
-        lines = Lines(file, path)
+    with open_model_text(path) as file:
+        lines = LineReader(file, path)
         w0 = lines.table(lines.until("#"), dtype, 1) if lines.skip(_GLOBAL) else np.zeros((1, 1), dtype)
         if len(w0) != 1:
             raise ValueError(f"{path}: {len(w0)} lines of bias, expected 1")
@@ -78,17 +78,18 @@ def dump_libfm_model(model: FM, path: PathLike) -> None:
     Parameters
     ----------
     model : FM
-        With one output, not normalised. Nine digits are written of float32, 17 of float64: every bit returns.
+        With one output, not normalised. float32 is written with 9 digits and float64 with 17, which keep
+        every bit.
     path : str or path-like
 
     Raises
     ------
     ValueError
-        When the format cannot hold the model.
+        If the format cannot hold the model.
 
     Notes
     -----
-    libFM itself doesn't read a model of one factor, not even its own.
+    libFM itself does not read a model of one factor, not even one of its own.
 
     Examples
     --------
@@ -107,7 +108,7 @@ def dump_libfm_model(model: FM, path: PathLike) -> None:
     #pairwise interactions Vj,f
     2 0.25
     """
-    require_model(model, FM, (None,), "libFM")
+    require_model(model, (FM,), (None,), "libFM")
     with open(path, "w", encoding="ascii", newline="\n") as file:
         for title, table in (
             (_GLOBAL, np.full((1, 1), model.w0, model.dtype)),

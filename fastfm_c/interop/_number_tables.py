@@ -11,40 +11,44 @@ from numpy.typing import NDArray
 from fastfm_c.models import FFM
 from fastfm_c._validation import aligned_zeros
 
-__all__ = ["Lines", "PathLike", "open_text", "require_model", "write_table"]
+__all__ = ["LineReader", "PathLike", "open_model_text", "require_model", "write_table"]
 
 PathLike = str | os.PathLike[str]
 
-_BLOCK = 1 << 12  # lines parsed or formatted at a time
+_LINES_AT_ONCE = 1 << 12  # lines that are parsed or formatted at a time, so that memory holds few of them
 
 
-class Lines:
-    """A text file line by line: `line` is the next one to read, "" at the end, `number` counts from 1."""
+class LineReader:
+    """Reads a text file line by line.
+
+    `line` is the next line, "" at the end of the file. `line_number` is its number, counted from 1.
+    """
 
     def __init__(self, file: TextIO, path: PathLike) -> None:
-        self._file, self._path, self.number = file, path, 0
+        self._file, self._path, self.line_number = file, path, 0
         self.advance()
 
     def advance(self) -> None:
+        """Go to the next line."""
         self.line = self._file.readline()
-        self.number += 1
+        self.line_number += 1
 
     def skip(self, line: str) -> bool:
-        """Whether this was the next line."""
-        found = self.line.rstrip() == line
-        if found:
+        """Go on if this is the next line, and say whether it was."""
+        is_found = self.line.rstrip() == line
+        if is_found:
             self.advance()
-        return found
+        return is_found
 
     def until(self, prefix: str) -> Iterator[str]:
-        """The lines before one that begins so, or the end."""
+        """Read the lines before one that begins with `prefix`, or before the end."""
         while self.line and not self.line.startswith(prefix):
             line = self.line
             self.advance()
             yield line
 
     def named(self, names: Iterable[str]) -> Iterator[str]:
-        """What stands behind ``name:`` on the next lines, which have these names."""
+        """Read lines that begin with ``name:``, for each of the names, and give what follows."""
         for name in names:
             found, _, numbers = self.line.partition(":")
             if found != name:
@@ -53,64 +57,76 @@ class Lines:
             yield numbers
 
     def table(self, rows: Iterator[str], dtype: np.dtype[Any], n_columns: int | None = None) -> NDArray[Any]:
-        """Numbers of equally many columns, at least 1; `rows` come from the methods above."""
-        number, blocks = self.number, []
-        while block := list(islice(rows, _BLOCK)):
-            n_columns = n_columns or len(block[0].split())
-            numbers = _parse(block, dtype)
+        """The numbers of rows that have equally many, at least one.
+
+        `rows` come from `until` or `named`. The first row decides about the number of columns, if it is not
+        given.
+        """
+        line_number, pieces = self.line_number, []
+        while texts := list(islice(rows, _LINES_AT_ONCE)):
+            n_columns = n_columns or len(texts[0].split())
+            numbers = _parse(texts, dtype)
             if numbers is None or numbers.shape[1] != n_columns:
-                bad = next((i for i, row in enumerate(block) if not _fits(row, dtype, n_columns)), 0)
+                bad = next((i for i, text in enumerate(texts) if not _fits(text, dtype, n_columns)), 0)
                 wanted = f"{n_columns} finite number{'s'[: n_columns != 1]}" if n_columns else "numbers"
-                raise self.error(wanted, block[bad], number + bad)
-            blocks.append(numbers)
-            number += len(block)
-        table = aligned_zeros((sum(map(len, blocks)), n_columns or 0), dtype)
-        return np.concatenate(blocks, out=table) if blocks else table
+                raise self.error(wanted, texts[bad], line_number + bad)
+            pieces.append(numbers)
+            line_number += len(texts)
+        table: NDArray[Any] = aligned_zeros((sum(map(len, pieces)), n_columns or 0), dtype)
+        return np.concatenate(pieces, out=table) if pieces else table
 
     def end(self) -> None:
+        """Check that there are no more lines."""
         if self.line:
             raise self.error("the end of the file")
 
-    def error(self, wanted: str, line: str | None = None, number: int | None = None) -> ValueError:
+    def error(self, wanted: str, line: str | None = None, line_number: int | None = None) -> ValueError:
+        """An error that says what was found, by default the next line, and what was expected."""
         line = self.line if line is None else line
         found = repr(line.strip()[:50]) if line else "the end of the file"
-        return ValueError(f"{self._path}, line {number or self.number}: found {found}, expected {wanted}")
+        place = f"{self._path}, line {line_number or self.line_number}"
+        return ValueError(f"{place}: found {found}, expected {wanted}")
 
 
-def _fits(row, dtype, n_columns):
-    numbers = _parse([row], dtype)
+def _fits(text: str, dtype: np.dtype[Any], n_columns: int) -> bool:
+    numbers = _parse([text], dtype)
     return numbers is not None and numbers.shape[1] == n_columns
 
 
-def _parse(rows, dtype):
+def _parse(texts: list[str], dtype: np.dtype[Any]) -> NDArray[Any] | None:
     """The numbers of all rows, or None if there is anything else."""
-    if not rows[0].strip():  # loadtxt warns of rows that are all blank
+    if not texts[0].strip():  # loadtxt warns if all rows are blank
         return None
     try:
         with np.errstate(all="ignore"):
-            numbers = np.loadtxt(rows, dtype, comments=None, ndmin=2, encoding="utf-8")
+            numbers = np.loadtxt(texts, dtype, comments=None, ndmin=2, encoding="utf-8")
     except ValueError:
         return None
-    return numbers if len(numbers) == len(rows) and np.isfinite(numbers).all() else None
+    return numbers if len(numbers) == len(texts) and np.isfinite(numbers).all() else None
 
 
-def write_table(file: TextIO, names: Iterable[str], table: NDArray[Any]) -> None:
-    """One line for each row: its name, as it is, and its numbers."""
+def write_table(file: TextIO, prefixes: Iterable[str], table: NDArray[Any]) -> None:
+    """Write a line for each row: its prefix and its numbers, with as many digits as keep every bit."""
     number = "%.9g" if table.dtype == np.float32 else "%.17g"
-    form = " ".join([number] * table.shape[1]) + "\n"
-    names = iter(names)
-    for start in range(0, len(table), _BLOCK):
-        rows = table[start : start + _BLOCK].tolist()
-        file.writelines(name + form % tuple(row) for row, name in zip(rows, names, strict=False))
+    template = " ".join([number] * table.shape[1]) + "\n"
+    prefixes = iter(prefixes)
+    for begin in range(0, len(table), _LINES_AT_ONCE):
+        rows = table[begin : begin + _LINES_AT_ONCE].tolist()
+        lines = (prefix + template % tuple(row) for row, prefix in zip(rows, prefixes, strict=False))
+        file.writelines(lines)
 
 
-def open_text(path: PathLike) -> TextIO:
-    return open(path, encoding="utf-8", errors="replace")  # what isn't text becomes a number's error
+def open_model_text(path: PathLike) -> TextIO:
+    """A text file to read. Bytes that are not text become characters that no number has."""
+    return open(path, encoding="utf-8", errors="replace")
 
 
-def require_model(model, kind, normalizations, program):
-    if not isinstance(model, kind):
-        names = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
+def require_model(
+    model: Any, types: tuple[type[Any], ...], normalizations: tuple[str | None, ...], program: str
+) -> None:
+    """Check that a program has such models: with one output, finite, of these types and normalizations."""
+    if not isinstance(model, types):
+        names = " or ".join(type_.__name__ for type_ in types)
         raise ValueError(f"model is {type(model).__name__}, {program} holds {names}")
     if model.V.ndim != (3 if isinstance(model, FFM) else 2):
         raise ValueError(f"model has {model.n_outputs} outputs, {program} holds one")

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastfm_c.models import FFM, FM
 from fastfm_c._validation import as_real_dtype
-from fastfm_c.interop._number_tables import Lines, PathLike, open_text, require_model, write_table
+from fastfm_c.interop._number_tables import LineReader, PathLike, open_model_text, require_model, write_table
 
 __all__ = ["dump_xlearn_model", "load_xlearn_model"]
 
@@ -22,21 +22,24 @@ def load_xlearn_model(
     ----------
     path : str or path-like
     fields : array_like of int, shape (n_features,)
-        Field of each feature, for an FFM only: the file doesn't hold it. `fastfm_c.load_libffm` returns it.
+        The field of each feature, for an FFM only. The file does not hold it; `fastfm_c.load_libffm`
+        returns it.
     normalize : bool, default True
-        False for a model trained and used with ``disableNorm()`` or ``--no-norm``; the file doesn't say.
+        False for a model that was trained and used with ``disableNorm()`` or ``--no-norm``; the file does
+        not say so.
     dtype : "float32" (default) or "float64"
         xLearn writes six digits, which float32 holds.
 
     Returns
     -------
     FM or FFM
-        Whichever the file holds. Normalised as xLearn does: an FFM by ``"instance"``, an FM by ``"xlearn"``.
+        The one that the file holds. It normalises rows as xLearn does: an FFM by ``"instance"``, an FM by
+        ``"xlearn"``.
 
     Raises
     ------
     ValueError
-        When the file isn't such a model, or is a linear one, or `fields` doesn't fit it.
+        If the file is not such a model, or is a linear one, or `fields` does not fit it.
 
     Examples
     --------
@@ -50,8 +53,8 @@ def load_xlearn_model(
     True
     """
     dtype = as_real_dtype(dtype)
-    with open_text(path) as file:
-        lines = Lines(file, path)
+    with open_model_text(path) as file:
+        lines = LineReader(file, path)
         w0 = lines.table(lines.named(["bias"]), dtype, 1)
         linear = takewhile(lambda _: lines.line.startswith("i_"), count())
         w = lines.table(lines.named(f"i_{j}" for j in linear), dtype, 1)
@@ -79,18 +82,18 @@ def dump_xlearn_model(model: FM | FFM, path: PathLike) -> None:
     Parameters
     ----------
     model : FM or FFM
-        With one output. Nine digits are written of float32, 17 of float64: every bit returns. Its fields and
-        whether it is normalised are not written, see `load_xlearn_model`.
+        With one output. float32 is written with 9 digits and float64 with 17, which keep every bit. Its
+        fields and its normalisation are not written, see `load_xlearn_model`.
     path : str or path-like
 
     Raises
     ------
     ValueError
-        When xLearn has no such model.
+        If xLearn has no such model.
 
     Notes
     -----
-    xLearn writes this format for others and reads its binary files only.
+    xLearn writes this format for other programs. It reads only its own binary files.
 
     Examples
     --------
@@ -108,17 +111,17 @@ def dump_xlearn_model(model: FM | FFM, path: PathLike) -> None:
     """
     require_model(model, (FM, FFM), (None, "instance" if isinstance(model, FFM) else "xlearn"), "xLearn")
     features = range(model.n_features)
-    names = (f"v_{j}: " for j in features)
+    prefixes = (f"v_{j}: " for j in features)
     if isinstance(model, FFM):
-        names = (f"v_{j}_{f}: " for j in features for f in range(model.n_fields))
+        prefixes = (f"v_{j}_{f}: " for j in features for f in range(model.n_fields))
     with open(path, "w", encoding="ascii", newline="\n") as file:
         write_table(file, ["bias: "], np.full((1, 1), model.w0, model.dtype))
         write_table(file, (f"i_{j}: " for j in features), model.w[:, None])
-        write_table(file, names, model.V.reshape(-1, model.n_factors))
+        write_table(file, prefixes, model.V.reshape(-1, model.n_factors))
 
 
-def _ffm_names(lines, n_features) -> Iterator[str]:
-    """v_0_0, v_0_1, ... as far as the file goes, then as many for each other feature."""
+def _ffm_names(lines: LineReader, n_features: int) -> Iterator[str]:
+    """v_0_0, v_0_1, ... as long as the next line is of feature 0, then as many for each other feature."""
     n_fields = 0
     while lines.line.startswith("v_0_"):
         yield f"v_0_{n_fields}"

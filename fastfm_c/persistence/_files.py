@@ -10,29 +10,32 @@ from typing import Any
 
 from fastfm_c._version import __version__
 from fastfm_c.persistence import _safetensors
-from fastfm_c.persistence._registry import Reader, Writer
+from fastfm_c.persistence._json import parse_json
+from fastfm_c.persistence._objects import object_of, state_of
 
 __all__ = ["load", "save"]
 
 _FORMAT = "fastfm_c"
-_SCHEMA_VERSION = "1"  # a reader refuses all others, so it changes whenever a state has a new member
+_SCHEMA_VERSION = "1"  # a reader refuses all others; so a state with a new member needs a new version
 
 
 def save(obj: Any, path: str | bytes | os.PathLike[Any]) -> None:
     """Write a model, a solver, an estimator or an encoder to a file.
 
-    The file is in the safetensors format, so other programs can read its arrays. It is written beside `path`,
-    as ``fastfm_c-<random>.tmp``, and takes its place when all is on the disk: at any moment there is the old
-    file or the new one. If the process is killed, the temporary file may be left; it can be deleted.
+    The file is in the safetensors format, so other programs can read its arrays. It is written beside `path`
+    as ``fastfm_c-<random>.tmp``, and replaces the old file when all of it is on the disk. At any moment there
+    is the old file or the new one. If the process is killed, the temporary file may be left; it can be
+    deleted.
 
     Parameters
     ----------
     obj : FM, FFM, SGD, AdaGrad, Adam, FTRL, loss, estimator of `fastfm_c.sklearn`, encoder, or a dict of them
-        A solver comes with its model, its loss and the state of its random numbers: it goes on to the same
-        bits. An estimator comes with its parameters and what a fit left. The keys of a dict are strings that
-        can name a variable; a model that occurs twice in it is one model after loading, too.
+        A solver is saved with its model, its loss and the state of its random numbers; after loading it
+        goes on to the same bits. An estimator is saved with its parameters and what a fit left. The keys of
+        a dict are strings that can name a variable. A model that occurs twice in a dict is also one model
+        after loading.
     path : str, bytes or PathLike
-        A file there keeps its permissions, and a link its place.
+        A file that is there keeps its permissions. A link stays a link.
 
     Raises
     ------
@@ -40,8 +43,8 @@ def save(obj: Any, path: str | bytes | os.PathLike[Any]) -> None:
         For an object of another type, and for an estimator with parameters that a file cannot hold, such as
         a function.
     OSError
-        When the file cannot be written, or is a folder, a pipe or a device; what was there before still is.
-        On Windows that is so, too, while the file is mapped by any process: see `load`.
+        If the file cannot be written, or is a folder, a pipe or a device. What was there before is still
+        there. On Windows this also happens while any process maps the file: see `load`.
 
     Examples
     --------
@@ -54,12 +57,12 @@ def save(obj: Any, path: str | bytes | os.PathLike[Any]) -> None:
     ...     fastfm_c.load(path, mmap=False) == fm
     True
     """
-    writer = Writer()
+    state, tensors = state_of(obj)
     metadata = {
         "format": _FORMAT,
         "schema_version": _SCHEMA_VERSION,
         "library_version": __version__,
-        "object": json.dumps(writer.state(obj), allow_nan=False),
+        "object": json.dumps(state, allow_nan=False),
     }
     target, mode = _target(path)
     folder = os.path.dirname(target)
@@ -68,7 +71,7 @@ def save(obj: Any, path: str | bytes | os.PathLike[Any]) -> None:
         with open(temporary, "xb") as file:
             if mode is not None:
                 os.chmod(temporary, mode)
-            _safetensors.write(file, writer.tensors, metadata)
+            _safetensors.write(file, tensors, metadata)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
@@ -76,7 +79,7 @@ def save(obj: Any, path: str | bytes | os.PathLike[Any]) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    with contextlib.suppress(OSError):  # not every system opens folders
+    with contextlib.suppress(OSError):  # some systems cannot open folders
         opened = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(opened)
@@ -85,7 +88,7 @@ def save(obj: Any, path: str | bytes | os.PathLike[Any]) -> None:
 
 
 def _target(path: Any) -> tuple[str, int | None]:
-    """Where the file itself is or will be, links followed, and the permissions of the one that is there."""
+    """The path of the file itself, with links followed, and the permissions of a file that is there."""
     path = os.fsdecode(path)
     if os.path.basename(path) in ("", os.curdir, os.pardir):
         raise IsADirectoryError(errno.EISDIR, "path names no file", path)
@@ -101,31 +104,32 @@ def _target(path: Any) -> tuple[str, int | None]:
 def load(path: str | bytes | os.PathLike[Any], mmap: bool = True) -> Any:
     """Read what `save` wrote.
 
-    Nothing in a file chooses code to run: a file from anywhere gives an object of a known type, or an error.
+    Nothing in a file chooses code to run. A file from an unknown source gives an object of a known type, or
+    an error.
 
     Parameters
     ----------
     path : str, bytes or PathLike
     mmap : bool, default True
-        Models share their `w` and `V` with the file: loading takes the same short time for any size, and
-        all processes that map a file share one copy of it in memory. Such a model, also that of an
-        estimator, is read-only: train its ``copy()``. A file must not be changed in place while it is
-        mapped (`save` never does that). On Windows a mapped file can be neither replaced nor deleted.
-        What comes with a solver is copied, to go on. False copies everything.
+        Models share their `w` and `V` with the file. Loading then takes the same short time for any size,
+        and all processes that map a file share one copy of it in memory. Such a model is read-only, also
+        within an estimator: train its ``copy()``. Do not change a file in place while it is mapped (`save`
+        never does). On Windows a mapped file can be neither replaced nor deleted. A solver and its model
+        are copied, because they write to their arrays. False copies everything.
 
     Returns
     -------
     object
-        Of the type that was saved.
+        An object of the type that was saved.
 
     Raises
     ------
     ValueError
-        For a file that is damaged, not written by `save`, or of a version that this one does not know.
+        For a file that is damaged, that `save` did not write, or whose version this one does not know.
     ImportError
         For an estimator, if scikit-learn is not installed.
     OSError
-        When the file cannot be read; FileNotFoundError when there is none.
+        If the file cannot be read; FileNotFoundError if there is none.
 
     Examples
     --------
@@ -139,7 +143,7 @@ def load(path: str | bytes | os.PathLike[Any], mmap: bool = True) -> Any:
     AdaGrad(FM(n_features=4, n_factors=2, dtype=float32), LogisticLoss(), learning_rate=0.05, \
 l2_linear=0.0, l2_factors=0.0, batch_size=256, initial_accumulator=1.0)
     """
-    path, writer = os.fsdecode(path), ""
+    path, written_by = os.fsdecode(path), ""
     try:
         tensors, metadata = _safetensors.read(path, mmap)
         if metadata.get("format") != _FORMAT:
@@ -149,9 +153,9 @@ l2_linear=0.0, l2_factors=0.0, batch_size=256, initial_accumulator=1.0)
                 f"the file has schema version {version!r:.50}, this fastfm_c {__version__} reads version "
                 f"{_SCHEMA_VERSION}"
             )
-        writer = f" (written by fastfm_c {metadata.get('library_version')!r:.50})"
-        state = _safetensors.parse_json(metadata.get("object", ""), "the metadata's object")
-        return Reader(tensors).whole(state)
-    # Constructors say so in various ways when a value is none that they take.
+        written_by = f" (written by fastfm_c {metadata.get('library_version')!r:.50})"
+        state = parse_json(metadata.get("object", ""), "the metadata's object")
+        return object_of(state, tensors)
+    # Constructors raise various errors for a value that they do not take.
     except (ValueError, TypeError, OverflowError, LookupError, AttributeError) as error:
-        raise ValueError(f"{path}{writer}: {error}") from error
+        raise ValueError(f"{path}{written_by}: {error}") from error

@@ -1,7 +1,7 @@
 """The safetensors format: named arrays and a dictionary of strings in one file.
 
-A file is the length of its header (8 bytes, little-endian), the header (JSON), and the arrays' bytes. Nothing
-of it is believed before it has been checked against the size of the file.
+A file has the length of its header (8 bytes, little-endian), the header (JSON), and the bytes of the arrays.
+Everything that a header says is checked against the size of the file before it is used.
 """
 
 import json
@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_c._validation import ALIGNMENT, aligned_zeros
+from fastfm_c.persistence._json import parse_json
 
-__all__ = ["parse_json", "read", "write"]
+__all__ = ["Tensors", "read", "write"]
 
 Tensors: TypeAlias = dict[str, NDArray[Any]]
 
@@ -29,51 +30,55 @@ _DTYPES = {
     }.items()
 }
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
-_LONGEST_HEADER = 100_000_000  # bytes, as in the safetensors package
+LONGEST_HEADER = 100_000_000  # bytes, as in the safetensors package; tests write a file with a lower limit
 _MOST_AXES = 32
-# The format has no holes: what brings the next array to a multiple of 64 bytes is an array too.
+# The format has no holes. A gap before an array, which brings it to a multiple of 64 bytes, is an array too.
 _PADDING = "__padding_"
+
+# (dtype, shape, begin, end) of an array in a file.
+_Entry: TypeAlias = tuple[np.dtype[Any], tuple[int, ...], int, int]
 
 
 def write(file: BinaryIO, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
     """Write arrays, each at a multiple of 64 bytes, to a file that is open at its beginning."""
     header: dict[str, Any] = {"__metadata__": metadata}
-    parts: list[NDArray[Any]] = []
-    at = 0
+    contents: list[NDArray[np.uint8]] = []  # of all arrays
+    end = 0  # of the last array so far
 
-    def append(name, tensor):
-        nonlocal at
+    def append(name: str, tensor: NDArray[Any]) -> None:
+        nonlocal end
         dtype = tensor.dtype.newbyteorder("<")
         if dtype not in _NAMES:
             raise ValueError(f"tensor {name!r} has dtype {tensor.dtype}, which the format does not know")
-        parts.append(np.require(tensor, dtype, "C").reshape(-1).view(np.uint8))
-        end = at + parts[-1].nbytes
-        header[name] = {"dtype": _NAMES[dtype], "shape": tensor.shape, "data_offsets": (at, end)}
-        at = end
+        contents.append(np.require(tensor, dtype, "C").reshape(-1).view(np.uint8))
+        begin, end = end, end + contents[-1].nbytes
+        header[name] = {"dtype": _NAMES[dtype], "shape": tensor.shape, "data_offsets": (begin, end)}
 
     for name, tensor in tensors.items():
         if name.startswith("__"):
             raise ValueError(f"tensor {name!r} has a name that the format needs")
-        if gap := -at % ALIGNMENT:
-            append(f"{_PADDING}{at}__", np.zeros(gap, np.uint8))
+        if gap := -end % ALIGNMENT:
+            append(f"{_PADDING}{end}__", np.zeros(gap, np.uint8))
         append(name, tensor)
     text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (-(8 + len(text)) % ALIGNMENT)
-    if len(text) > _LONGEST_HEADER:
-        raise ValueError(f"the header would take {len(text)} bytes, the format allows {_LONGEST_HEADER}")
+    if len(text) > LONGEST_HEADER:
+        raise ValueError(f"the header would take {len(text)} bytes, the format allows {LONGEST_HEADER}")
     file.write(len(text).to_bytes(8, "little"))
     file.write(text)
-    for part in parts:
-        file.write(part.data)
+    for content in contents:
+        file.write(content.data)
 
 
 def read(path: str | os.PathLike[str], mmap: bool) -> tuple[Tensors, dict[str, str]]:
-    """The arrays of a file, read-only views of one mapping of it or copies, and its metadata.
+    """The arrays of a file and its metadata.
+
+    With `mmap` the arrays are read-only views of one mapping of the file, otherwise copies.
 
     Raises
     ------
     ValueError
-        For a file that breaks a rule of the format, before memory is taken for its arrays.
+        For a file that breaks a rule of the format. No memory has been taken for its arrays then.
     """
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -97,12 +102,12 @@ def read(path: str | os.PathLike[str], mmap: bool) -> tuple[Tensors, dict[str, s
     return tensors, metadata
 
 
-def _read_header(file, size):
-    """What the header says of each array, the metadata, and where the arrays begin."""
+def _read_header(file: BinaryIO, size: int) -> tuple[dict[str, _Entry], dict[str, str], int]:
+    """What the header says about each array, the metadata, and the offset of the arrays in the file."""
     if size < 8:
         raise ValueError(f"the file has {size} bytes, too few for the length of its header")
     length = int.from_bytes(file.read(8), "little")
-    if length > min(size - 8, _LONGEST_HEADER):
+    if length > min(size - 8, LONGEST_HEADER):
         raise ValueError(f"the header is to have {length} bytes, in a file of {size}")
     header = parse_json(file.read(length), "the header")
     if not isinstance(header, dict):
@@ -121,8 +126,8 @@ def _read_header(file, size):
     return entries, metadata, 8 + length
 
 
-def _entry(name, entry):
-    """(dtype, shape, begin, end) of one array, which fit each other."""
+def _entry(name: str, entry: Any) -> _Entry:
+    """What the header says about one array, after a check that it fits together."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"tensor {name!r} must have dtype, shape and data_offsets alone, got {entry!r:.200}")
     dtype = _DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
@@ -134,7 +139,7 @@ def _entry(name, entry):
             raise ValueError(
                 f"tensor {name!r} must have lists of sizes as shape and data_offsets, got {entry!r:.200}"
             )
-    # NumPy takes no larger ones, not even where another axis is empty.
+    # NumPy refuses larger shapes, even if another axis is empty.
     if len(shape) > _MOST_AXES or math.prod(filter(None, shape)) * dtype.itemsize >= 2**63:
         raise ValueError(f"tensor {name!r} has shape {shape!r:.200}, too large for any array")
     n_bytes = math.prod(shape) * dtype.itemsize
@@ -143,33 +148,3 @@ def _entry(name, entry):
             f"tensor {name!r} has data_offsets {offsets!r:.200}, its shape takes {n_bytes} bytes"
         )
     return dtype, tuple(shape), *offsets
-
-
-def parse_json(text: str | bytes, what: str) -> Any:
-    """The value of a JSON text, without what Python's parser allows beyond the standard.
-
-    Raises
-    ------
-    ValueError
-        For text that is not JSON in UTF-8, a repeated key, NaN, an infinity, or lists too deep to read.
-    """
-    try:
-        text = text.decode() if isinstance(text, bytes) else text
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{what} is not sound JSON: {error}") from None
-
-
-def _unique(pairs):
-    members = {}
-    for name, value in pairs:
-        if name in members:
-            raise ValueError(f"key {name!r:.200} occurs twice")
-        members[name] = value
-    return members
-
-
-def _finite(text):
-    if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text:.50} is not a finite number")
-    return number

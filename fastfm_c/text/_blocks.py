@@ -1,4 +1,4 @@
-"""Text to CSR matrices: all rows at once, or block after block."""
+"""Text to CSR matrices: the rows of a file at once, or block after block."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,14 +10,25 @@ from scipy.sparse import csr_array
 from fastfm_c._core import _TextRows
 from fastfm_c._field_csr import FieldCSR
 from fastfm_c._validation import as_count, as_real_dtype
-from fastfm_c.text._feature_fields import Columns, FieldTable
-from fastfm_c.text._streams import Place, can_be_read_again, is_file, open_text, whole_lines
+from fastfm_c.text._feature_fields import FieldTable, SplitFeatures
+from fastfm_c.text._streams import Chunk, can_be_read_again, is_file, open_text, whole_lines
+
+__all__ = [
+    "TextBlocks",
+    "TextSource",
+    "as_csr_array",
+    "as_n_features",
+    "first_index_of",
+    "new_rows",
+    "parse",
+    "shift_of",
+]
 
 INDEX_LIMIT = 1 << 60
 
 
 def first_index_of(zero_based: Any) -> int | None:
-    """What the first column is called; None: to be found out."""
+    """The index of the first column in a file; None if the file must tell."""
     if zero_based == "auto":
         return None
     if not isinstance(zero_based, (bool, np.bool_)):
@@ -32,33 +43,33 @@ def new_rows(
     n_features: int | None,
     num_threads: int | None,
 ) -> _TextRows:
-    """No rows yet; first_index None takes one index more than n_features."""
+    """Memory for rows, without rows yet. While first_index is None, one index more than n_features fits."""
     dtype = as_real_dtype(dtype)
     limit = INDEX_LIMIT if n_features is None else n_features
     return _TextRows(has_fields, dtype, first_index or 0, limit + (first_index is None), num_threads)
 
 
 def as_n_features(n_features: int | None) -> int | None:
-    """A number of features from a user; None where it is to be found out."""
-    return None if n_features is None else min(as_count(n_features, "n_features"), INDEX_LIMIT)
+    """A number of features from a user; None if the file must tell."""
+    return None if n_features is None else min(int(as_count(n_features, "n_features")), INDEX_LIMIT)
 
 
-def parse(source: Any, rows: _TextRows, table: FieldTable | Columns | None = None) -> Iterator[None]:
-    """Append the rows of a file chunk by chunk."""
+def parse(source: Any, rows: _TextRows, table: FieldTable | SplitFeatures | None = None) -> Iterator[None]:
+    """Append the rows of a file, chunk by chunk. With a table, the file has fields."""
     with open_text(source) as (file, name):
-        place = Place(name)
-        for buffer, n_bytes in whole_lines(file, place):
+        chunk = Chunk(name)
+        for buffer, n_bytes in whole_lines(file, chunk):
             parsed = rows.parse(buffer, n_bytes)
             if isinstance(parsed, tuple):
-                raise place.fault(*parsed, table is not None)
+                raise chunk.fault(*parsed, table is not None)
             if table is not None:
-                table.add(rows, place)
-            place.line += parsed
+                table.add(rows, chunk)
+            chunk.first_line += parsed
             yield
 
 
 def shift_of(rows: _TextRows, first_index: int | None, n_features: int | None) -> int:
-    """With first_index None: 1 if no index is 0, so that all are one too high."""
+    """The index of the first column, if the file must tell: 1 if no index is 0. Otherwise 0."""
     if first_index is not None or rows.largest < 0:
         return 0
     if rows.least == 0 and rows.largest == n_features:
@@ -66,91 +77,108 @@ def shift_of(rows: _TextRows, first_index: int | None, n_features: int | None) -
     return int(rows.least > 0)
 
 
-def csr(
-    indptr: NDArray,
-    indices: NDArray,
-    data: NDArray,
+def as_csr_array(
+    indptr: NDArray[Any],
+    indices: NDArray[Any],
+    data: NDArray[Any],
     n_features: int,
     fields: NDArray[np.int32] | None = None,
 ) -> csr_array:
-    """With int32 indices if they fit, else int64; a FieldCSR if there are fields."""
+    """A matrix with int32 indices if they fit, otherwise int64. With fields it is a FieldCSR."""
     index = np.int32 if max(n_features, indptr[-1]) <= np.iinfo(np.int32).max else np.int64
     arrays = data, indices.astype(index, copy=False), indptr.astype(index)
     shape = len(indptr) - 1, n_features
     return csr_array(arrays, shape=shape) if fields is None else FieldCSR(arrays, shape=shape, fields=fields)
 
 
+class TextSource:
+    """A path or a file that is read once or several times, always from the same place."""
+
+    def __init__(self, source: Any, dtype: DTypeLike, num_threads: int | None) -> None:
+        self._source, self._dtype, self._num_threads = source, dtype, num_threads
+        self._can_be_read_again = can_be_read_again(source)
+        self._start: int | None = None  # where a file object stood at first
+        self._is_read = False
+
+    def new_rows(self, has_fields: bool, first_index: int | None, n_features: int | None) -> _TextRows:
+        """Memory for the rows of this file, see `new_rows`."""
+        return new_rows(has_fields, self._dtype, first_index, n_features, self._num_threads)
+
+    def parse(self, rows: _TextRows, table: FieldTable | None) -> Iterator[None]:
+        """Append all rows, chunk by chunk."""
+        if self._is_read and not self._can_be_read_again:
+            raise ValueError("path is not seekable, and so cannot be read a second time")
+        if is_file(self._source) and self._can_be_read_again:
+            if self._start is None:
+                self._start = int(self._source.tell())
+            self._source.seek(self._start)
+        self._is_read = True
+        return parse(self._source, rows, table)
+
+    def scan(
+        self, first_index: int | None, n_features: int | None, table: FieldTable | None = None
+    ) -> tuple[_TextRows, int]:
+        """Read all of the file and keep no rows. What remains are the indices seen, and how many rows."""
+        if not self._can_be_read_again:
+            wanted = "n_features and zero_based" if table is None else "fields"
+            raise ValueError(f"path is not seekable, and so can be read only once: give {wanted}")
+        rows, n_rows = self.new_rows(table is not None, first_index, n_features), 0
+        for _ in self.parse(rows, table):
+            n_rows += rows.n_rows
+            rows.forget()
+        return rows, n_rows
+
+
 class TextBlocks:
-    """What `iter_libsvm` and `iter_libffm` return: each iteration yields ``(X, y)`` of block after block.
+    """What `iter_libsvm` and `iter_libffm` return. Each iteration yields ``(X, y)``, block after block.
 
     Attributes
     ----------
     n_features : int
-        Columns of every X.
+        The number of columns of every X.
     fields : int32 array of shape (n_features,), or None
-        Of a libffm file.
+        The fields of a libffm file.
     n_rows : int or None
-        Rows of the file; None before it has been read to its end.
+        The number of rows of the file; None before it has been read to its end.
     """
 
     n_features: int
     fields: NDArray[np.int32] | None
     n_rows: int | None
 
-    def __init__(self, source: Any, rows: int, dtype: DTypeLike, num_threads: int | None):
-        self._source, self._rows = source, as_count(rows, "rows")
-        self._dtype, self._num_threads = dtype, num_threads
-        self._can_be_read_again = can_be_read_again(source)
-        self._start: int | None = None
-        self._is_read = False
-        self._first_index = 0
-        self.fields = self.n_rows = None
-
-    def _parse(self, rows: _TextRows, table: FieldTable | Columns | None) -> Iterator[None]:
-        """Append all rows; a file object is read from where it was at first."""
-        if self._is_read and not self._can_be_read_again:
-            raise ValueError("path is not seekable, and so cannot be read a second time")
-        if is_file(self._source) and self._can_be_read_again:
-            if self._start is None:
-                self._start = self._source.tell()
-            self._source.seek(self._start)
-        self._is_read = True
-        return parse(self._source, rows, table)
-
-    def _scan(
-        self, has_fields: bool, first_index: int | None, n_features: int | None
-    ) -> tuple[_TextRows, FieldTable]:
-        """Read all of the file and keep no rows."""
-        if not self._can_be_read_again:
-            wanted = "fields" if has_fields else "n_features and zero_based"
-            raise ValueError(f"path is not seekable, and so can be read only once: give {wanted}")
-        rows = new_rows(has_fields, self._dtype, first_index, n_features, self._num_threads)
-        table, n_rows = FieldTable(), 0
-        for _ in self._parse(rows, table if has_fields else None):
-            n_rows += rows.n_rows
-            rows.forget()
-        self.n_rows = n_rows
-        return rows, table
+    def __init__(
+        self,
+        source: TextSource,
+        block_rows: int,
+        n_features: int,
+        *,
+        first_index: int = 0,
+        fields: NDArray[np.int32] | None = None,
+        n_rows: int | None = None,
+    ) -> None:
+        self._source, self._block_rows, self._first_index = source, block_rows, first_index
+        self.n_features, self.fields, self.n_rows = n_features, fields, n_rows
 
     def __iter__(self) -> Iterator[tuple[csr_array, NDArray[np.float64]]]:
-        with_fields = self.fields is not None
-        rows = new_rows(with_fields, self._dtype, self._first_index, self.n_features, self._num_threads)
+        has_fields = self.fields is not None
+        rows = self._source.new_rows(has_fields, self._first_index, self.n_features)
         n_rows = 0
-        for _ in self._parse(rows, FieldTable(self.fields) if with_fields else None):
-            n_whole = rows.n_rows // self._rows * self._rows
-            n_rows += n_whole
-            yield from self._blocks(rows, n_whole)
+        for _ in self._source.parse(rows, FieldTable(self.fields) if has_fields else None):
+            in_whole_blocks = rows.n_rows // self._block_rows * self._block_rows
+            n_rows += in_whole_blocks
+            yield from self._take(rows, in_whole_blocks)
         n_rows += rows.n_rows
-        yield from self._blocks(rows, rows.n_rows)
+        yield from self._take(rows, rows.n_rows)
         self.n_rows = n_rows
 
-    def _blocks(self, rows: _TextRows, n_rows: int) -> Iterator[tuple[csr_array, NDArray[np.float64]]]:
+    def _take(self, rows: _TextRows, n_rows: int) -> Iterator[tuple[csr_array, NDArray[np.float64]]]:
+        """Take the first rows, in blocks."""
         if n_rows == 0:
             return
         indptr, indices, data, y = rows.take(n_rows)
-        X = csr(indptr, indices, data, self.n_features, self.fields)
-        if n_rows <= self._rows:
+        X = as_csr_array(indptr, indices, data, self.n_features, self.fields)
+        if n_rows <= self._block_rows:
             yield X, y
             return
-        for begin in range(0, n_rows, self._rows):
-            yield X[begin : begin + self._rows], y[begin : begin + self._rows].copy()
+        for begin in range(0, n_rows, self._block_rows):
+            yield X[begin : begin + self._block_rows], y[begin : begin + self._block_rows].copy()

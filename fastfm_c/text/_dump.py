@@ -1,4 +1,4 @@
-"""Rows to text."""
+"""Writes rows as text in the formats of LIBSVM and libffm."""
 
 from typing import Any
 
@@ -11,24 +11,26 @@ from fastfm_c._validation import as_csr, as_fields, as_targets
 from fastfm_c.text._blocks import first_index_of
 from fastfm_c.text._streams import open_output
 
+__all__ = ["dump_libffm", "dump_libsvm"]
+
 
 def dump_libsvm(X: Any, y: ArrayLike, path: Any, *, zero_based: bool = False) -> None:
-    """Write rows as text that `load_libsvm` reads back to the bit.
+    """Write rows as text, from which `load_libsvm` reads every bit.
 
-    Numbers are written in the fewest digits that do so. Give `load_libsvm` the dtype of X, and `n_features`
-    if the last columns are empty.
+    Numbers have the fewest digits that keep every bit. Give `load_libsvm` the dtype of X, and `n_features` if
+    the last columns are empty.
 
     Parameters
     ----------
     X : scipy.sparse CSR matrix or array of shape (n_rows, n_features)
-        Anything else is converted to it. Finite.
+        Its values must be finite. Anything else is converted to such a matrix.
     y : array_like of shape (n_rows,)
-        Finite; written as float64.
+        Finite numbers, written as float64.
     path : path
-        Is overwritten. ``.gz``, ``.bz2``, ``.xz`` and ``.zst`` are compressed.
+        A file that is there is overwritten. ``.gz``, ``.bz2``, ``.xz`` and ``.zst`` are compressed.
     zero_based : bool, default False
-        Whether the first column gets index 0. LIBSVM's own files begin with 1; with 0, a file without values
-        in the first column needs ``load_libsvm(zero_based=True)``: give it for test files.
+        Whether the first column gets index 0. LIBSVM's own files begin with 1. A file that begins with 0, but
+        has no values in the first column, needs ``load_libsvm(zero_based=True)``: give it for test files.
 
     Returns
     -------
@@ -37,7 +39,7 @@ def dump_libsvm(X: Any, y: ArrayLike, path: Any, *, zero_based: bool = False) ->
     Raises
     ------
     ValueError
-        For X or y that are not finite or do not fit each other.
+        If X or y are not finite, or do not fit each other.
 
     Examples
     --------
@@ -59,15 +61,15 @@ def dump_libsvm(X: Any, y: ArrayLike, path: Any, *, zero_based: bool = False) ->
 
 
 def dump_libffm(X: Any, y: ArrayLike, path: Any, fields: ArrayLike | None = None) -> None:
-    """Write rows and their fields as text that `load_libffm` reads back to the bit.
+    """Write rows and their fields as text, from which `load_libffm` reads every bit.
 
     Parameters
     ----------
     X, y, path
         As for `dump_libsvm`.
     fields : array_like of shape (n_features,), optional
-        Of each column; those of columns without values are not written. Default: ``X.fields``, which
-        `FieldEncoder` and `load_libffm` give.
+        The field of each column. Fields of columns without values are not written. Default: ``X.fields``,
+        which the matrices of `FieldEncoder` and `load_libffm` have.
 
     Returns
     -------
@@ -76,7 +78,7 @@ def dump_libffm(X: Any, y: ArrayLike, path: Any, fields: ArrayLike | None = None
     Raises
     ------
     ValueError
-        As for `dump_libsvm`; for fields that do not fit X, or are absent.
+        As for `dump_libsvm`; also for fields that do not fit X, or are absent.
 
     Examples
     --------
@@ -105,11 +107,11 @@ def _dump(X: Any, y: ArrayLike, fields: ArrayLike | None, path: Any, first_index
     if indptr[0] < 0 or indptr[-1] > len(indices) or (np.diff(indptr) < 0).any():
         raise ValueError(f"X.indptr decreases or leaves 0..{len(indices)}, the number of stored values")
     begin, end = indptr[0], indptr[-1]
-    for place in np.flatnonzero((indices[begin:end] < 0) | (indices[begin:end] >= n_features))[:1]:
-        raise ValueError(f"X has column index {indices[begin + place]}, outside 0..{n_features - 1}")
+    for p in np.flatnonzero((indices[begin:end] < 0) | (indices[begin:end] >= n_features))[:1]:
+        raise ValueError(f"X has column index {indices[begin + p]}, outside 0..{n_features - 1}")
     for name, values in (("X.data", data[begin:end]), ("y", y)):
-        for place in np.flatnonzero(~np.isfinite(values))[:1]:
-            raise ValueError(f"{name}[{place}] is {values[place]}, expected a finite number")
+        for p in np.flatnonzero(~np.isfinite(values))[:1]:
+            raise ValueError(f"{name}[{p}] is {values[p]}, expected a finite number")
     with open_output(path) as file:
         for piece in _text_of(arrays, y, plain_fields, first_index):
             file.write(piece)

@@ -1,4 +1,4 @@
-"""Rows as text: the formats of LIBSVM and libffm."""
+"""Reads rows from text in the formats of LIBSVM and libffm."""
 
 from typing import Any
 
@@ -6,9 +6,18 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import csr_array
 
-from fastfm_c._validation import as_fields
-from fastfm_c.text._blocks import TextBlocks, as_n_features, csr, first_index_of, new_rows, parse, shift_of
-from fastfm_c.text._feature_fields import FIELD_LIMIT, Columns, FieldTable
+from fastfm_c._validation import as_count, as_fields
+from fastfm_c.text._blocks import (
+    TextBlocks,
+    TextSource,
+    as_csr_array,
+    as_n_features,
+    first_index_of,
+    new_rows,
+    parse,
+    shift_of,
+)
+from fastfm_c.text._feature_fields import FIELD_LIMIT, FieldTable, SplitFeatures
 
 __all__ = ["iter_libffm", "iter_libsvm", "load_libffm", "load_libsvm"]
 
@@ -24,30 +33,30 @@ def load_libsvm(
     """Read rows from a text file of lines ``label index:value index:value ...``.
 
     Blanks or tabs separate; ``#`` starts a comment; blank lines are skipped. Values keep the order of the
-    file, and an index that a line repeats stays repeated: the library sums it. ``qid:`` is refused, and so is
-    a line of 1 GiB or more.
+    file. An index that occurs twice in a line stays so: the library sums its values. ``qid:`` is refused, and
+    so is a line of 1 GiB or more.
 
     Parameters
     ----------
     path : path or binary file
-        May be a pipe, and compressed by gzip, bzip2, xz or zstd (Python 3.14, or the zstandard package). A
-        file object is read as it is: open a compressed one with ``gzip.open`` or its like.
+        It may be a pipe. A path may be compressed by gzip, bzip2, xz or zstd (Python 3.14, or the zstandard
+        package). A file object is read as it is: open a compressed file with ``gzip.open`` or the like.
     n_features : int, optional
-        Default: as many as the largest index needs. Test rows want the number of the training rows.
+        Default: as many as the largest index needs. For test rows, give the number of the training rows.
     zero_based : bool or "auto"
-        Whether the first column has index 0. "auto": if index 0 occurs. Give it for test files, in which 0
-        may be absent by chance, so that their columns are those of the training rows.
+        Whether the first column has index 0. "auto": it has if index 0 occurs. Give True or False for test
+        files, because 0 may be absent by chance, and their columns must be those of the training rows.
     dtype : float32 or float64
-        Of X. Numbers are rounded to the nearest float64, then to dtype.
+        The dtype of X. Numbers are rounded to the nearest float64, then to dtype.
     num_threads : int, optional
         Default: `get_num_threads`.
 
     Returns
     -------
     X : csr_array of shape (n_rows, n_features)
-        With int32 indices where they fit, else int64.
+        With int32 indices if they fit, otherwise int64.
     y : float64 array of shape (n_rows,)
-        The labels as they are. `LogisticLoss` takes 0 and 1: for labels -1 and 1, ``y > 0``.
+        The labels as they are. `LogisticLoss` takes 0 and 1: for labels -1 and 1, give it ``y > 0``.
 
     Raises
     ------
@@ -75,7 +84,7 @@ def load_libsvm(
     indptr, indices, data, y = rows.arrays()
     if shift:
         indices -= 1
-    return csr(indptr, indices, data, n_columns), y
+    return as_csr_array(indptr, indices, data, n_columns), y
 
 
 def load_libffm(
@@ -88,32 +97,32 @@ def load_libffm(
 ) -> tuple[csr_array, NDArray[np.float64], NDArray[np.int32]]:
     """Read rows and fields from a text file of lines ``label field:index:value ...``.
 
-    Indices and fields are as in the file, from 0. The rest is as for `load_libsvm`.
+    Indices and fields are those of the file; they begin with 0. The rest is as for `load_libsvm`.
 
     Parameters
     ----------
     path, dtype, num_threads
         As for `load_libsvm`.
     n_features : int, optional
-        Default: as many as the largest index needs, at most 2^26; more only if asked for, since `fields`
-        and a model have an entry for each. While the file is read, tables take up to 25 bytes for each
-        feature below the largest one.
+        Default: as many as the largest index needs, at most 2^26. Larger numbers must be asked for, because
+        `fields` and a model have an entry for each feature. While the file is read, tables take up to 25
+        bytes for each feature below the largest one.
     on_field_conflict : "error" or "split"
         What to do with a feature that occurs in two fields. "split" gives each pair of feature and field a
-        column of its own, numbered in the order of the file: so read all rows from one file.
+        column of its own, in the order of the file. So read all rows from one file.
 
     Returns
     -------
     X : FieldCSR of shape (n_rows, n_features)
-        A csr_array with `fields`, where `FFMClassifier` and `FFMRegressor` find them.
+        A csr_array with `fields`, which `FFMClassifier` and `FFMRegressor` read.
     y : float64 array of shape (n_rows,)
     fields : int32 array of shape (n_features,)
-        Of each column of X; 0 where it does not occur.
+        The field of each column of X; 0 for a column that does not occur.
 
     Raises
     ------
     ValueError
-        As for `load_libsvm`; for a feature in two fields, with both lines.
+        As for `load_libsvm`; also for a feature in two fields, with the numbers of both lines.
 
     Examples
     --------
@@ -127,11 +136,11 @@ def load_libffm(
     if on_field_conflict not in ("error", "split"):
         raise ValueError(f"on_field_conflict must be 'error' or 'split', got {on_field_conflict!r}")
     n_features = as_n_features(n_features)
-    table: FieldTable | Columns
+    table: FieldTable | SplitFeatures
     if on_field_conflict == "error":
         limit, table = FIELD_LIMIT if n_features is None else n_features, FieldTable()
     elif n_features is None:
-        limit, table = Columns.FEATURE_LIMIT, Columns()
+        limit, table = SplitFeatures.FEATURE_LIMIT, SplitFeatures()
     else:
         raise ValueError(f"n_features is {n_features}, expected None with on_field_conflict='split'")
     rows = new_rows(True, dtype, 0, limit, num_threads)
@@ -139,7 +148,7 @@ def load_libffm(
         pass
     fields = table.fields(rows.largest + 1 if n_features is None else n_features)
     indptr, indices, data, y = rows.arrays()
-    return csr(indptr, indices, data, len(fields), fields), y, fields
+    return as_csr_array(indptr, indices, data, len(fields), fields), y, fields
 
 
 def iter_libsvm(
@@ -153,15 +162,15 @@ def iter_libsvm(
 ) -> TextBlocks:
     """Blocks of rows of a text file that does not fit in memory, for ``partial_fit``.
 
-    Without `n_features`, or with ``zero_based="auto"``, the file is read through once, to find out.
+    Without `n_features`, or with ``zero_based="auto"``, the file is read once more, to find them.
 
     Parameters
     ----------
     path, n_features, zero_based, dtype, num_threads
-        As for `load_libsvm`. A file object is read again from where it stands, and so must be seekable; a
+        As for `load_libsvm`. A file object is read again from where it stands, and so must be seekable. A
         pipe or the like is read once, and needs `n_features` and `zero_based`.
     rows : int
-        Of each block; the last one may have fewer.
+        The number of rows of each block; the last block may have fewer.
 
     Returns
     -------
@@ -182,14 +191,14 @@ def iter_libsvm(
     (4, [(2, 4), (1, 4)])
     """
     first_index, n_features = first_index_of(zero_based), as_n_features(n_features)
-    blocks = TextBlocks(path, rows, dtype, num_threads)
+    block_rows, n_rows = as_count(rows, "rows"), None
+    source = TextSource(path, dtype, num_threads)
     if first_index is None or n_features is None:
-        scanned, _ = blocks._scan(False, first_index, n_features)
+        scanned, n_rows = source.scan(first_index, n_features)
         shift = shift_of(scanned, first_index, n_features)
         n_features = scanned.largest + 1 - shift if n_features is None else n_features
         first_index = shift if first_index is None else first_index
-    blocks._first_index, blocks.n_features = first_index, n_features
-    return blocks
+    return TextBlocks(source, block_rows, n_features, first_index=first_index, n_rows=n_rows)
 
 
 def iter_libffm(
@@ -203,7 +212,7 @@ def iter_libffm(
 ) -> TextBlocks:
     """Blocks of rows of a libffm file that does not fit in memory, for ``partial_fit``.
 
-    Without `fields` the file is read through once, to find the field of each feature.
+    Without `fields` the file is read once more, to find the field of each feature.
 
     Parameters
     ----------
@@ -212,13 +221,13 @@ def iter_libffm(
     fields : array_like of shape (n_features,), optional
         The field of each feature. Every value of the file must be in its feature's field.
     n_features : int, optional
-        As for `load_libffm`; given by `fields` if these are.
+        As for `load_libffm`. If `fields` are given, their number.
 
     Returns
     -------
     TextBlocks
-        Each iteration over it reads the file and yields ``(X, y)``, X a FieldCSR; ``.fields`` has the
-        fields.
+        Each iteration over it reads the file and yields ``(X, y)``. X is a FieldCSR. The attribute ``fields``
+        has the fields.
 
     Raises
     ------
@@ -234,10 +243,12 @@ def iter_libffm(
     >>> for X, y in blocks:
     ...     loss = solver.partial_fit(X, y)
     """
-    blocks, n_features = TextBlocks(path, rows, dtype, num_threads), as_n_features(n_features)
+    n_features, n_rows = as_n_features(n_features), None
+    block_rows = as_count(rows, "rows")
+    source = TextSource(path, dtype, num_threads)
     if fields is None:
-        scanned, table = blocks._scan(True, 0, FIELD_LIMIT if n_features is None else n_features)
+        table = FieldTable()
+        scanned, n_rows = source.scan(0, FIELD_LIMIT if n_features is None else n_features, table)
         fields = table.fields(scanned.largest + 1 if n_features is None else n_features)
-    blocks.fields = as_fields(fields, n_features, None)
-    blocks.n_features = len(blocks.fields)
-    return blocks
+    known: NDArray[np.int32] = as_fields(fields, n_features, None)
+    return TextBlocks(source, block_rows, len(known), fields=known, n_rows=n_rows)

@@ -16,16 +16,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+__all__ = ["Chunk", "can_be_read_again", "is_file", "open_output", "open_text", "whole_lines"]
+
+# Tests set these to small numbers, so that a short text has several chunks, or a line that is too long.
 CHUNK_BYTES = 1 << 23
 LONGEST_LINE = 1 << 30
-LONGEST_TOKEN = 30  # bytes of it that a message shows
+
+LONGEST_TOKEN = 30  # bytes of a token that a message shows
 
 
 class _Zstandard(io.RawIOBase):
-    """A zstd file through the zstandard package, whose own reader takes a cut file for a whole one."""
+    """A zstd file read by the zstandard package, whose own reader does not notice that a file is cut."""
 
-    def __init__(self, module: Any, file: Any):
+    def __init__(self, module: Any, file: Any) -> None:
         self._file = file
         self._error, self._new_frame = module.ZstdError, module.ZstdDecompressor().decompressobj
         self._frame, self._is_inside, self._ready = self._new_frame(), False, b""
@@ -67,7 +72,7 @@ def _open_zstd(file: Any, mode: str) -> Any:
 _OPEN: dict[str, Any] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open, "zst": _open_zstd}
 _MAGIC = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zst"}
 _LONGEST_MAGIC = max(map(len, _MAGIC))
-_OTHER_TEXT = {  # by byte order mark; the longer ones first, since they begin with the others
+_OTHER_TEXT = {  # by byte order mark; long marks first, because they begin with short ones
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
     codecs.BOM_UTF16_LE: "UTF-16",
@@ -76,9 +81,9 @@ _OTHER_TEXT = {  # by byte order mark; the longer ones first, since they begin w
 
 
 class _Stream(io.RawIOBase):
-    """Bytes that have been read from a file already, and the rest of the file."""
+    """Bytes that were read from a file already, and then the rest of the file."""
 
-    def __init__(self, file: Any, head: bytes = b""):
+    def __init__(self, file: Any, head: bytes = b"") -> None:
         self._file, self._head = file, head
 
     def readable(self) -> bool:
@@ -89,7 +94,8 @@ class _Stream(io.RawIOBase):
         if piece:
             self._head = self._head[len(piece) :]
         elif hasattr(self._file, "readinto"):
-            return self._file.readinto(target)
+            size: int | None = self._file.readinto(target)
+            return size
         elif (piece := self._file.read(len(target))) is None:
             return None
         if isinstance(piece, str):
@@ -99,23 +105,24 @@ class _Stream(io.RawIOBase):
 
 
 def is_file(source: Any) -> bool:
+    """Whether this is a file object, and not a path."""
     return hasattr(source, "readinto") or hasattr(source, "read")
 
 
 def can_be_read_again(source: Any) -> bool:
-    """Whether a path or a file is no pipe, terminal or the like."""
+    """Whether a path or a file can be read twice, as a pipe or a terminal cannot."""
     if is_file(source):
-        return hasattr(source, "seekable") and source.seekable()
+        return hasattr(source, "seekable") and bool(source.seekable())
     try:
         mode = os.stat(source).st_mode
-    except OSError:  # which opening it will tell
+    except OSError:  # raised again when the path is opened
         return True
     return not (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode))
 
 
 @contextmanager
 def open_text(source: Any) -> Iterator[tuple[Any, str]]:
-    """(binary file, its name) of a path, or of a binary file, which is read on and left open."""
+    """Open a path to read, and give the binary file and its name. A binary file is read on and left open."""
     if is_file(source):
         if hasattr(source, "readable") and not source.readable():
             raise ValueError("path is a file that is not open for reading: open it with mode 'rb'")
@@ -123,24 +130,24 @@ def open_text(source: Any) -> Iterator[tuple[Any, str]]:
         yield file, str(getattr(source, "name", "<file>"))
         return
     path = os.fspath(source)
-    with open(path, "rb", buffering=0) as raw:  # once: what has been read of a pipe is gone
+    with open(path, "rb", buffering=0) as raw:  # only once, because bytes of a pipe can be read only once
         head = b""
         while len(head) < _LONGEST_MAGIC and (piece := raw.read(_LONGEST_MAGIC - len(head))):
             head += piece
-        kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+        suffix = next((suffix for magic, suffix in _MAGIC.items() if head.startswith(magic)), None)
         stream = _Stream(raw, head)
-        with _OPEN[kind](io.BufferedReader(stream), "rb") if kind else stream as file:
+        with _OPEN[suffix](io.BufferedReader(stream), "rb") if suffix else stream as file:
             yield file, os.fsdecode(path)
 
 
 def open_output(path: Any) -> Any:
-    """A binary file to write, compressed as the suffix says."""
+    """Open a path to write a binary file, compressed as its suffix says."""
     path = os.fspath(path)
     open_compressed = _OPEN.get(os.fsdecode(path).rpartition(".")[2])
     return open_compressed(path, "wb") if open_compressed else open(path, "wb")
 
 
-# What a value looks like in the format that is not being read, and what reads that.
+# For text with fields and without: the pattern of a value in the other format, and a hint.
 _OTHER_FORMAT = {
     False: (rb"\d+:\d+:[^:]+", "load_libffm reads field:index:value"),
     True: (rb"\d+:[^:]+", "load_libsvm reads index:value"),
@@ -148,19 +155,20 @@ _OTHER_FORMAT = {
 
 
 @dataclass
-class Place:
-    """Where a chunk of whole lines comes from."""
+class Chunk:
+    """Some whole lines of a file, and where they are in it, for error messages."""
 
-    name: str
-    line: int = 1
+    name: str  # of the file
+    first_line: int = 1  # number of the first line of the chunk
     buffer: bytearray = field(default_factory=bytearray)
 
     def error(self, line: int, column: int, problem: str) -> ValueError:
+        """An error at a line and a column of the file, both counted from 1."""
         return ValueError(f"{self.name}:{line}:{column}: {problem}")
 
     def fault(self, offset: int, expected: str, has_fields: bool) -> ValueError:
-        """The error of a fault at this byte of the chunk, in the format with or without fields."""
-        line = self.line + self.buffer.count(b"\n", 0, offset)
+        """An error at a byte of the chunk, in text with or without fields."""
+        line = self.first_line + self.buffer.count(b"\n", 0, offset)
         column = offset - self.buffer.rfind(b"\n", 0, offset)
         token = re.match(rb"[^ \t\r\n]*", self.buffer[offset : offset + LONGEST_TOKEN])
         found = repr(bytes(token[0]))[1:] if token and token[0] else "the end of the line"
@@ -170,64 +178,69 @@ class Place:
         hint = f" ({reads})" if re.fullmatch(other, whole) else ""
         return self.error(line, column, f"found {found}, expected {expected}{hint}")
 
-    def column(self, line: int, number: int) -> int:
-        """Where value `number` of a sound line begins."""
-        text = bytes(self.buffer).split(b"\n")[line - self.line]
-        return [token.start() for token in re.finditer(rb"[^ \t\r]+", text)][number + 1] + 1
+    def column(self, line: int, value: int) -> int:
+        """The column where a value of a sound line begins; `value` counts from 0."""
+        text = bytes(self.buffer).split(b"\n")[line - self.first_line]
+        return [token.start() for token in re.finditer(rb"[^ \t\r]+", text)][value + 1] + 1
 
 
-def whole_lines(file: Any, place: Place) -> Iterator[tuple[np.ndarray, int]]:
-    """(array, n_bytes) of chunk after chunk, each ending with a line; sets place.buffer.
+def whole_lines(file: Any, chunk: Chunk) -> Iterator[tuple[NDArray[np.uint8], int]]:
+    """Read the lines of a file, chunk by chunk.
 
-    The reader of the chunks counts place.line on.
+    This sets ``chunk.buffer``. Whoever reads the chunks adds their numbers of lines to ``chunk.first_line``.
+
+    Yields
+    ------
+    array of uint8, int
+        The memory of the buffer, and how many bytes the lines have in it.
     """
-    place.buffer, kept, is_first = bytearray(CHUNK_BYTES), 0, True
+    chunk.buffer, kept, is_first = bytearray(CHUNK_BYTES), 0, True
     while True:
-        n_bytes = _fill(file, place, kept)
+        n_bytes = _fill(file, chunk, kept)
         if is_first:
-            _skip_mark(place)
+            _skip_mark(chunk)
             is_first = False
-        if n_bytes == len(place.buffer):
-            end = place.buffer.rfind(b"\n", kept) + 1
+        if n_bytes == len(chunk.buffer):
+            end = chunk.buffer.rfind(b"\n", kept) + 1
             if end == 0:
                 if n_bytes >= LONGEST_LINE:
-                    raise place.error(place.line, 1, f"found a line of more than {LONGEST_LINE} bytes")
-                place.buffer, kept = place.buffer + bytearray(n_bytes), n_bytes
+                    raise chunk.error(chunk.first_line, 1, f"found a line of more than {LONGEST_LINE} bytes")
+                chunk.buffer, kept = chunk.buffer + bytearray(n_bytes), n_bytes
                 continue
         else:
-            if n_bytes and place.buffer[n_bytes - 1 : n_bytes] != b"\n":
-                place.buffer[n_bytes : n_bytes + 1] = b"\n"
+            if n_bytes and chunk.buffer[n_bytes - 1 : n_bytes] != b"\n":
+                chunk.buffer[n_bytes : n_bytes + 1] = b"\n"
                 n_bytes += 1
             end = n_bytes
-        yield np.frombuffer(place.buffer, np.uint8), end
-        if n_bytes < len(place.buffer) or end == 0:
+        yield np.frombuffer(chunk.buffer, np.uint8), end
+        if n_bytes < len(chunk.buffer) or end == 0:
             return
         kept = n_bytes - end
-        place.buffer[:kept] = place.buffer[end:n_bytes]
+        chunk.buffer[:kept] = chunk.buffer[end:n_bytes]
 
 
-def _skip_mark(place: Place) -> None:
-    """Blanks instead of the byte order mark of UTF-8, with which columns stay what they are."""
+def _skip_mark(chunk: Chunk) -> None:
+    """Replace a byte order mark of UTF-8 by blanks, so that columns stay the same. Refuse other marks."""
     for mark, encoding in _OTHER_TEXT.items():
-        if place.buffer.startswith(mark):
-            raise place.error(1, 1, f"found text in {encoding}, expected ASCII or UTF-8")
-    if place.buffer.startswith(codecs.BOM_UTF8):
-        place.buffer[:3] = b"   "
+        if chunk.buffer.startswith(mark):
+            raise chunk.error(1, 1, f"found text in {encoding}, expected ASCII or UTF-8")
+    if chunk.buffer.startswith(codecs.BOM_UTF8):
+        chunk.buffer[:3] = b"   "
 
 
-def _fill(file: Any, place: Place, begin: int) -> int:
-    """Reads into place.buffer from `begin` until it is full or the file ends; returns where that is."""
-    with memoryview(place.buffer) as view:
+def _fill(file: Any, chunk: Chunk, begin: int) -> int:
+    """Read into ``chunk.buffer`` from `begin` until it is full or the file ends; return the end."""
+    with memoryview(chunk.buffer) as view:
         while begin < len(view):
             try:
                 size = file.readinto(view[begin:])
             except Exception as error:
                 if not _is_damage(error, file):
                     raise
-                raise ValueError(f"{place.name}: damaged compressed data ({error})") from error
+                raise ValueError(f"{chunk.name}: damaged compressed data ({error})") from error
             if size is None:
                 raise ValueError(
-                    f"{place.name}: no data are ready, expected a file that blocks until there are"
+                    f"{chunk.name}: no data are ready, expected a file that blocks until there are"
                 )
             if not size:
                 break
@@ -236,8 +249,8 @@ def _fill(file: Any, place: Place, begin: int) -> int:
 
 
 def _is_damage(error: Exception, file: Any) -> bool:
-    """Whether an error of reading tells of compressed data, and not of the disk."""
+    """Whether an error comes from damaged compressed data, and not from the disk."""
     if isinstance(file, bz2.BZ2File) and isinstance(error, OSError):
-        return error.errno is None  # bz2 has no error of its own
-    kinds = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
-    return isinstance(error, kinds) or type(error).__name__ == "ZstdError"  # whose module need not be there
+        return error.errno is None  # bz2 has no error class
+    damage = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
+    return isinstance(error, damage) or type(error).__name__ == "ZstdError"  # its module may not be there

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from helpers.states import encoder_of, meta_and_tensors
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -173,7 +174,7 @@ def test_standardisation_waits_for_numbers(stored):
     encoder = FieldEncoder(columns, dtype="float64").fit([{"a": None, "b": 0, "c": "x"}])
     encoder.partial_fit([{"a": float("nan"), "b": 4}])
     if stored:
-        encoder = FieldEncoder._from_state(*encoder._to_state())
+        encoder = encoder_of(*meta_and_tensors(encoder))
     encoder.partial_fit([{"a": 1, "b": 5, "c": "y"}, {"a": 5}, {}])
     encoder.partial_fit([{"a": 100}])
     of_c = ["c=<unknown>", "c=x", "c=y"]
@@ -190,11 +191,22 @@ def test_zero_has_one_name():
             assert encoded(encoder, [{"x": 0.0}, {"x": -0.0}]).indices.tolist() == [2, 2]
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), 2**70, 1e300, "\ud800", True])
+def test_any_category_is_stored(value):
+    """JSON of the standard has no infinities; a vocabulary may hold them."""
+    encoder = FieldEncoder({"c": "categorical"}).fit([{"c": value}, {"c": "a"}])
+    other = encoder_of(*meta_and_tensors(encoder))
+    assert names(other) == names(encoder)
+    assert (
+        encoded(other, [{"c": value}]).indices.tolist() == encoded(encoder, [{"c": value}]).indices.tolist()
+    )
+
+
 def test_bins_are_never_learned_again():
     """Not even if a stored encoder says that they were not learned."""
-    meta, tensors = FieldEncoder({"x": Numeric(bins=2)}).fit([{"x": 1}, {"x": 2}])._to_state()
+    meta, tensors = meta_and_tensors(FieldEncoder({"x": Numeric(bins=2)}).fit([{"x": 1}, {"x": 2}]))
     stored = b'[{"mean": null, "scale": 1.0, "edges": [2.0]}]'
-    encoder = FieldEncoder._from_state(meta, tensors | {"vocabulary": np.frombuffer(stored, np.uint8)})
+    encoder = encoder_of(meta, tensors | {"vocabulary": np.frombuffer(stored, np.uint8)})
     encoder.partial_fit([{"x": 7}])
     assert names(encoder) == ["x=<unknown>", "x=[-inf, 2.0)", "x=[2.0, inf)"]
     assert encoded(encoder, [{"x": 1}, {"x": 7}]).indices.tolist() == [1, 2]
@@ -232,7 +244,7 @@ def test_integers_of_numpy_are_parameters(tmp_path):
     plain = FieldEncoder(
         {"c": Categorical(1, 3), "x": Numeric(3), "h": Hashed(20)}, min_count=2, max_categories=5
     ).fit(rows)
-    assert json.dumps(encoder._to_state()[0]) == json.dumps(plain._to_state()[0])
+    assert json.dumps(meta_and_tensors(encoder)[0]) == json.dumps(meta_and_tensors(plain)[0])
     save(encoder, tmp_path / "encoder")
     loaded = load(tmp_path / "encoder")
     for other in (plain, loaded):

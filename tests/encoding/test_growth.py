@@ -7,13 +7,14 @@ import pickle
 import numpy as np
 import pytest
 from helpers.encoders import ROWS, TYPES
+from helpers.states import encoder_of, meta_and_tensors
 from helpers.subprocesses import output_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fastfm_c import FieldEncoder
 from fastfm_c.encoding import Categorical, Hashed, MultiCategorical, Numeric
-from fastfm_c.encoding._values import hash_bucket
+from fastfm_c.encoding._hashed import hash_bucket
 
 pd = pytest.importorskip("pandas")
 
@@ -157,7 +158,7 @@ def test_rare_values_count_on_until_there_is_no_room():
     for values in ("aab", "cd", "b", "ccdd"):
         encoder.partial_fit([{"c": value} for value in values])
     assert encoder.get_feature_names_out().tolist() == ["c=<unknown>", "c=a", "c=b"]
-    assert json.loads(encoder._to_state()[1]["vocabulary"].tobytes()) == [
+    assert json.loads(meta_and_tensors(encoder)[1]["vocabulary"].tobytes()) == [
         {"categories": ["a", "b"], "rare": []}
     ]
 
@@ -178,13 +179,13 @@ ALL_TYPES = TYPES | {"size": Numeric(bins=3), "flag": "auto", "id": Hashed(4, mi
 
 
 def stored(encoder):
-    meta, tensors = encoder._to_state()
+    meta, tensors = meta_and_tensors(encoder)
     assert all(isinstance(tensor, np.ndarray) for tensor in tensors.values())
     return json.loads(json.dumps(meta)), tensors
 
 
 COPIES = {
-    "state": lambda encoder: FieldEncoder._from_state(*stored(encoder)),
+    "state": lambda encoder: encoder_of(*stored(encoder)),
     "pickle": lambda encoder: pickle.loads(pickle.dumps(encoder)),
     "copy": copy.deepcopy,
 }

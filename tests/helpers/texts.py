@@ -1,8 +1,9 @@
-"""A text and what is read of it."""
+"""A text and what is read of it; files that are read in small chunks."""
 
 import io
 
 from fastfm_c import load_libsvm
+from fastfm_c.text import _streams
 
 PLAIN = b"1 0:1 3:0.5\n\n-1 2:-2e1 2:4 # 9:9\r\n# none\n  +1.5\t1:.5  0:0 \n0"
 
@@ -18,3 +19,10 @@ def same_rows(A, B):
 
 def same_array(a, b):
     return a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def read_in_chunks(patch, n_bytes, longest_line=None):
+    """From here on, files are read so many bytes at a time, and longer lines are refused."""
+    patch.setattr(_streams, "CHUNK_BYTES", n_bytes)
+    if longest_line is not None:
+        patch.setattr(_streams, "LONGEST_LINE", longest_line)

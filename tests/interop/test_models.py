@@ -7,7 +7,7 @@ import pytest
 from helpers import foreign
 
 from fastfm_c import FFM, FM
-from fastfm_c.interop import _libffm, load_libffm_model, load_libfm_model, load_xlearn_model
+from fastfm_c.interop import load_libffm_model, load_libfm_model, load_xlearn_model
 
 # The programs print six digits of probabilities, or of scores below 1: half a unit is 5e-7. xLearn writes
 # six digits of each parameter too, and had more when it predicted what is compared here.
@@ -164,9 +164,11 @@ def test_sums_below_one_are_no_model(tmp_path):
         load_libffm_model(path, [0])
 
 
-def test_the_last_feature_may_be_what_tells(tmp_path, monkeypatch):
-    monkeypatch.setattr(_libffm, "_BLOCK_BYTES", 64)  # of two features
-    ambiguous, four = [0.5, 2, 3, 4, 5, 6, 7, 8], [1, 0, 0, 0, 1, 1, 1, 1]
+def test_the_last_feature_may_be_what_tells(tmp_path):
+    n_features = 200_000  # 6 MB, more than is read at a time
+    values = np.tile(np.float32([0.5, 2, 3, 4, 5, 6, 7, 8]), (n_features, 1))  # fits both
+    values[-1] = [1, 0, 0, 0, 1, 1, 1, 1]
     path = tmp_path / "model"
-    path.write_bytes(libffm_bytes(4, 1, 4, ambiguous * 3 + four))
-    np.testing.assert_array_equal(load_libffm_model(path, [0] * 4).V[0], [[0.5, 2, 3, 4]])
+    path.write_bytes(libffm_bytes(n_features, 1, 4, values))
+    V = load_libffm_model(path, np.zeros(n_features, int)).V
+    np.testing.assert_array_equal(V[:, 0], values[:, :4])

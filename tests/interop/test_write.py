@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastfm_c import FFM, FM, interop
-from fastfm_c.interop import _libffm, _number_tables
 
 COUNTS = st.integers(1, 9)
 
@@ -45,13 +44,6 @@ def assert_same_bits(one, other):
         assert a.tobytes() == b.tobytes(), name
     if isinstance(one, FFM):
         np.testing.assert_array_equal(one.fields, other.fields)
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """So that files of some lines are several blocks."""
-    monkeypatch.setattr(_number_tables, "_BLOCK", 3)
-    monkeypatch.setattr(_libffm, "_BLOCK_BYTES", 500)
 
 
 @given(model=models(["FFM"]), alignment=st.sampled_from([1, 4]))
@@ -116,20 +108,22 @@ def rounded(line):
     return [f"{float(t):.6g}" if t[-1].isdigit() and "W" not in t else t for t in line.split(" ")]
 
 
-@pytest.mark.parametrize("program", ["libffm", "libfm"])
-def test_memory_of_large_models(program, tmp_path, monkeypatch):
-    """The model, and once more what it is made from."""
-    monkeypatch.undo()  # blocks as large as they are
-    fields = np.zeros(50_000, int)
-    model = FFM.random(fields, 40, rng=0) if program == "libffm" else FM.random(50_000, 40, rng=0)
+@pytest.mark.parametrize("program", ["libffm", "libfm", "xlearn"])
+def test_large_models_in_memory(program, tmp_path):
+    """Files of several pieces return every bit, and take the model and once more what it is made from."""
+    fields = np.arange(50_000) % 2
+    model = FM.random(50_000, 40, rng=0) if program == "libfm" else FFM.random(fields, 20, rng=0)
+    if program != "libffm":
+        model.w[:] = np.arange(50_000)
+    model.normalize = None if program == "libfm" else "instance"
     getattr(interop, f"dump_{program}_model")(model, tmp_path / "model")
     tracemalloc.start()
-    arguments = [fields] if program == "libffm" else []
+    arguments = [] if program == "libfm" else [fields]
     loaded = getattr(interop, f"load_{program}_model")(tmp_path / "model", *arguments)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    np.testing.assert_array_equal(loaded.V, model.V)
-    # Beside them a block: of the file, or of lines as Python holds them.
+    assert_same_bits(loaded, model)
+    # Beside them a piece: of the file, or of lines as Python holds them.
     assert peak < 2 * model.nbytes + (5 << 20)
 
 

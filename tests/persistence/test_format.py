@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from fastfm_c import FM, SGD, AdaGrad, SquaredLoss, load, save
 from fastfm_c.persistence import _safetensors
-from fastfm_c.persistence._safetensors import parse_json, read
+from fastfm_c.persistence._json import parse_json
+from fastfm_c.persistence._safetensors import read
 
 DTYPES = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", ">f4", ">i8"]
 TEXTS = st.text('ab_."\\\0\u20ac\U0001f600', max_size=5)
@@ -24,11 +25,6 @@ def file_of(header, data=b"", *, length=None):
 
 def entry(dtype="U8", shape=(4,), offsets=(0, 4), **more):
     return {"dtype": dtype, "shape": shape, "data_offsets": offsets, **more}
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "file"
 
 
 @st.composite
@@ -178,7 +174,7 @@ def test_a_claim_of_much_memory_takes_none(path):
 
 
 def test_a_header_that_would_be_too_long(path, monkeypatch):
-    monkeypatch.setattr(_safetensors, "_LONGEST_HEADER", 100)
+    monkeypatch.setattr(_safetensors, "LONGEST_HEADER", 100)
     with pytest.raises(ValueError, match=r"the header would take \d+ bytes, the format allows 100"):
         save(FM.random(2, 1), path)
     assert [*path.parent.iterdir()] == []
@@ -194,8 +190,10 @@ def test_dtypes_that_the_format_lacks(dtype):
 
 def test_json_is_that_of_the_standard():
     assert parse_json('{"a": [1, 2.5, "x", null, true]} ', "it") == {"a": [1, 2.5, "x", None, True]}
-    with pytest.raises(ValueError, match="it is not sound JSON"):
-        parse_json("{'a': 1}", "it")
+    for text in ("{'a': 1}", "[NaN]", "[1e999]"):
+        with pytest.raises(ValueError, match="it is not sound JSON"):
+            parse_json(text, "it")
+    assert parse_json("[Infinity, 1e999]", "it", finite=False) == [np.inf, np.inf]
 
 
 # ------------------------------------------------------------------------ every truncation, every byte

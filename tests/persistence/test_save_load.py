@@ -2,13 +2,12 @@
 
 import json
 import os
-import sys
-import types
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from helpers.solvers import RULES, bits, make_problem
+from helpers.states import again
 from helpers.strategies import models
 from helpers.subprocesses import output_of
 from hypothesis import given
@@ -20,16 +19,6 @@ from fastfm_c.persistence._safetensors import read
 
 MMAP = pytest.mark.parametrize("mmap", [True, False])
 BITS = [np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64]
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "file"
-
-
-def again(obj, path, mmap=True):
-    save(obj, path)
-    return load(path, mmap)
 
 
 # ------------------------------------------------------------------------------------------ models
@@ -101,21 +90,11 @@ def test_training_a_mapped_model_says_what_to_do(path):
     SGD(fm.copy(), SquaredLoss()).partial_fit(np.eye(4), np.ones(4))
 
 
-class Normalised(FM):
-    """An FM with an attribute that models may have."""
-
-    def __init__(self, w0, w, V, *, normalize=None):
-        super().__init__(w0, w, V)
-        self.normalize = normalize
-
-
-def test_normalize_is_kept(path, monkeypatch):
-    kind = type("FM", (Normalised,), {})
-    monkeypatch.setattr(fastfm_c._core, "FM", kind)
-    assert again(kind(0, [1], np.ones((1, 1)), normalize="instance"), path).normalize == "instance"
-    assert "normalize" in read(path, False)[1]["object"]
-    assert again(kind(0, [1], np.ones((1, 1))), path).normalize is None
-    assert "normalize" not in read(path, False)[1]["object"]
+def test_normalize_is_kept(path):
+    for normalize in (None, "instance", "xlearn"):
+        model = FM(0, [1], np.ones((1, 1)), normalize=normalize)
+        assert again(model, path, mmap=False).normalize == normalize
+        assert ("normalize" in read(path, False)[1]["object"]) == (normalize is not None)
 
 
 # ------------------------------------------------------------------------------- losses and solvers
@@ -147,21 +126,25 @@ def test_solvers_go_on_to_the_same_bits(path, rule, dtype, mmap):
 
 @pytest.mark.parametrize("create", BITS)
 def test_random_numbers_go_on(path, create):
+    """The order of the rows comes from them, and in batches of one row it decides about all bits."""
     rng = np.random.Generator(create(5))
     rng.integers(0, 9, 7, dtype=np.int32)  # an odd number of halves
-    solver = AdaGrad(FM.random(3, 1), SquaredLoss(), shuffle=True, rng=rng)
-    generator = again(solver, path).__reduce__()[1][4][2]
-    assert generator.bit_generator is not rng.bit_generator
-    assert np.array_equal(
-        generator.integers(0, 9, 700, dtype=np.int32), rng.integers(0, 9, 700, dtype=np.int32)
-    )
+    model = FM.random(3, 2, rng=0)
+    solver = AdaGrad(model, SquaredLoss(), shuffle=True, batch_size=1, rng=rng)
+    other = again(solver, path)
+    X, y = sp.csr_array(np.random.default_rng(0).standard_normal((50, 3))), np.arange(50) % 3
+    for _ in range(2):
+        assert other.partial_fit(X, y) == solver.partial_fit(X, y)
+    assert bits(other.model) == bits(model)
 
 
 def test_options_come_back(path):
-    solver = Adam(FM.random(3, 1), SquaredLoss(), beta1=0.5, epsilon=np.float64(0.1), clip_value=2)
-    assert again(solver, path)._options() == solver._options()
-    solver = FTRL(FM.random(3, 1), SquaredLoss(), l1_factors=1, normalize="instance", num_threads=2)
-    assert again(solver, path)._options() == solver._options()
+    solver = Adam(
+        FM.random(3, 1), SquaredLoss(), beta1=0.5, epsilon=np.float64(0.1), clip_value=2, shuffle=True
+    )
+    assert repr(again(solver, path)) == repr(solver)
+    solver = FTRL(FM.random(3, 1), SquaredLoss(), l1_factors=1, num_threads=2)
+    assert repr(again(solver, path)) == repr(solver)
 
 
 # -------------------------------------------------------------------------------------- dictionaries
@@ -192,55 +175,6 @@ def test_an_empty_dict(path):
 def test_keys_must_be_names(path, key):
     with pytest.raises(ValueError, match=r"obj has the key .*, expected a string that can name a variable"):
         save({key: SquaredLoss()}, path)
-
-
-# ------------------------------------------------------------------------------------------ encoders
-
-
-class FieldEncoder:
-    """Anything with the two methods."""
-
-    def __init__(self, words, counts):
-        self.words, self.counts = words, counts
-
-    def _to_state(self):
-        return {"words": self.words, "rate": 0.5}, {"counts": self.counts}
-
-    @classmethod
-    def _from_state(cls, meta, tensors):
-        return cls(meta["words"], tensors["counts"])
-
-
-@pytest.fixture
-def encoder(monkeypatch):
-    module = types.ModuleType("fastfm_c.encoding")
-    module.FieldEncoder = FieldEncoder
-    monkeypatch.setitem(sys.modules, "fastfm_c.encoding", module)
-    return FieldEncoder(["a", "b\u20ac\ud800"], np.arange(3))
-
-
-@MMAP
-def test_encoders(path, encoder, mmap):
-    both = again({"e": encoder, "m": FM.random(2, 1)}, path.with_name("both"), mmap)
-    for other in (again(encoder, path, mmap), both["e"]):
-        assert other.words == encoder.words
-        assert other.counts.tolist() == [0, 1, 2]
-        assert other.counts.flags.writeable == (not mmap)
-
-
-def test_what_an_encoder_lacks_is_a_value_error(path, encoder, monkeypatch):
-    monkeypatch.setattr(FieldEncoder, "_to_state", lambda self: ({}, {"counts": self.counts}))
-    save(encoder, path)
-    with pytest.raises(ValueError, match="words"):
-        load(path)
-
-
-@pytest.mark.parametrize("name", ["__metadata__", "__padding_3__"])
-def test_reserved_names(path, encoder, monkeypatch, name):
-    monkeypatch.setattr(FieldEncoder, "_to_state", lambda self: ({}, {name: self.counts}))
-    with pytest.raises(ValueError, match=f"tensor '{name}' has a name that the format needs"):
-        save(encoder, path)
-    assert not path.exists()
 
 
 # -------------------------------------------------------------------------------------------- errors
@@ -295,3 +229,26 @@ assert fastfm_c.load(sys.argv[1])["model"] == fm
 print({"sklearn", "pandas", "pickle", "scipy.optimize", "safetensors"} & set(sys.modules))
 """
     assert output_of(program, path).strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("make", "modules"),
+    [
+        ("fastfm_c.FM.random(3, 2)", ["_model_state"]),
+        ("fastfm_c.SquaredLoss()", ["_model_state"]),
+        (
+            "fastfm_c.SGD(fastfm_c.FM.random(3, 2), fastfm_c.SquaredLoss())",
+            ["_model_state", "solvers._state"],
+        ),
+        ("fastfm_c.FieldEncoder().fit([{'a': 1}])", ["encoding._state"]),
+    ],
+)
+def test_a_file_imports_what_it_needs(path, make, modules):
+    output_of(f"import sys, fastfm_c; fastfm_c.save({make}, sys.argv[1])", path)
+    program = """
+import sys, fastfm_c
+assert not [name for name in sys.modules if name.endswith("_state")]
+fastfm_c.load(sys.argv[1])
+print(*sorted(name.removeprefix("fastfm_c.") for name in sys.modules if name.endswith("_state")))
+"""
+    assert output_of(program, path).split() == modules

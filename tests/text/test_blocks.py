@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers.texts import PLAIN, load, same_array, same_rows
+from helpers.texts import PLAIN, load, read_in_chunks, same_array, same_rows
 
 import fastfm_c
 from fastfm_c import (
@@ -23,7 +23,6 @@ from fastfm_c import (
     load_libsvm,
 )
 from fastfm_c._field_csr import FieldCSR
-from fastfm_c.text import _streams
 
 
 @pytest.mark.parametrize(("suffix", "module"), [("gz", gzip), ("bz2", bz2), ("xz", lzma), ("zst", None)])
@@ -48,7 +47,7 @@ def test_compressed(tmp_path, suffix, module):
 @pytest.mark.parametrize("rows", [1, 2, 3, 1000])
 @pytest.mark.parametrize("chunk", [16, 1 << 10])
 def test_blocks_are_the_rows(monkeypatch, rows, chunk):
-    monkeypatch.setattr(_streams, "CHUNK_BYTES", chunk)
+    read_in_chunks(monkeypatch, chunk)
     text = b"".join(b"%d 0:%d:1 1:50:%d\n" % (i % 2, i % 40, i) for i in range(101))
     X, y, fields = load_libffm(io.BytesIO(text))
     for options in ({}, {"fields": fields}):

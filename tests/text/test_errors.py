@@ -4,10 +4,10 @@ import io
 
 import numpy as np
 import pytest
+from helpers.texts import read_in_chunks
 from scipy.sparse import csr_array
 
 from fastfm_c import dump_libffm, dump_libsvm, iter_libffm, iter_libsvm, load_libffm, load_libsvm
-from fastfm_c.text import _streams
 
 LIBSVM = {
     "label": (b"x 1:1", ":1:1: found 'x', expected a finite number as label"),
@@ -57,7 +57,7 @@ LIBFFM = {
 @pytest.mark.parametrize("name", LIBSVM)
 @pytest.mark.parametrize("chunk", [10, 1 << 20])
 def test_malformed_libsvm(tmp_path, monkeypatch, name, chunk):
-    monkeypatch.setattr(_streams, "CHUNK_BYTES", chunk)
+    read_in_chunks(monkeypatch, chunk)
     text, message = LIBSVM[name]
     path = tmp_path / "rows.txt"
     path.write_bytes(text)
@@ -70,7 +70,7 @@ def test_malformed_libsvm(tmp_path, monkeypatch, name, chunk):
 @pytest.mark.parametrize("name", LIBFFM)
 @pytest.mark.parametrize("chunk", [10, 1 << 20])
 def test_malformed_libffm(monkeypatch, name, chunk):
-    monkeypatch.setattr(_streams, "CHUNK_BYTES", chunk)
+    read_in_chunks(monkeypatch, chunk)
     text, message = LIBFFM[name]
     with pytest.raises(ValueError, match="^<file>" + message):
         load_libffm(io.BytesIO(text))
@@ -96,12 +96,11 @@ def test_fields_that_are_given():
 
 
 def test_a_line_without_end(monkeypatch):
-    monkeypatch.setattr(_streams, "CHUNK_BYTES", 64)
-    monkeypatch.setattr(_streams, "LONGEST_LINE", 256)
+    read_in_chunks(monkeypatch, 64, longest_line=256)
     text = b"1 1:1\n1" + b" 1:1" * 200
     with pytest.raises(ValueError, match=":2:1: found a line of more than 256 bytes"):
         load_libsvm(io.BytesIO(text))
-    monkeypatch.setattr(_streams, "LONGEST_LINE", 1 << 20)
+    read_in_chunks(monkeypatch, 64, longest_line=1 << 20)
     assert load_libsvm(io.BytesIO(text))[0].nnz == 201
 
 
@@ -164,7 +163,7 @@ def changed(rng, text):
 @pytest.mark.parametrize("seed", range(4))
 def test_changed_files_are_sound_or_refused(monkeypatch, seed):
     """The C tests change many more, under sanitizers."""
-    monkeypatch.setattr(_streams, "CHUNK_BYTES", 32)
+    read_in_chunks(monkeypatch, 32)
     rng = np.random.default_rng(seed)
     text, n_sound = b"1 0:3:1 1:7:0.5\n0 0:2:1e-3 1:8:2\n-1 0:3:1 # end\n", 0
     for _ in range(300):

@@ -6,13 +6,12 @@ import struct
 import numpy as np
 import pytest
 from helpers.strategies import csr
-from helpers.texts import PLAIN, load, same_array, same_rows
+from helpers.texts import PLAIN, load, read_in_chunks, same_array, same_rows
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from fastfm_c import dump_libffm, dump_libsvm, iter_libsvm, load_libffm, load_libsvm
-from fastfm_c.text import _streams
 
 # ------------------------------------------------------------------------------------------ examples
 
@@ -159,7 +158,7 @@ def test_round_trip_to_the_bit(tmp_path_factory, X, labels, chunk):
     n_features = max(X.shape[1], 1)
     fields = np.arange(n_features) % 3
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_streams, "CHUNK_BYTES", chunk)
+        read_in_chunks(patch, chunk)
         X = csr_array((X.data, X.indices, X.indptr), shape=(X.shape[0], n_features))
         dump_libsvm(X, y, path)
         A, a = load_libsvm(path, n_features=n_features, dtype=X.dtype, zero_based=False)
@@ -203,7 +202,7 @@ def test_large_files_by_any_number_of_threads(monkeypatch, num_threads):
     rng.shuffle(lines)
     labels = [float(line.split()[0]) for line in lines if not line.startswith(b"#")]
     for chunk in (1 << 23, 300_000):
-        monkeypatch.setattr(_streams, "CHUNK_BYTES", chunk)
+        read_in_chunks(monkeypatch, chunk)
         X, y, fields = load_libffm(io.BytesIO(b"".join(lines)), num_threads=num_threads)
         assert y.tolist() == labels
         assert (X.indices[::2] == np.array(labels) % 5).all()

@@ -1,0 +1,52 @@
+"""Models and losses in files: see `fastfm_c.persistence`."""
+
+from types import NoneType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_c.persistence._json import json_member
+from fastfm_c.persistence._objects import Reader, Writer
+
+__all__ = ["from_state", "to_state"]
+
+
+def to_state(obj: Any, writer: Writer) -> dict[str, Any]:
+    """The state of a model or a loss."""
+    if not hasattr(obj, "V"):
+        return {"label_smoothing": getattr(obj, "label_smoothing", None)}
+    has_fields = hasattr(obj, "fields")
+    w, V = _outputs_swapped(obj.w, obj.V, has_fields)
+    writer.tensor("V", V)
+    writer.tensor("w", w)
+    if has_fields:
+        writer.tensor("fields", obj.fields)
+    writer.tensor("w0", np.asarray(obj.w0, obj.dtype))
+    return {} if obj.normalize is None else {"normalize": obj.normalize}
+
+
+def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
+    """The model or the loss of a state."""
+    if not hasattr(create, "V"):
+        smoothing = json_member(state, "label_smoothing", float, NoneType)
+        return create() if smoothing is None else create(smoothing)
+    # A solver in the same file marks its model: it writes to the parameters.
+    writable = json_member(state, "trained", bool, NoneType) is True
+    V, w = (reader.tensor(name, "f", writable=writable) for name in ("V", "w"))
+    w0 = reader.tensor("w0", "f")
+    if not V.dtype == w.dtype == w0.dtype:
+        raise ValueError(f"V, w and w0 have dtypes {V.dtype}, {w.dtype} and {w0.dtype}, expected one")
+    has_fields = hasattr(create, "fields")
+    fields = [reader.tensor("fields", "i")] if has_fields else []
+    normalize = json_member(state, "normalize", str, NoneType)
+    return create(w0, *_outputs_swapped(w, V, has_fields), *fields, normalize=normalize)
+
+
+def _outputs_swapped(w: NDArray[Any], V: NDArray[Any], has_fields: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Views whose first two axes, outputs and features, are swapped, if there is an axis of outputs.
+
+    In a file, as in memory, features come first. So a mapped file is used as it is.
+    """
+    has_outputs = w.ndim > 1 and V.ndim > (3 if has_fields else 2)
+    return (w.swapaxes(0, 1), V.swapaxes(0, 1)) if has_outputs else (w, V)
