@@ -9,7 +9,7 @@ pytest.importorskip("sklearn")
 from helpers.estimators import ALL, CLASSIFIERS, REGRESSORS, planted
 
 from fastfm_c import FM
-from fastfm_c.sklearn import FMClassifier, FMRegressor, _targets
+from fastfm_c.sklearn import FMClassifier, FMRegressor, _regressor
 
 # -------------------------------------------------------------------------------------------- labels
 
@@ -155,7 +155,7 @@ def test_the_unit_of_the_solver(y, scale):
     model = FMRegressor().partial_fit(np.ones((len(y), 1)), np.array(y) * (np.abs(y) < 1e200))
     if max(y) < 1e200:
         assert model.target_scale_ == scale
-    assert _targets.power_of_4_near(np.array(y), None, 2.0**-23) == scale
+    assert _regressor.power_of_4_near(np.array(y), None, 2.0**-23) == scale
 
 
 def largest_error(y, scores):

@@ -1,19 +1,21 @@
-"""Estimators by the kind of their targets: classes or numbers."""
+"""Estimators of classes: FMClassifier and FFMClassifier."""
 
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
-from fastfm_c._core import LogisticLoss, SoftmaxLoss, SquaredLoss
+from fastfm_c._core import LogisticLoss, SoftmaxLoss
 from fastfm_c.sklearn._base import Estimator, has_steps, require_weight
+from fastfm_c.sklearn._docs import CLASSIFIER, FFM, FM, shared_parameters
+from fastfm_c.sklearn._ffm import FieldAware
 
-__all__ = ["Classifier", "Regressor"]
+__all__ = ["FFMClassifier", "FMClassifier"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -165,103 +167,42 @@ class Classifier(ClassifierMixin, Estimator):
         pass
 
 
+@shared_parameters(CLASSIFIER, FM)
+class FMClassifier(Classifier):
+    """Factorization machine for two or more classes, with logistic or softmax loss.
+
+    Parameters
+    ----------
+    <parameters>
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastfm_c.sklearn import FMClassifier
+    >>> X = np.tile([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]], (50, 1))
+    >>> y = np.tile(["differ", "differ", "equal", "equal"], 50)  # no linear model fits this
+    >>> model = FMClassifier(n_factors=2, solver="lbfgs", random_state=0).fit(X, y)
+    >>> model.predict([[1.0, 0.0], [0.0, 0.0]])
+    array(['differ', 'equal'], dtype='<U6')
+    """
+
+
+@shared_parameters(CLASSIFIER, FFM)
 @dataclass(kw_only=True, eq=False, repr=False)
-class Regressor(RegressorMixin, Estimator):
-    @available_if(has_steps)
-    def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Learn from more rows, once and in their order.
+class FFMClassifier(FieldAware, Classifier):
+    """Field-aware factorization machine for two or more classes, with logistic or softmax loss.
 
-        Where `target_scale_` is not 1, each call takes the time of two passes over the parameters as well.
+    Parameters
+    ----------
+    <parameters>
 
-        Parameters
-        ----------
-        X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
-            As for `fit`.
-        y : array_like of shape (n_rows,)
-            Finite numbers. Those of the first call decide about `target_scale_`.
-        sample_weight : array_like of shape (n_rows,), optional
-            Finite weights >= 0, which multiply the steps.
-
-        Returns
-        -------
-        estimator
-            This estimator. ``history_.loss[-1]`` is the mean loss of the rows, each scored before it was
-            learned from.
-
-        Raises
-        ------
-        ValueError
-            For malformed data.
-        DivergenceError
-            As for `fit`.
-        """
-        return self._learn(X, y, None, sample_weight)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Predicted targets of rows.
-
-        Parameters
-        ----------
-        X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_rows,), of the dtype of the model
-        """
-        return self._scores(X)
-
-    @property
-    def _scale(self):
-        return self.target_scale_
-
-    def _n_outputs(self):
-        return 1
-
-    def _loss(self):
-        return SquaredLoss()
-
-    def _metric(self, stopping):
-        """A user's own figure is of targets and scores in the units of y."""
-        metric, scale = stopping, self._scale
-        if not callable(metric):
-            return metric
-
-        def scaled(y, scores, **weight):
-            return metric(y * scale, scores * scale, **weight)
-
-        scaled.__name__ = getattr(metric, "__name__", type(metric).__name__)
-        scaled.greater_is_better = getattr(metric, "greater_is_better", False)
-        return scaled
-
-    def _meet(self, y, weight, classes):
-        self.target_scale_ = power_of_4_near(y.astype(np.float64), weight, np.finfo(self.dtype).eps)
-
-    def _targets(self, y):
-        y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float64)
-        return y if self._scale == 1 else y / y.dtype.type(self._scale)
-
-    def _weights(self, y, targets, weight):
-        return weight
-
-    def _best_constant(self, targets, weight):
-        return np.average(targets, weights=weight)
-
-    def _finish(self, history):
-        history.loss = [loss * self._scale**2 for loss in history.loss]
-        power = {"loss": 2, "rmse": 1}.get(history.metric, 0)
-        if not callable(self.early_stopping):
-            history.validation = [figure * self._scale**power for figure in history.validation]
-
-
-def power_of_4_near(y, weight, eps):
-    """A power of 4 within a factor of 2 of the standard deviation of y; 1 for zeros."""
-    if not (largest := np.max(np.abs(y))) > 0:
-        return 1.0
-    y = y / largest  # whose squares do not overflow
-    mean = np.average(y, weights=weight)
-    deviation = np.sqrt(np.average((y - mean) ** 2, weights=weight))
-    # A deviation that is next to nothing beside the mean is rounding: see a column of 0.1.
-    size = largest * max(deviation, np.sqrt(eps) * abs(mean))
-    if not size > 0:
-        return 1.0
-    return float(4.0 ** np.clip(np.round(np.log2(size) / 2), -30, 30))
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastfm_c.sklearn import FFMClassifier
+    >>> X = np.eye(4)[[0, 0, 1, 1]] + np.eye(4)[[2, 3, 2, 3]]  # two columns of two values, one-hot
+    >>> y = [1, 0, 0, 1]
+    >>> model = FFMClassifier(n_factors=2, solver="lbfgs", fields=[0, 0, 1, 1], random_state=0).fit(X, y)
+    >>> model.predict(X)
+    array([1, 0, 0, 1])
+    """

@@ -1,92 +1,30 @@
-"""scikit-learn estimators: FMClassifier, FMRegressor, FFMClassifier and FFMRegressor."""
+"""The part of the docstrings that the four estimators share: parameters and attributes."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import TypeVar
 
-from fastfm_c.sklearn._ffm import FieldAware
-from fastfm_c.sklearn._targets import Classifier, Regressor
+__all__ = ["CLASSIFIER", "FFM", "FM", "REGRESSOR", "shared_parameters"]
 
-__all__ = ["FFMClassifier", "FFMRegressor", "FMClassifier", "FMRegressor"]
-
-
-class FMClassifier(Classifier):
-    """Factorization machine for two or more classes, with logistic or softmax loss.
-
-    Parameters
-    ----------
-    <parameters>
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastfm_c.sklearn import FMClassifier
-    >>> X = np.tile([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]], (50, 1))
-    >>> y = np.tile(["differ", "differ", "equal", "equal"], 50)  # no linear model fits this
-    >>> model = FMClassifier(n_factors=2, solver="lbfgs", random_state=0).fit(X, y)
-    >>> model.predict([[1.0, 0.0], [0.0, 0.0]])
-    array(['differ', 'equal'], dtype='<U6')
-    """
+_Class = TypeVar("_Class", bound=type)
 
 
-class FMRegressor(Regressor):
-    """Factorization machine for numbers, with squared loss.
+def shared_parameters(targets: dict[str, str], model: dict[str, str]) -> Callable[[_Class], _Class]:
+    """A decorator that writes the shared part for <parameters> in the docstring of an estimator.
 
     Parameters
     ----------
-    <parameters>
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastfm_c.sklearn import FMRegressor
-    >>> X = np.random.default_rng(0).standard_normal((200, 3))
-    >>> y = X[:, 0] * X[:, 1] - X[:, 2]
-    >>> model = FMRegressor(n_factors=2, solver="lbfgs", random_state=0).fit(X, y)
-    >>> model.score(X, y) > 0.99
-    True
+    targets : CLASSIFIER or REGRESSOR
+    model : FM or FFM
     """
 
+    def fill(estimator: _Class) -> _Class:
+        if estimator.__doc__:  # there is none under python -OO
+            shared = _PARAMETERS.format(**targets, **model)
+            estimator.__doc__ = estimator.__doc__.replace("<parameters>", shared)
+        return estimator
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class FFMClassifier(FieldAware, Classifier):
-    """Field-aware factorization machine for two or more classes, with logistic or softmax loss.
+    return fill
 
-    Parameters
-    ----------
-    <parameters>
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastfm_c.sklearn import FFMClassifier
-    >>> X = np.eye(4)[[0, 0, 1, 1]] + np.eye(4)[[2, 3, 2, 3]]  # two columns of two values, one-hot
-    >>> y = [1, 0, 0, 1]
-    >>> model = FFMClassifier(n_factors=2, solver="lbfgs", fields=[0, 0, 1, 1], random_state=0).fit(X, y)
-    >>> model.predict(X)
-    array([1, 0, 0, 1])
-    """
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class FFMRegressor(FieldAware, Regressor):
-    """Field-aware factorization machine for numbers, with squared loss.
-
-    Parameters
-    ----------
-    <parameters>
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fastfm_c.sklearn import FFMRegressor
-    >>> X = np.eye(4)[[0, 0, 1, 1]] + np.eye(4)[[2, 3, 2, 3]]  # two columns of two values, one-hot
-    >>> y = [3.0, 1.0, 1.0, 3.0]
-    >>> model = FFMRegressor(n_factors=2, solver="lbfgs", fields=[0, 0, 1, 1], random_state=0).fit(X, y)
-    >>> model.predict(X).round(1)
-    array([3., 1., 1., 3.], dtype=float32)
-    """
-
-
-# --------------------------------------------------------------- the shared part of the docstrings
 
 _PARAMETERS = """n_factors : int
         Length of the factor vectors.
@@ -149,7 +87,7 @@ _PARAMETERS = """n_factors : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, if X was a DataFrame with names."""
 
-_CLASSIFIER = {
+CLASSIFIER = {
     "penalties": "",
     "classes": """    label_smoothing : float
         In [0, 1): share of a row's target that goes to the other classes.
@@ -160,7 +98,7 @@ _CLASSIFIER = {
     "attribute": """classes_ : ndarray of shape (C,)
         The labels, sorted. Two make a model with one output, more one with C outputs.""",
 }
-_REGRESSOR = {
+REGRESSOR = {
     "penalties": """
         They are those of targets divided by `target_scale_`.""",
     "classes": "",
@@ -170,8 +108,8 @@ _REGRESSOR = {
         divided by it, so that steps of one size suit targets of any; what is left in `model_` and
         `history_` is in the units of y. Powers of 4 do that without rounding.""",
 }
-_FM = {"model": "FM", "fields": "", "or_xlearn": ' or "xlearn"'}
-_FFM = {
+FM = {"model": "FM", "fields": "", "or_xlearn": ' or "xlearn"'}
+FFM = {
     "model": "FFM",
     "or_xlearn": "",
     "fields": """
@@ -181,9 +119,3 @@ _FFM = {
         `fastfm_c.vstack` does not); else each column is a field of its own, if there are no more than
         2000: that makes n_features**2 * n_factors factors.""",
 }
-
-for _cls in (FMClassifier, FMRegressor, FFMClassifier, FFMRegressor):
-    if _cls.__doc__:  # there is none under python -OO
-        _words = _CLASSIFIER if issubclass(_cls, Classifier) else _REGRESSOR
-        _words = _words | (_FFM if issubclass(_cls, FieldAware) else _FM)
-        _cls.__doc__ = _cls.__doc__.replace("<parameters>", _PARAMETERS.format(**_words))
