@@ -1,28 +1,34 @@
 """Estimators of numbers: FMRegressor and FFMRegressor."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
-from sklearn.utils.metaestimators import available_if
 
 from fastfm_c._core import SquaredLoss
-from fastfm_c.sklearn._base import Estimator, has_steps
+from fastfm_c.sklearn._base import Estimator, Weights
 from fastfm_c.sklearn._docs import FFM, FM, REGRESSOR, shared_parameters
 from fastfm_c.sklearn._ffm import FieldAware
+from fastfm_c.sklearn._parameters import EarlyStopping, unless_lbfgs
+from fastfm_c.training import History
 
 __all__ = ["FFMRegressor", "FMRegressor", "power_of_4_near"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Regressor(RegressorMixin, Estimator):
-    @available_if(has_steps)
+class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-learn has no types
+    """An estimator of numbers. Its solver sees y divided by `target_scale_`."""
+
+    _targets_are_numbers = True
+
+    @unless_lbfgs
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from more rows, once and in their order.
 
-        Where `target_scale_` is not 1, each call takes the time of two passes over the parameters as well.
+        If `target_scale_` is not 1, each call also goes through all parameters twice.
 
         Parameters
         ----------
@@ -36,8 +42,8 @@ class Regressor(RegressorMixin, Estimator):
         Returns
         -------
         estimator
-            This estimator. ``history_.loss[-1]`` is the mean loss of the rows, each scored before it was
-            learned from.
+            This estimator. ``history_.loss[-1]`` is the mean loss of the rows. Each row was scored before
+            the model learned from it.
 
         Raises
         ------
@@ -46,7 +52,7 @@ class Regressor(RegressorMixin, Estimator):
         DivergenceError
             As for `fit`.
         """
-        return self._learn(X, y, None, sample_weight)
+        return self._partial_fit(X, y, None, sample_weight)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predicted targets of rows.
@@ -62,46 +68,66 @@ class Regressor(RegressorMixin, Estimator):
         return self._scores(X)
 
     @property
-    def _scale(self):
+    def _target_scale(self) -> float:
         return self.target_scale_
 
-    def _n_outputs(self):
+    def _n_outputs(self) -> int:
         return 1
 
-    def _loss(self):
+    def _loss(self) -> SquaredLoss:
         return SquaredLoss()
 
-    def _metric(self, stopping):
-        """A user's own figure is of targets and scores in the units of y."""
-        metric, scale = stopping, self._scale
-        if not callable(metric):
-            return metric
+    def _metric(self, early_stopping: EarlyStopping) -> EarlyStopping:
+        """A callable of the user gets targets and scores in the units of y."""
+        return (
+            _in_units_of_y(early_stopping, self._target_scale) if callable(early_stopping) else early_stopping
+        )
 
-        def scaled(y, scores, **weight):
-            return metric(y * scale, scores * scale, **weight)
+    def _fit_targets(self, y: NDArray[Any], weight: Weights | None, classes: ArrayLike | None) -> None:
+        eps = float(np.finfo(self.dtype).eps)
+        self.target_scale_: float = power_of_4_near(y.astype(np.float64), weight, eps)
 
-        scaled.__name__ = getattr(metric, "__name__", type(metric).__name__)
-        scaled.greater_is_better = getattr(metric, "greater_is_better", False)
-        return scaled
-
-    def _meet(self, y, weight, classes):
-        self.target_scale_ = power_of_4_near(y.astype(np.float64), weight, np.finfo(self.dtype).eps)
-
-    def _targets(self, y):
+    def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
         y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float64)
-        return y if self._scale == 1 else y / y.dtype.type(self._scale)
+        return y if self._target_scale == 1 else y / y.dtype.type(self._target_scale)
 
-    def _weights(self, y, targets, weight):
-        return weight
-
-    def _best_constant(self, targets, weight):
+    def _best_constant(self, targets: NDArray[Any], weight: Weights | None) -> Any:
         return np.average(targets, weights=weight)
 
-    def _finish(self, history):
-        history.loss = [loss * self._scale**2 for loss in history.loss]
-        power = {"loss": 2, "rmse": 1}.get(history.metric, 0)
+    def _unscale_history(self, history: History) -> None:
+        scale = self._target_scale
+        history.loss = [loss * scale**2 for loss in history.loss]
         if not callable(self.early_stopping):
-            history.validation = [figure * self._scale**power for figure in history.validation]
+            power = {"loss": 2, "rmse": 1}.get(history.metric or "", 0)
+            history.validation = [figure * scale**power for figure in history.validation]
+
+
+def _in_units_of_y(metric: Callable[..., float], scale: float) -> Callable[..., float]:
+    """The metric of targets and scores that were divided by `scale`."""
+
+    def scaled(y: NDArray[Any], scores: NDArray[Any], **weight: Any) -> float:
+        return metric(y * scale, scores * scale, **weight)
+
+    scaled.__name__ = getattr(metric, "__name__", type(metric).__name__)
+    scaled.greater_is_better = getattr(metric, "greater_is_better", False)  # type: ignore[attr-defined]
+    return scaled
+
+
+def power_of_4_near(y: NDArray[np.float64], weight: Weights | None, eps: float) -> float:
+    """A power of 4 within a factor of 2 of the standard deviation of y; 1 if y is all zeros.
+
+    `eps` is the rounding of the model's dtype. A deviation below its square root times the mean is taken
+    to be rounding: the numbers of a constant y may deviate from their mean by their last digit.
+    """
+    if not (largest := np.max(np.abs(y))) > 0:
+        return 1.0
+    y = y / largest  # so that no square overflows
+    mean = np.average(y, weights=weight)
+    deviation = np.sqrt(np.average((y - mean) ** 2, weights=weight))
+    size = largest * max(deviation, np.sqrt(eps) * abs(mean))
+    if not size > 0:
+        return 1.0
+    return float(4.0 ** np.clip(np.round(np.log2(size) / 2), -30, 30))
 
 
 @shared_parameters(REGRESSOR, FM)
@@ -143,17 +169,3 @@ class FFMRegressor(FieldAware, Regressor):
     >>> model.predict(X).round(1)
     array([3., 1., 1., 3.], dtype=float32)
     """
-
-
-def power_of_4_near(y, weight, eps):
-    """A power of 4 within a factor of 2 of the standard deviation of y; 1 for zeros."""
-    if not (largest := np.max(np.abs(y))) > 0:
-        return 1.0
-    y = y / largest  # whose squares do not overflow
-    mean = np.average(y, weights=weight)
-    deviation = np.sqrt(np.average((y - mean) ** 2, weights=weight))
-    # A deviation that is next to nothing beside the mean is rounding: see a column of 0.1.
-    size = largest * max(deviation, np.sqrt(eps) * abs(mean))
-    if not size > 0:
-        return 1.0
-    return float(4.0 ** np.clip(np.round(np.log2(size) / 2), -30, 30))
