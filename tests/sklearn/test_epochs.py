@@ -85,7 +85,7 @@ def test_rows_are_held_out_without_an_eval_set():
 
 
 @pytest.mark.parametrize("bad", [(1,), [1, 2], 3, (np.eye(3), [0, 1, 1])], ids=str)
-def test_an_eval_set_that_is_none(bad):
+def test_a_malformed_eval_set(bad):
     with pytest.raises(ValueError, match=r"eval_set|features"):
         FMClassifier().fit(np.eye(2), [0, 1], eval_set=bad)
 
