@@ -19,7 +19,7 @@ __all__ = ["FFMClassifier", "FMClassifier"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit-learn has no types
+class Classifier(ClassifierMixin, Estimator):
     """An estimator of classes.
 
     Two classes have one score: the log odds of the second. C > 2 classes have C scores.

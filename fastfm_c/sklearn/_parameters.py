@@ -31,7 +31,7 @@ EarlyStopping: TypeAlias = bool | str | Callable[..., float] | None
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Parameters(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
+class Parameters(BaseEstimator, ABC):
     """The parameters that all estimators have, with their defaults."""
 
     n_factors: int = 8
@@ -54,7 +54,7 @@ class Parameters(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
     verbose: bool | int = False
 
     def _train_options(self, n_rows: int, has_eval_set: bool) -> dict[str, Any]:
-        """Arguments of `train` for a fit to so many rows."""
+        """Arguments of `train` for a fit to this number of rows."""
         early_stopping = self._early_stopping(n_rows, has_eval_set)
         return {
             "solver": self.solver,

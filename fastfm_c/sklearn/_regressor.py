@@ -19,7 +19,7 @@ __all__ = ["FFMRegressor", "FMRegressor", "power_of_4_near"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Regressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-learn has no types
+class Regressor(RegressorMixin, Estimator):
     """An estimator of numbers. Its solver sees y divided by `target_scale_`."""
 
     _targets_are_numbers = True
