@@ -1,4 +1,8 @@
-"""Turns what users pass into what the kernels read, or says what was wrong with it."""
+"""Checks of what users pass, and conversions to what the kernels read.
+
+Each function except `as_fields` returns the given array itself if the kernels can read it. An error names the
+argument, the value found and the value wanted.
+"""
 
 import operator
 from collections.abc import Callable
@@ -25,35 +29,37 @@ __all__ = [
 
 _Array: TypeAlias = NDArray[Any]
 
-ALIGNMENT = 64  # bytes; a row of V that starts a cache line touches half as many lines (2.3x at k = 16)
+# Bytes of a cache line. A row of V with 16 float32 factors is one line if it starts a line, else two.
+ALIGNMENT = 64
 _TARGET_DTYPES = (np.float32, np.float64, np.int32, np.int64, np.bool_)
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> _Array:
     """Zeros whose memory starts at a cache line.
 
-    NumPy asks for huge pages for large arrays on Linux, and hands the pages out only when touched.
+    They come from `numpy.zeros`, which asks Linux for huge pages if the array is large. The system provides
+    a page when it is first touched.
     """
     dtype = np.dtype(dtype)
     n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
     buffer = np.zeros(n_bytes + ALIGNMENT, np.uint8)
     start = -buffer.ctypes.data % ALIGNMENT
-    zeros: _Array = buffer[start : start + n_bytes].view(dtype).reshape(shape)
-    return zeros
+    return buffer[start : start + n_bytes].view(dtype).reshape(shape)
 
 
 def _plain(array: _Array, dtype: DTypeLike) -> _Array:
-    """The array as C-contiguous, aligned, native memory of exactly this dtype; itself where it is."""
+    """The array itself if it is C-contiguous, aligned, native and of this dtype, else a copy that is."""
     array = np.require(array, dtype, ["C", "A"])
     return array if array.dtype.num == np.dtype(dtype).num else array.view(dtype)
 
 
 def as_csr(X: Any) -> tuple[_Array, _Array, _Array, tuple[int, int]]:
-    """Converts any sparse or dense matrix to the arrays of a CSR matrix that the kernels can read.
+    """The arrays of a sparse or dense matrix in CSR format, as the kernels can read them.
 
     Returns
     -------
-    indptr, indices, data : arrays; indptr and indices int32 or both int64, data float32 or float64
+    indptr, indices : ndarrays, both int32 or both int64
+    data : ndarray, float32 or float64
     shape : (int, int)
     """
     if not sp.issparse(X):
@@ -95,12 +101,12 @@ def _require_real(dtype: np.dtype[Any], name: str) -> None:
 
 
 def _real_dtype(dtype: np.dtype[Any]) -> DTypeLike:
-    """float32 where it holds the values of dtype exactly, else float64."""
+    """float32 if it holds all values of `dtype` exactly, else float64."""
     return np.float32 if np.can_cast(dtype, np.float32) else np.float64
 
 
 def as_row(indices: ArrayLike, values: ArrayLike) -> tuple[_Array, _Array]:
-    """Two one-dimensional arrays of equal length that the kernels can read."""
+    """The indices and values of one row, as one-dimensional arrays of equal length."""
     indices, values = np.asarray(indices), np.asarray(values)
     if indices.ndim != 1 or values.ndim != 1 or len(indices) != len(values):
         raise ValueError(
@@ -117,10 +123,10 @@ def as_row(indices: ArrayLike, values: ArrayLike) -> tuple[_Array, _Array]:
 def as_parameter(
     value: ArrayLike, dtype: DTypeLike, shape: tuple[int, ...], name: str, features_first: bool = False
 ) -> _Array:
-    """A parameter array of exactly this shape: the given one if it can be used in place, else a copy.
+    """A parameter of a model as an array of this shape: the given one if it is usable, else a copy.
 
-    In place means the dtype, C order, and memory that starts at a cache line. features_first: swaps the
-    first two axes, (outputs, features), before.
+    An array is usable if it has this dtype, is in C order, and starts at a cache line. With
+    `features_first`, the axes (outputs, features) of the given array are swapped before that.
     """
     value = np.asarray(value)
     _require_real(value.dtype, name)
@@ -128,22 +134,22 @@ def as_parameter(
         raise ValueError(f"{name} has shape {value.shape}, expected {shape}")
     if features_first:
         value = value.swapaxes(0, 1)
-    in_place = (
+    is_usable = (
         value.dtype.num == np.dtype(dtype).num
         and value.dtype.isnative
         and value.flags.c_contiguous
         and value.flags.aligned
         and value.ctypes.data % ALIGNMENT == 0
     )
-    if in_place:
+    if is_usable:
         return value
-    own = aligned_zeros(value.shape, dtype)
-    own[...] = value
-    return own
+    copy = aligned_zeros(value.shape, dtype)
+    copy[...] = value
+    return copy
 
 
 def as_real_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    """float32 or float64, from what a user says."""
+    """float32 or float64, in any spelling that NumPy knows."""
     real = np.dtype(dtype)
     if real not in (np.float32, np.float64):
         said = repr(dtype) if isinstance(dtype, str) else real
@@ -152,7 +158,10 @@ def as_real_dtype(dtype: DTypeLike) -> np.dtype[Any]:
 
 
 def as_fields(fields: ArrayLike, n_features: int | None, n_fields: int | None) -> NDArray[np.int32]:
-    """Fields as a private int32 array; the kernels trust it, so it is never shared."""
+    """A read-only int32 copy of the fields of features. It is never shared, because the kernels trust it.
+
+    None for `n_features` or `n_fields` means any number.
+    """
     fields = np.asarray(fields)
     if fields.dtype.kind not in "iu" and fields.size:
         raise ValueError(f"fields must hold integers, got {fields.dtype}")
@@ -170,7 +179,7 @@ def as_fields(fields: ArrayLike, n_features: int | None, n_fields: int | None) -
 
 
 def as_targets(y: ArrayLike, n_rows: int) -> _Array:
-    """y as a one-dimensional array of n_rows targets; copied only from a dtype the kernels cannot read."""
+    """One target for each row; a copy only if the kernels cannot read the dtype of y."""
     y = np.asarray(y)
     if y.shape != (n_rows,):
         raise ValueError(f"y has shape {y.shape}, expected ({n_rows},): one target for each row")
@@ -182,7 +191,7 @@ def as_targets(y: ArrayLike, n_rows: int) -> _Array:
 
 
 def as_weights(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
-    """Weights as float64, finite and not negative, or None."""
+    """Weights of rows as float64, finite and not negative; None stays None."""
     if sample_weight is None:
         return None
     weight = np.asarray(sample_weight)
@@ -198,7 +207,7 @@ def as_weights(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.float
 
 
 def as_count(value: Any, name: str, smallest: int = 1) -> int:
-    """An int >= smallest, from anything that is an integer."""
+    """An int >= smallest, from an integer of any type."""
     try:
         number = operator.index(value)
     except TypeError:

@@ -1,24 +1,24 @@
 """What the library computes, in plain float64 NumPy: the specification, written to be read.
 
-Nothing here is fast and nothing here is shared with the compiled code: each function is its
-formula, one row at a time. Use it to check another implementation, or to look a formula up.
+Nothing here is fast, and nothing here is shared with the compiled code. Each function is its
+formula, one row at a time. Use it to check another implementation, or to look up a formula.
 
-Notation: a row ``x`` has values ``x_j`` at some features ``j``; ``w0`` is the bias, ``w`` the
-linear weights, ``V`` the factors.
+Notation: a row ``x`` has values ``x_j`` at some features ``j``. ``w0`` is the bias, ``w`` are the
+linear weights, ``V`` are the factors.
 
-- Factorization machine (FM), degree 2 [1]_: ``V`` has one vector ``v_j`` per feature ::
+- Factorization machine (FM), degree 2 [1]_: ``V`` has one vector ``v_j`` for each feature ::
 
       y(x) = w0 + sum_j w_j x_j + sum_{i<j} <v_i, v_j> x_i x_j
 
-- Field-aware factorization machine (FFM) [2]_: every feature belongs to a field, and
+- Field-aware factorization machine (FFM) [2]_: each feature belongs to a field, and
   ``V[i, g]`` is the vector that feature i uses against the features of field g ::
 
       y(x) = w0 + sum_j w_j x_j + sum_{i<j} <V[i, field of j], V[j, field of i]> x_i x_j
 
-  The bias and the linear weights are not in the paper's model; here they are part of it.
+  The model of the paper has no bias and no linear weights. This one has both.
 
-A model with C outputs (one per class) is C independent models of the same sizes: every
-parameter gets a leading axis of length C, and the scores of a row become a vector of C.
+A model with C outputs (one for each class) is C independent models of the same sizes. Each
+parameter then has a leading axis of length C, and the scores of a row are a vector of length C.
 
 References
 ----------
@@ -30,9 +30,12 @@ References
 """
 
 import functools
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "adagrad",
@@ -51,16 +54,25 @@ __all__ = [
     "objective",
     "sgd",
     "softmax_loss",
-    "solver_pass",
+    "solver_epoch",
     "squared_loss",
 ]
 
 
-# Parameters may hold inf or nan, and a squared loss may exceed the largest float64. The results
-# are then inf or nan as IEEE arithmetic has it, which is no reason to warn.
-def _quiet(function):
+_Array: TypeAlias = NDArray[np.float64]
+_State: TypeAlias = dict[str, _Array]  # of a solver's rule
+_Loss: TypeAlias = Callable[[ArrayLike, ArrayLike], tuple[_Array, _Array]]
+_Rule: TypeAlias = Callable[[_Array, _Array, _State, int], _Array]
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+# Parameters may hold inf or nan, and a squared loss may exceed the largest float64. The result is
+# then inf or nan by the rules of IEEE arithmetic. That is no reason for a warning.
+def _quiet(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
     @functools.wraps(function)
-    def call(*args, **kwargs):
+    def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             return function(*args, **kwargs)
 
@@ -70,11 +82,11 @@ def _quiet(function):
 # ---------------------------------------------------------------------------------- rows
 
 
-def csr_rows(X):
+def csr_rows(X: Any) -> Iterator[tuple[NDArray[np.int64], _Array]]:
     """The rows of X as the models see them.
 
-    Entries of a row that name the same column are summed into one; after that, a zero is no
-    entry. The order of the entries does not matter to the models; here it is ascending.
+    Entries of a row with the same column are summed into one. Then entries that are zero are
+    dropped. The order of the entries does not matter to the models. Here it is ascending.
 
     Parameters
     ----------
@@ -83,9 +95,9 @@ def csr_rows(X):
     Yields
     ------
     indices : ndarray of shape (n_entries,), int64
-        The features of the row's entries, each at most once, ascending.
+        The features of the row's entries, ascending. Each occurs at most once.
     values : ndarray of shape (n_entries,), float64
-        Their values, none of them zero.
+        The values of the entries. None of them is zero.
 
     Examples
     --------
@@ -105,11 +117,11 @@ def csr_rows(X):
 
 
 @_quiet
-def normalized(X, power=1):
+def normalized(X: Any, power: int = 1) -> sp.csr_array:
     """The rows of X divided by a power of their length ``|x| = sqrt(sum_j x_j^2)``.
 
-    A model with ``normalize="instance"`` scores ``normalized(X)``: its pairs are divided by
-    ``|x|^2``, as in libffm (Juan et al. 2016, section 3.2). With ``normalize="xlearn"`` an FM takes
+    A model with ``normalize="instance"`` scores ``normalized(X)``. This divides its pairs by
+    ``|x|^2``, as in libffm (Juan et al. 2016, section 3.2). An FM with ``normalize="xlearn"`` takes
     ``normalized(X)`` in its linear part and ``normalized(X, 2)`` in its pairs.
 
     Parameters
@@ -120,7 +132,7 @@ def normalized(X, power=1):
     Returns
     -------
     csr_array of shape (n_rows, n_features), float64
-        A row without values other than zero stays as it is.
+        A row of zeros stays as it is.
 
     Examples
     --------
@@ -132,7 +144,7 @@ def normalized(X, power=1):
     for j, x in csr_rows(X):
         row = np.zeros(np.shape(X)[1])
         if len(x):
-            largest = np.max(np.abs(x))  # so that no square overflows or vanishes
+            largest = np.max(np.abs(x))  # x / largest has squares that neither overflow nor vanish
             length = largest * np.sqrt(np.sum((x / largest) ** 2))
             row[j] = x / length**power
         rows.append(row)
@@ -143,7 +155,7 @@ def normalized(X, power=1):
 
 
 @_quiet
-def fm_score(X, w0, w, V):
+def fm_score(X: Any, w0: ArrayLike, w: ArrayLike, V: ArrayLike) -> _Array:
     """Factorization machine scores, by the sum over pairs (Rendle 2010, equation 1).
 
     ``y(x) = w0 + sum_j w_j x_j + sum_{i<j} <v_i, v_j> x_i x_j``
@@ -178,12 +190,12 @@ def fm_score(X, w0, w, V):
 
 
 @_quiet
-def ffm_score(X, w0, w, V, fields):
+def ffm_score(X: Any, w0: ArrayLike, w: ArrayLike, V: ArrayLike, fields: ArrayLike) -> _Array:
     """Field-aware factorization machine scores, by the sum over pairs (Juan et al. 2016).
 
     ``y(x) = w0 + sum_j w_j x_j + sum_{i<j} <V[i, fields[j]], V[j, fields[i]]> x_i x_j``
 
-    Pairs inside one field are part of the sum, as the formula has them.
+    The sum includes pairs of features of the same field.
 
     Parameters
     ----------
@@ -218,24 +230,25 @@ def ffm_score(X, w0, w, V, fields):
     return np.array(scores, dtype=np.float64)
 
 
-def _against(indices, values, V, fields):
-    """``U[a, b] = V[feature a, field of feature b] x_a`` of a row: what a uses against b."""
-    return V[indices[:, None], fields[indices][None, :]] * values[:, None, None]
+def _against(indices: NDArray[np.int64], values: _Array, V: _Array, fields: NDArray[Any]) -> _Array:
+    """``U[a, b] = V[feature a, field of feature b] x_a`` of a row: the vector that a uses against b."""
+    used: _Array = V[indices[:, None], fields[indices][None, :]] * values[:, None, None]
+    return used
 
 
 # ------------------------------------------------------------- the size of a score's terms
 
 
 @_quiet
-def fm_term_scale(X, w0, w, V):
+def fm_term_scale(X: Any, w0: ArrayLike, w: ArrayLike, V: ArrayLike) -> _Array:
     """Sum of the absolute values of the terms of each factorization machine score.
 
     The terms are those of the evaluation in linear time (Rendle 2010, lemma 3.1) ::
 
         |w0| + sum_j |w_j x_j| + 1/2 sum_f [ (sum_j |v_jf x_j|)^2 + sum_j (v_jf x_j)^2 ]
 
-    Rounding errors are judged against this number: a score may be close to zero only because
-    large terms cancel, and then no arithmetic of the same precision can have it exactly.
+    Rounding errors are judged against this number. A score may be close to zero only because
+    large terms cancel. No arithmetic of the same precision can then compute it exactly.
 
     Parameters
     ----------
@@ -265,7 +278,7 @@ def fm_term_scale(X, w0, w, V):
 
 
 @_quiet
-def ffm_term_scale(X, w0, w, V, fields):
+def ffm_term_scale(X: Any, w0: ArrayLike, w: ArrayLike, V: ArrayLike, fields: ArrayLike) -> _Array:
     """Sum of the absolute values of the terms of each field-aware score.
 
     The terms are those of the score grouped by field. With
@@ -274,7 +287,7 @@ def ffm_term_scale(X, w0, w, V, fields):
         |w0| + sum_j |w_j x_j| + sum_{a<b} <A[a, b], A[b, a]>
              + 1/2 sum_a [ |A[a, a]|^2 + sum_{j in field a} |V[j, a] x_j|^2 ]
 
-    The absolute terms of the sum over pairs are part of this, so it serves both forms.
+    This includes the absolute terms of the sum over pairs. It therefore serves both forms.
 
     Parameters
     ----------
@@ -301,7 +314,7 @@ def ffm_term_scale(X, w0, w, V, fields):
     for j, x in csr_rows(X):
         vx = np.abs(_against(j, x, V, fields))
         terms = np.sum(vx * vx.swapaxes(0, 1), axis=-1)
-        # Over the pairs i < j, once; then the squares that the grouped form adds and removes.
+        # The pairs i < j, and the squares that the grouped form adds and subtracts.
         pairs = np.sum(np.triu(terms, 1)) + np.sum(np.diagonal(terms))
         scales.append(np.abs(w0) + np.sum(np.abs(w[j] * x)) + pairs)
     return np.array(scales, dtype=np.float64)
@@ -311,10 +324,10 @@ def ffm_term_scale(X, w0, w, V, fields):
 
 
 @_quiet
-def fm_score_gradient(indices, values, V):
+def fm_score_gradient(indices: ArrayLike, values: ArrayLike, V: ArrayLike) -> tuple[_Array, _Array]:
     """Gradient of one factorization machine score (Rendle 2010, equation 4).
 
-    With ``s_f = sum_j v_jf x_j`` over the entries of the row ::
+    With ``s_f = sum_j v_jf x_j``, a sum over the entries of the row ::
 
         d y / d w0   = 1
         d y / d w_j  = x_j
@@ -330,7 +343,7 @@ def fm_score_gradient(indices, values, V):
     -------
     grad_w : ndarray of shape (n_entries,)
     grad_V : ndarray of shape (n_entries, n_factors)
-        With respect to the parameters of the row's features; all others are zero.
+        With respect to the parameters of the row's features. All others are zero.
 
     Examples
     --------
@@ -340,16 +353,18 @@ def fm_score_gradient(indices, values, V):
     [1. 2.] [[6.0, 2.0], [2.0, 10.0]]
     """
     x, V = _float64(values, V)
-    vx = V[indices] * x[:, None]
+    vx = V[np.asarray(indices)] * x[:, None]
     s = np.sum(vx, axis=0)
     return x, x[:, None] * (s - vx)
 
 
 @_quiet
-def ffm_score_gradient(indices, values, V, fields):
+def ffm_score_gradient(
+    indices: ArrayLike, values: ArrayLike, V: ArrayLike, fields: ArrayLike
+) -> tuple[_Array, _Array]:
     """Gradient of one field-aware factorization machine score (Juan et al. 2016, section 3.1).
 
-    For every field b, over the entries i of the row that are not j itself ::
+    For each field b, with sums over the entries i of the row except j itself ::
 
         d y / d w0      = 1
         d y / d w_j     = x_j
@@ -366,7 +381,7 @@ def ffm_score_gradient(indices, values, V, fields):
     -------
     grad_w : ndarray of shape (n_entries,)
     grad_V : ndarray of shape (n_entries, n_fields, n_factors)
-        With respect to the parameters of the row's features; all others are zero.
+        With respect to the parameters of the row's features. All others are zero.
 
     Examples
     --------
@@ -389,8 +404,8 @@ def ffm_score_gradient(indices, values, V, fields):
 
 
 @_quiet
-def squared_loss(y, scores):
-    """Squared loss of each row and its derivative by the score.
+def squared_loss(y: ArrayLike, scores: ArrayLike) -> tuple[_Array, _Array]:
+    """Squared loss of each row, and its derivative by the score.
 
     ``loss = 1/2 (s - y)^2`` and ``d loss / d s = s - y``.
 
@@ -412,18 +427,18 @@ def squared_loss(y, scores):
 
 
 @_quiet
-def logistic_loss(y, scores, label_smoothing=0.0):
-    """Logistic loss of each row and its derivative by the score.
+def logistic_loss(y: ArrayLike, scores: ArrayLike, label_smoothing: float = 0.0) -> tuple[_Array, _Array]:
+    """Logistic loss of each row, and its derivative by the score.
 
     With the smoothed target ``t = y (1 - eps) + eps / 2`` ::
 
         loss         = max(s, 0) - s t + log1p(exp(-|s|))
         d loss / d s = sigmoid(s) - t
 
-    Both are evaluated without a difference of nearly equal numbers, so that they keep their
-    relative accuracy where they are close to zero. Since ``t + (1 - t) = 1``, the first two
-    terms are ``|s|`` times the weight of the class that the sign of s speaks against, and the
-    derivative is ``(1 - t) sigmoid(s) - t sigmoid(-s)``.
+    Both are evaluated without a difference of nearly equal numbers. They keep their relative
+    accuracy when they are close to zero. Because ``t + (1 - t) = 1``, the first two terms are
+    ``|s|`` times the target of the class that the score speaks against, which is ``1 - t`` if s > 0
+    and t if s < 0. The derivative is ``(1 - t) sigmoid(s) - t sigmoid(-s)``.
 
     Parameters
     ----------
@@ -444,7 +459,7 @@ def logistic_loss(y, scores, label_smoothing=0.0):
     target_1 = y * (1 - label_smoothing) + label_smoothing / 2
     target_0 = (1 - y) * (1 - label_smoothing) + label_smoothing / 2
 
-    small = np.exp(-np.abs(s))  # in (0, 1]: it cannot overflow
+    small = np.exp(-np.abs(s))  # at most 1: it cannot overflow
     loss = np.abs(s) * np.where(s > 0, target_0, target_1) + np.log1p(small)
 
     sigmoid_plus = np.where(s > 0, 1, small) / (1 + small)  # sigmoid(s)
@@ -453,8 +468,8 @@ def logistic_loss(y, scores, label_smoothing=0.0):
 
 
 @_quiet
-def softmax_loss(y, scores, label_smoothing=0.0):
-    """Softmax (multinomial logistic) loss of each row and its derivative by the scores.
+def softmax_loss(y: ArrayLike, scores: ArrayLike, label_smoothing: float = 0.0) -> tuple[_Array, _Array]:
+    """Softmax (multinomial logistic) loss of each row, and its derivative by the scores.
 
     With the smoothed target ``t_c = 1 - eps`` for the true class and ``eps / (n_outputs - 1)``
     for each of the others ::
@@ -462,10 +477,10 @@ def softmax_loss(y, scores, label_smoothing=0.0):
         loss           = logsumexp(s) - sum_c t_c s_c = sum_c t_c (logsumexp(s) - s_c)
         d loss / d s_c = softmax(s)_c - t_c
 
-    Both are evaluated without a difference of nearly equal numbers. With m the class of the
-    largest score, ``logsumexp(s) - s_c`` is the sum of two terms that are never negative,
-    ``(s_m - s_c) + log1p(sum_{i != m} exp(s_i - s_m))``. The derivative, both t and p = softmax(s)
-    having the sum 1, is ``p_c sum_{i != c} t_i - t_c sum_{i != c} p_i``.
+    Both are evaluated without a difference of nearly equal numbers. Let m be the class of the
+    largest score. Then ``logsumexp(s) - s_c`` is the sum of two terms that are never negative,
+    ``(s_m - s_c) + log1p(sum_{i != m} exp(s_i - s_m))``. Both t and p = softmax(s) have the sum 1.
+    The derivative is therefore ``p_c sum_{i != c} t_i - t_c sum_{i != c} p_i``.
 
     Parameters
     ----------
@@ -484,46 +499,59 @@ def softmax_loss(y, scores, label_smoothing=0.0):
     >>> print(loss, grad_scores)
     [0.69314718] [[ 0.5 -0.5  0. ]]
     """
-    y, s = np.asarray(y), np.asarray(scores, dtype=np.float64)
+    s = np.asarray(scores, dtype=np.float64)
     n_rows, n_outputs = s.shape
-    true_class = np.arange(n_outputs) == y[:, None]
+    true_class = np.arange(n_outputs) == np.asarray(y)[:, None]
     target = np.where(true_class, 1 - label_smoothing, label_smoothing / (n_outputs - 1))
 
     m = np.argmax(s, axis=1)
     below = s[np.arange(n_rows), m][:, None] - s  # how far each score is below the largest
     exps = np.exp(-below)
-    exps_but_m = np.where(np.arange(n_outputs) == m[:, None], 0, exps)
-    loss = np.sum(target * (below + np.log1p(np.sum(exps_but_m, axis=1))[:, None]), axis=1)
+    other_exps = np.where(np.arange(n_outputs) == m[:, None], 0, exps)
+    loss = np.sum(target * (below + np.log1p(np.sum(other_exps, axis=1))[:, None]), axis=1)
 
     p = exps / np.sum(exps, axis=1)[:, None]
-    but_c = 1 - np.eye(n_outputs)
-    return loss, p * (target @ but_c) - target * (p @ but_c)
+    others = 1 - np.eye(n_outputs)  # t @ others: for each class, the sum of t over the other classes
+    return loss, p * (target @ others) - target * (p @ others)
 
 
 # ------------------------------------------------------------ the objective and its gradient
 
 
 @_quiet
-def objective(X, y, loss, w0, w, V, fields=None, *, sample_weight=None, l2_linear=0.0, l2_factors=0.0):
+def objective(
+    X: Any,
+    y: ArrayLike,
+    loss: _Loss,
+    w0: ArrayLike,
+    w: ArrayLike,
+    V: ArrayLike,
+    fields: ArrayLike | None = None,
+    *,
+    sample_weight: ArrayLike | None = None,
+    l2_linear: float = 0.0,
+    l2_factors: float = 0.0,
+) -> float:
     """Weighted mean loss of a model plus its L2 terms.
 
     ``sum_r weight_r loss_r / sum_r weight_r + 1/2 l2_linear |w|^2 + 1/2 l2_factors |V|^2``
 
-    The bias w0 is never penalised. A row of weight zero is as if absent.
+    The bias w0 has no penalty. A row of weight zero counts as absent.
 
     Parameters
     ----------
     X : sparse matrix or array, or array_like, of shape (n_rows, n_features)
     y : ndarray of shape (n_rows,)
     loss : callable
-        ``loss(y, scores)`` -> per-row loss, derivative by the scores: `squared_loss`,
-        `logistic_loss` or `softmax_loss`, with ``functools.partial`` for label smoothing.
+        ``loss(y, scores)`` returns the loss of each row and its derivative by the scores, as
+        `squared_loss`, `logistic_loss` and `softmax_loss` do. ``functools.partial`` can set their
+        label smoothing.
     w0, w, V
-        As for `fm_score`, or for `ffm_score` when fields are given.
+        As for `fm_score`, or for `ffm_score` if fields are given.
     fields : ndarray of shape (n_features,), integers in 0..n_fields-1, optional
-        None: a factorization machine. Otherwise: a field-aware one.
+        None: the model is a factorization machine. Otherwise it is a field-aware one.
     sample_weight : ndarray of shape (n_rows,), optional
-        None: every row has weight 1.
+        None: each row has weight 1.
     l2_linear, l2_factors : float
 
     Returns
@@ -549,12 +577,24 @@ def objective(X, y, loss, w0, w, V, fields=None, *, sample_weight=None, l2_linea
 
 
 @_quiet
-def gradient(X, y, loss, w0, w, V, fields=None, *, sample_weight=None, l2_linear=0.0, l2_factors=0.0):
+def gradient(
+    X: Any,
+    y: ArrayLike,
+    loss: _Loss,
+    w0: ArrayLike,
+    w: ArrayLike,
+    V: ArrayLike,
+    fields: ArrayLike | None = None,
+    *,
+    sample_weight: ArrayLike | None = None,
+    l2_linear: float = 0.0,
+    l2_factors: float = 0.0,
+) -> tuple[_Array, _Array, _Array]:
     """Exact gradient of `objective`.
 
-    By the chain rule, the derivative of the loss by the score times the derivative of the
-    score by the parameter, summed over the rows with their share of the total weight; plus
-    ``l2_linear w`` and ``l2_factors V``.
+    The chain rule gives the derivative of a row: that of the loss by the score, times that of the
+    score by the parameter. The rows are summed, each times its share of the total weight. The
+    gradients of the L2 terms, ``l2_linear w`` and ``l2_factors V``, are added.
 
     Parameters
     ----------
@@ -579,7 +619,7 @@ def gradient(X, y, loss, w0, w, V, fields=None, *, sample_weight=None, l2_linear
     for (j, x), row_grad_scores, row_share in zip(csr_rows(X), grad_scores, share, strict=True):
         if row_share == 0:
             continue
-        for c in np.ndindex(w0.shape):  # the outputs; one empty index where there is one
+        for c in np.ndindex(w0.shape):  # the outputs; a single output has the index ()
             if fields is None:
                 score_grad_w, score_grad_V = fm_score_gradient(j, x, V[c])
             else:
@@ -591,7 +631,7 @@ def gradient(X, y, loss, w0, w, V, fields=None, *, sample_weight=None, l2_linear
     return grad_w0, grad_w, grad_V
 
 
-def sgd(p, g, state, step, learning_rate):
+def sgd(p: _Array, g: _Array, state: _State, step: int, learning_rate: float) -> _Array:
     """Stochastic gradient descent.
 
     ``p - learning_rate g``
@@ -599,12 +639,12 @@ def sgd(p, g, state, step, learning_rate):
     Parameters
     ----------
     p, g : ndarrays of equal shape
-        Parameters and the gradient of a batch, L2 terms included.
+        Parameters and the gradient of a batch, which includes the L2 terms.
     state : dict of str to ndarray
-        What the rule keeps from batch to batch, in the shape of p: empty before the first, then
-        changed in place. This rule keeps nothing.
+        What the rule keeps from batch to batch, in arrays of the shape of p. The dict is empty before
+        the first batch. The rule changes it in place. This rule keeps nothing.
     step : int
-        Number of the batch, counted from 1.
+        Index of the batch, counted from 1.
     learning_rate : float
 
     Returns
@@ -620,7 +660,14 @@ def sgd(p, g, state, step, learning_rate):
     return p - learning_rate * g
 
 
-def adagrad(p, g, state, step, learning_rate, initial_accumulator=1.0):
+def adagrad(
+    p: _Array,
+    g: _Array,
+    state: _State,
+    step: int,
+    learning_rate: float,
+    initial_accumulator: float = 1.0,
+) -> _Array:
     """AdaGrad (Duchi et al. 2011).
 
     ``G += g^2`` and ``p - learning_rate g / sqrt(G)``, with G in ``state["squares"]``.
@@ -630,7 +677,7 @@ def adagrad(p, g, state, step, learning_rate, initial_accumulator=1.0):
     p, g, state, step, learning_rate
         As for `sgd`.
     initial_accumulator : float
-        What every G starts with.
+        The value of each G before the first batch.
 
     Returns
     -------
@@ -647,13 +694,22 @@ def adagrad(p, g, state, step, learning_rate, initial_accumulator=1.0):
     return p - learning_rate * g / np.sqrt(squares)
 
 
-def adam(p, g, state, step, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    """Adam (Kingma and Ba 2015), in the order of the end of its section 2.
+def adam(
+    p: _Array,
+    g: _Array,
+    state: _State,
+    step: int,
+    learning_rate: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+) -> _Array:
+    """Adam (Kingma and Ba 2015), with the order of operations of the end of section 2.
 
     ``m += (1 - beta1) (g - m)``, ``v += (1 - beta2) (g^2 - v)`` and
     ``p - rate m / (sqrt(v) + epsilon)`` with
-    ``rate = learning_rate sqrt(1 - beta2^step) / (1 - beta1^step)``; m is ``state["mean"]`` and v
-    is ``state["square"]``.
+    ``rate = learning_rate sqrt(1 - beta2^step) / (1 - beta1^step)``. m is ``state["mean"]``, v is
+    ``state["square"]``.
 
     Parameters
     ----------
@@ -676,21 +732,30 @@ def adam(p, g, state, step, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-8)
     square = state.setdefault("square", np.zeros_like(p))
     mean += (1 - beta1) * (g - mean)
     square += (1 - beta2) * (g**2 - square)
-    rate = learning_rate * np.sqrt(1 - beta2**step) / (1 - beta1**step)
+    rate = learning_rate * float(np.sqrt(1 - beta2**step)) / (1 - beta1**step)
     return p - rate * mean / (np.sqrt(square) + epsilon)
 
 
-def ftrl(p, g, state, step, learning_rate, beta=1.0, l1=0.0, l2=0.0):
+def ftrl(
+    p: _Array,
+    g: _Array,
+    state: _State,
+    step: int,
+    learning_rate: float,
+    beta: float = 1.0,
+    l1: float = 0.0,
+    l2: float = 0.0,
+) -> _Array:
     """FTRL-Proximal (McMahan et al. 2013, algorithm 1).
 
-    ``z += g - (sqrt(n + g^2) - sqrt(n)) / learning_rate p``, ``n += g^2`` and then 0 where
+    ``z += g - (sqrt(n + g^2) - sqrt(n)) / learning_rate p`` and ``n += g^2``. The new p is 0 if
     ``|z| <= l1``, else ``-(z - sign(z) l1) / ((beta + sqrt(n)) / learning_rate + l2)``. z is
-    ``state["z"]``, n is ``state["squares"]``. z starts where p follows from it with l1 = 0.
+    ``state["z"]``, n is ``state["squares"]``. The first z is such that this formula gives p if l1 = 0.
 
     Parameters
     ----------
     p, g, state, step, learning_rate
-        As for `sgd`; learning_rate is the paper's alpha.
+        As for `sgd`. The learning rate is alpha in the paper.
     beta, l1, l2 : float
 
     Returns
@@ -708,45 +773,60 @@ def ftrl(p, g, state, step, learning_rate, beta=1.0, l1=0.0, l2=0.0):
     z += g - (np.sqrt(squares + g**2) - np.sqrt(squares)) / learning_rate * p
     squares += g**2
     shrunk = np.sign(z) * np.maximum(np.abs(z) - l1, 0)
-    return -shrunk / ((beta + np.sqrt(squares)) / learning_rate + l2)
+    new: _Array = -shrunk / ((beta + np.sqrt(squares)) / learning_rate + l2)
+    return new
 
 
-def solver_pass(
-    X, y, loss, w0, w, V, fields=None, *, rule, batch_size, sample_weight=None, l2_linear=0.0, l2_factors=0.0
-):
-    """One pass of a stochastic solver over the rows in order.
+def solver_epoch(
+    X: Any,
+    y: ArrayLike,
+    loss: _Loss,
+    w0: ArrayLike,
+    w: ArrayLike,
+    V: ArrayLike,
+    fields: ArrayLike | None = None,
+    *,
+    rule: _Rule,
+    batch_size: int,
+    sample_weight: ArrayLike | None = None,
+    l2_linear: float = 0.0,
+    l2_factors: float = 0.0,
+) -> tuple[_Array, _Array, _Array, float]:
+    """One epoch of a stochastic solver over the rows in order.
 
-    The rows of a batch are scored with the parameters as they are; then each parameter that one
-    of them touches is updated once, by the sum of their gradients. A row touches ``w_j`` and, in
-    an FM, ``V[j]``, or in an FFM ``V[j, g]``, if it has a value at j (and one in field g). Each row
-    adds its own L2 term on the parameters that it touches.
+    All rows of a batch are scored with the same parameters. Then each parameter that at least one
+    of the rows touches is updated once, by the sum of the gradients of the rows. A row with a value
+    at j touches ``w_j``. In an FM it also touches ``V[j]``. In an FFM it also touches ``V[j, g]``, if
+    it has a value in field g. Each row adds L2 terms for the parameters that it touches.
 
     Parameters
     ----------
     X, y, loss, w0, w, V, fields, sample_weight
         As for `objective`.
     rule : callable
-        ``rule(p, g, state, step)`` returns the new values of parameters p, as `sgd`, `adagrad`,
-        `adam` and `ftrl` do; ``state`` is a dict that lasts for the pass.
+        ``rule(p, g, state, step)`` returns the new values of the parameters p, as `sgd`, `adagrad`,
+        `adam` and `ftrl` do. ``state`` is a dict that is kept for the epoch.
     batch_size : int
     l2_linear, l2_factors : float
 
     Returns
     -------
-    w0, w, V : the parameters after the pass, float64
+    w0, w, V : ndarrays, float64
+        The parameters after the epoch.
     mean_loss : float
-        The weighted mean of the rows' losses, each scored before it was learned from.
+        The weighted mean of the losses of the rows, each computed before the update by its batch.
 
     Examples
     --------
     >>> rule = functools.partial(sgd, learning_rate=0.5)
-    >>> w0, w, V, mean_loss = solver_pass([[1.0]], [1.0], squared_loss, 0.0, [0.0], [[0.0]],
-    ...                                   rule=rule, batch_size=1)
+    >>> w0, w, V, mean_loss = solver_epoch([[1.0]], [1.0], squared_loss, 0.0, [0.0], [[0.0]],
+    ...                                    rule=rule, batch_size=1)
     >>> print(w0, w, V, mean_loss)
     0.5 [0.5] [[0.]] 0.5
     """
     X, (w0, w, V) = sp.csr_array(X), _float64(w0, w, V)
-    w0, w, V, states = w0.copy(), w.copy(), V.copy(), ({}, {}, {})
+    w0, w, V = w0.copy(), w.copy(), V.copy()
+    states: tuple[_State, _State, _State] = ({}, {}, {})
     weight = np.ones(X.shape[0]) if sample_weight is None else np.asarray(sample_weight, np.float64)
     y, total_loss = np.asarray(y), 0.0
     for step, start in enumerate(range(0, X.shape[0], batch_size), 1):
@@ -770,10 +850,12 @@ def solver_pass(
     return w0, w, V, total_loss / weight.sum()
 
 
-def _updated(rule, p, g, state, step, touched):
-    """New values where a row touches the parameter; elsewhere it and its state stay."""
+def _updated(
+    rule: _Rule, p: _Array, g: _Array, state: _State, step: int, touched: NDArray[np.bool_]
+) -> _Array:
+    """The new values of p. Parameters that no row touches stay, and so does their state."""
     if not state:
-        rule(p, np.zeros_like(p), state, step)  # makes the state, and by no gradient leaves it as it is
+        rule(p, np.zeros_like(p), state, step)  # makes the first state, which a gradient of 0 does not change
     before = {name: array.copy() for name, array in state.items()}
     new = rule(p, g, state, step)
     for name, array in state.items():
@@ -781,8 +863,17 @@ def _updated(rule, p, g, state, step, touched):
     return np.where(touched, new, p)
 
 
-def _losses(X, y, loss, w0, w, V, fields, sample_weight):
-    """Losses of the rows, their derivatives by the scores, and shares of the total weight."""
+def _losses(
+    X: Any,
+    y: ArrayLike,
+    loss: _Loss,
+    w0: ArrayLike,
+    w: ArrayLike,
+    V: ArrayLike,
+    fields: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+) -> tuple[_Array, _Array, _Array]:
+    """Losses of the rows, their derivatives by the scores, and the rows' shares of the total weight."""
     scores = fm_score(X, w0, w, V) if fields is None else ffm_score(X, w0, w, V, fields)
     row_losses, grad_scores = loss(y, scores)
     weight = np.ones(len(scores)) if sample_weight is None else _float64(sample_weight)[0]
@@ -791,5 +882,5 @@ def _losses(X, y, loss, w0, w, V, fields, sample_weight):
     return row_losses, grad_scores, weight / np.sum(weight)
 
 
-def _float64(*arrays):
+def _float64(*arrays: ArrayLike) -> list[_Array]:
     return [np.asarray(array, dtype=np.float64) for array in arrays]

@@ -7,15 +7,20 @@ test rows. Source, licence and citation are in ``adult.md`` beside this file.
 import bz2
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 __all__ = ["Adult", "load_adult"]
 
-# The columns in file order, without the label, which is the last one.
+_Codes: TypeAlias = NDArray[np.integer[Any]]
+
+# The columns in the order of the files. The last column of a file, which is the label, is not among them.
 _COLUMNS = (
     "age",
     "workclass",
@@ -40,7 +45,7 @@ _N_TEST, _N_TEST_POSITIVE = 16_281, 3_846
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Adult:
-    """The Adult data as one-hot rows: every row has exactly one 1 in each of the 14 fields.
+    """The Adult data as one-hot rows: each row has exactly one 1 in each of the 14 fields.
 
     Attributes
     ----------
@@ -56,10 +61,10 @@ class Adult:
     """
 
     X_train: sp.csr_array
-    y_train: np.ndarray
+    y_train: NDArray[np.float32]
     X_test: sp.csr_array
-    y_test: np.ndarray
-    fields: np.ndarray
+    y_test: NDArray[np.float32]
+    fields: NDArray[np.int32]
     feature_names: tuple[str, ...]
     field_names: tuple[str, ...]
 
@@ -73,15 +78,15 @@ class Adult:
 def load_adult(*, n_bins: int = 16) -> Adult:
     """Load the UCI Adult data, one-hot encoded, from the files inside the package.
 
-    The encoding is learned from the training rows alone. A categorical column has one
-    feature per value seen there and one, ``name=<unknown>``, for every other value. A numeric
-    column is cut at the quantiles of the training rows; where most values are zero (capital
-    gain and loss) zero is a bin of its own and the quantiles are those of the other values.
+    The encoding is learned from the training rows alone. A categorical column has one feature for
+    each value of the training rows, and the feature ``name=<unknown>`` for all other values. A numeric
+    column is cut into bins at the quantiles of the training rows. If most of its values are zero, as
+    in capital gain and loss, zero is a bin of its own, and the quantiles are those of the other values.
 
     Parameters
     ----------
     n_bins : int
-        Largest number of quantile bins of a numeric column. Quantiles that coincide are one.
+        Largest number of quantile bins of a numeric column. Equal quantiles make fewer bins.
 
     Returns
     -------
@@ -90,7 +95,7 @@ def load_adult(*, n_bins: int = 16) -> Adult:
     Raises
     ------
     ValueError
-        If `n_bins` is less than 1, or the files are not the ones that were shipped.
+        If `n_bins` is less than 1, or if a file is damaged.
 
     Examples
     --------
@@ -125,8 +130,10 @@ def load_adult(*, n_bins: int = 16) -> Adult:
     )
 
 
-def _read(file_name, n_rows, n_positive, *, header=False):
-    """The 14 columns, each a tuple of str, and the labels of one file, checked by its counts."""
+def _read(
+    file_name: str, n_rows: int, n_positive: int, *, header: bool = False
+) -> tuple[list[tuple[str, ...]], NDArray[np.float32]]:
+    """The 14 columns and the labels of a file. The file is damaged if its counts are not these."""
     raw = resources.files(__package__).joinpath(file_name).read_bytes()
     text = io.StringIO(bz2.decompress(raw).decode("ascii"), newline="")
     rows = list(csv.reader(text, skipinitialspace=True))[int(header) :]
@@ -138,7 +145,10 @@ def _read(file_name, n_rows, n_positive, *, header=False):
     return columns, np.array([_LABELS[label] for label in labels], dtype=np.float32)
 
 
-def _encode_categorical(name, train, test, n_bins):
+def _encode_categorical(
+    name: str, train: Sequence[str], test: Sequence[str], n_bins: int
+) -> tuple[_Codes, _Codes, list[str]]:
+    """Codes of the training and the test rows, and the name of each code. There are no bins."""
     values = sorted(set(train))
     code = {value: i for i, value in enumerate(values)}
     names = [f"{name}={value}" for value in values] + [f"{name}=<unknown>"]
@@ -147,29 +157,33 @@ def _encode_categorical(name, train, test, n_bins):
     return np.array(train_codes, np.int32), np.array(test_codes, np.int32), names
 
 
-def _encode_numeric(name, train, test, n_bins):
-    train, test = np.array(train).astype(np.int64), np.array(test).astype(np.int64)
-    edges = _bin_edges(train, n_bins)
-    # Bin b holds edges[b - 1] <= value < edges[b]; the values are whole numbers.
+def _encode_numeric(
+    name: str, train: Sequence[str], test: Sequence[str], n_bins: int
+) -> tuple[_Codes, _Codes, list[str]]:
+    """Codes of the training and the test rows, and the name of each code. A code is a bin."""
+    train_values, test_values = np.array(train).astype(np.int64), np.array(test).astype(np.int64)
+    edges = _bin_edges(train_values, n_bins)
+    # Bin b holds the whole numbers with edges[b - 1] <= value < edges[b].
     names = [f"{name}<{edges[0]}"] if len(edges) else [f"{name}=any"]
     for low, high in zip(edges[:-1], edges[1:] - 1, strict=True):
         names.append(f"{name}={low}" if low == high else f"{name}={low}..{high}")
     names += [f"{name}>={edge}" for edge in edges[-1:]]
-    return np.searchsorted(edges, train, "right"), np.searchsorted(edges, test, "right"), names
+    codes = [np.searchsorted(edges, values, "right") for values in (train_values, test_values)]
+    return codes[0], codes[1], names
 
 
-def _bin_edges(values, n_bins):
-    """Ascending lower bounds of all bins but the first, so that no training bin is empty."""
+def _bin_edges(values: NDArray[np.int64], n_bins: int) -> NDArray[np.int64]:
+    """Ascending lower bounds of all bins except the first. Each bin holds at least one of the values."""
     mostly_zero = np.mean(values == 0) > 0.5
     kept = values[values != 0] if mostly_zero else values
     inner = np.linspace(0, 1, n_bins + 1)[1:-1]
     edges = np.unique(np.quantile(kept, inner, method="higher").astype(np.int64))
     edges = edges[edges > kept.min()]
-    return np.union1d(1, edges) if mostly_zero else edges  # below 1 there is only zero
+    return np.union1d([1], edges) if mostly_zero else edges  # only zero is below 1
 
 
-def _one_hot(codes, n_features):
-    """CSR rows with a 1 in each of the given columns, one array of codes per field."""
+def _one_hot(codes: Sequence[_Codes], n_features: int) -> sp.csr_array:
+    """CSR rows with a 1 at each of their codes. There is one array of codes for each field."""
     indices = np.stack(codes, axis=1).astype(np.int32)
     n_rows, n_fields = indices.shape
     indptr = np.arange(0, n_rows * n_fields + 1, n_fields, dtype=np.int32)

@@ -1,7 +1,8 @@
 """scikit-learn estimators: FMClassifier, FMRegressor, FFMClassifier and FFMRegressor."""
 
 try:
-    from fastfm_c.sklearn._estimators import FFMClassifier, FFMRegressor, FMClassifier, FMRegressor
+    from fastfm_c.sklearn._classifier import FFMClassifier, FMClassifier
+    from fastfm_c.sklearn._regressor import FFMRegressor, FMRegressor
 except ImportError as error:
     if (error.name or "").partition(".")[0] not in ("joblib", "sklearn"):
         raise

@@ -1,9 +1,10 @@
 """The Adult data: its counts, its encoding, and that damage is noticed."""
 
+import bz2
+
 import numpy as np
 import pytest
 
-from fastfm_c.datasets import adult as module
 from fastfm_c.datasets import load_adult
 
 
@@ -78,23 +79,65 @@ def test_number_of_bins_is_positive():
         load_adult(n_bins=0)
 
 
-def test_the_test_rows_do_not_change_the_encoding(monkeypatch):
-    """A value that only test rows have is unknown; the features stay those of training."""
-    column = (("a", "b", "a"), ("b", "c", "a"))
-    train, test, names = module._encode_categorical("x", *column, 16)
-    assert (train.tolist(), test.tolist()) == ([0, 1, 0], [1, 2, 0])
-    assert names == ["x=a", "x=b", "x=<unknown>"]
-    train, test, names = module._encode_numeric("x", ("1", "2", "3", "4"), ("0", "9", "2"), 2)
-    assert train.tolist() == [0, 0, 1, 1]
-    assert test.tolist() == [0, 1, 0]
-    assert names == ["x<3", "x>=3"]
+def test_bins_are_cut_at_quantiles():
+    """Half of the training rows are of people under 37; most people have no capital gain."""
+    adult = load_adult(n_bins=2)
+    ages = [name for name in adult.feature_names if name.startswith("age")]
+    assert ages == ["age<37", "age>=37"]
+    gains = [name for name in adult.feature_names if name.startswith("capital-gain")]
+    assert gains == ["capital-gain<1", "capital-gain=1..7297", "capital-gain>=7298"]
+    counts = dict(zip(adult.feature_names, adult.X_train.sum(axis=0), strict=True))
+    assert 0.48 < counts["age<37"] / 32_561 < 0.5
+    assert counts["capital-gain<1"] == 29_849
 
 
-def test_damaged_files_are_noticed(monkeypatch):
-    monkeypatch.setattr(module, "_N_TEST", 16_280)
+@pytest.fixture
+def edit_test_file(monkeypatch):
+    """Replaces text in the file of the test rows, as if it had been shipped so."""
+    decompress = bz2.decompress
+
+    def edit(old, new, count=-1):
+        def edited(raw):
+            text = decompress(raw)
+            return text.replace(old, new, count) if text.startswith(b"age,") else text
+
+        monkeypatch.setattr(bz2, "decompress", edited)
+
+    return edit
+
+
+def test_the_test_rows_do_not_change_the_encoding(adult, edit_test_file):
+    """A value that only test rows have is unknown."""
+    edit_test_file(b"United-States", b"Atlantis")
+    data = load_adult()
+    assert data.feature_names == adult.feature_names
+    assert (data.X_train != adult.X_train).nnz == 0
+    known, unknown = (
+        adult.feature_names.index(f"native-country={value}") for value in ("United-States", "<unknown>")
+    )
+    counts, new_counts = adult.X_test.sum(axis=0), data.X_test.sum(axis=0)
+    assert counts[known] > 14_000
+    assert (new_counts[known], new_counts[unknown]) == (0, counts[known] + counts[unknown])
+
+
+def test_a_number_beyond_those_of_the_training_rows_is_in_the_last_bin(adult, edit_test_file):
+    edit_test_file(b"\n25, ", b"\n1000, ", 1)
+    moved = load_adult().X_test[0] - adult.X_test[0]
+    last_age = np.flatnonzero(adult.fields == adult.field_names.index("age"))[-1]
+    assert (moved[last_age], moved.sum(), abs(moved).sum()) == (1, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"\n25, Private", b""),  # the first row becomes a part of the header
+        (b"Private, 226802", b"226802"),  # a value less
+        (b"<=50K", b">50K"),
+        (b"<=50K", b"50K"),
+    ],
+    ids=["row", "value", "label", "unknown label"],
+)
+def test_a_damaged_file_is_noticed(edit_test_file, old, new):
+    edit_test_file(old, new, 1)
     with pytest.raises(ValueError, match=r"adult\.test\.csv\.bz2 is damaged"):
-        load_adult()
-    monkeypatch.undo()
-    monkeypatch.setattr(module, "_N_TRAIN_POSITIVE", 1)
-    with pytest.raises(ValueError, match=r"adult\.data\.bz2 is damaged"):
         load_adult()

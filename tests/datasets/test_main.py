@@ -1,15 +1,17 @@
-"""``python -m fastfm_c``: fits three models to real data and says how they did."""
+"""``python -m fastfm_c`` and ``fastfm-c``: three models of real data, and how well they do."""
 
 import re
+import signal
 import subprocess
 import sys
 
 import pytest
 from helpers.subprocesses import environment
 
+import fastfm_c
 import fastfm_c.__main__ as main_module
 
-TIME_LIMIT = 300  # seconds: a minute on two processors, for one that is busy with other work
+TIME_LIMIT = 300  # seconds; it takes a minute on two processors that have no other work
 
 
 def run_main(*args):
@@ -39,12 +41,43 @@ def test_the_main_job():
     assert "rows/s" in done.stdout
 
 
-def test_help_and_bad_arguments():
-    done = run_main("--help")
-    assert done.returncode == 0
-    assert "--threads N" in done.stdout
-    for bad in (["--threads", "0"], ["--threads", "x"], ["--what"]):
-        assert run_main(*bad).returncode == 2
+def test_help(capsys):
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main_module.main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.startswith("usage: fastfm-c [-h]")
+    for words in ("UCI Adult", "--threads N", "--seed N", "--version", "Exit status: 0 if"):
+        assert words in text
+    done = run_main("--version")
+    assert (done.returncode, done.stdout) == (0, f"fastfm-c {fastfm_c.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "bad", [["--threads", "0"], ["--threads", "x"], ["--seed", "-1"], ["--what"], ["more"]], ids=" ".join
+)
+def test_bad_arguments(bad, capsys):
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main_module.main(bad)
+    assert bad[-1] in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a single process")
+def test_ctrl_c_ends_with_one_line():
+    """The handler is set here because a shell starts programs in the background without it."""
+    program = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from fastfm_c.__main__ import main
+sys.exit(main([]))
+"""
+    command = [sys.executable, "-P", "-c", program]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment(), stdout=pipe, stderr=pipe, text=True) as process:
+        while not process.stdout.readline().startswith("Fit"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=TIME_LIMIT)
+    assert (process.returncode, errors) == (130, "interrupted\n")
 
 
 def test_a_machine_that_is_no_better_is_a_failure(capsys):

@@ -33,7 +33,7 @@ def test_a_pass_is_the_reference(simd, rule, seed, k, n_outputs, n_fields, batch
     )
     penalties = {} if rule == "ftrl" else {"l2_linear": 0.03, "l2_factors": 0.02}
     weight = weight if weighted else None
-    w0, w, V, expected_loss = reference.solver_pass(
+    w0, w, V, expected_loss = reference.solver_epoch(
         X, y, oracle, model.w0, model.w, model.V, model.fields if n_fields else None,
         rule=functools.partial(update, **options), batch_size=batch_size, sample_weight=weight, **penalties,
     )  # fmt: skip
@@ -64,7 +64,7 @@ def test_rows_that_have_all_fields_in_order(simd, n_fields, n_outputs, dtype):
     model = FFM.random(
         np.repeat(np.arange(n_fields), 3), 4, n_outputs=n_outputs, init_stdev=0.3, dtype=dtype, rng=1
     )
-    w0, w, V, _ = reference.solver_pass(
+    w0, w, V, _ = reference.solver_epoch(
         X, y, oracle, model.w0, model.w, model.V, model.fields,
         rule=functools.partial(update, **options), batch_size=13, l2_linear=0.03, l2_factors=0.02,
     )  # fmt: skip
@@ -94,7 +94,7 @@ def test_a_batch_of_several_blocks(simd, rule, k, num_threads):
     assert X.nnz > 2048
     assert 1 in rows_of_feature
     model = FFM.random(np.repeat(np.arange(n_fields), per_field), k, init_stdev=0.3, dtype="float64", rng=1)
-    w0, w, V, _ = reference.solver_pass(
+    w0, w, V, _ = reference.solver_epoch(
         X, y, reference.logistic_loss, model.w0, model.w, model.V, model.fields,
         rule=functools.partial(update, **options), batch_size=300, l2_linear=0.03, l2_factors=0.02,
     )  # fmt: skip

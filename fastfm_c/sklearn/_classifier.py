@@ -1,0 +1,210 @@
+"""Estimators of classes: FMClassifier and FFMClassifier."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+
+from fastfm_c.losses import LogisticLoss, SoftmaxLoss
+from fastfm_c.sklearn._base import Estimator, Weights, require_valid_weights
+from fastfm_c.sklearn._docs import CLASSIFIER, FFM, FM, shared_parameters
+from fastfm_c.sklearn._ffm import FieldAware
+from fastfm_c.sklearn._parameters import unless_lbfgs
+
+__all__ = ["FFMClassifier", "FMClassifier"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Classifier(ClassifierMixin, Estimator):
+    """An estimator of classes.
+
+    Two classes have one score: the log odds of the second. C > 2 classes have C scores.
+    """
+
+    label_smoothing: float = 0.0
+    class_weight: dict[Any, float] | str | None = None
+
+    _targets_are_numbers = False
+
+    @unless_lbfgs
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Learn from more rows, once and in their order.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
+            As for `fit`.
+        y : array_like of shape (n_rows,)
+            Labels that are among the classes.
+        classes : array_like of shape (C,), optional
+            All labels that will ever occur. Required at the first call.
+        sample_weight : array_like of shape (n_rows,), optional
+            Finite weights >= 0, which multiply the steps.
+
+        Returns
+        -------
+        estimator
+            This estimator. ``history_.loss[-1]`` is the mean loss of the rows. Each row was scored before
+            the model learned from it.
+
+        Raises
+        ------
+        ValueError
+            For malformed data, unknown labels, and missing or changed classes.
+        DivergenceError
+            As for `fit`.
+        """
+        known = hasattr(self, "model_")
+        if classes is None and not known:
+            raise ValueError("classes must be given at the first call of partial_fit")
+        if classes is not None and known and not np.array_equal(self.classes_, unique_labels(classes)):
+            raise ValueError(f"classes is {classes}, but it was {self.classes_} before")
+        if self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' needs all rows: for partial_fit, give a dict")
+        return self._partial_fit(X, y, classes, sample_weight)
+
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Raw scores of rows.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, C), of the dtype of the model
+            With two classes, the log odds of the second. With more, a score for each class.
+        """
+        return self._scores(X)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Labels of rows.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            The label with the highest score. Of labels with equal scores it is the largest.
+        """
+        scores, n_classes = self._scores(X), len(self.classes_)
+        if scores.ndim == 1:
+            index = (scores >= 0) * (n_classes - 1)
+        else:
+            index = n_classes - 1 - np.argmax(scores[:, ::-1], axis=1)
+        labels: NDArray[Any] = self.classes_[index]
+        return labels
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, C), float64
+            The columns are in the order of `classes_`.
+        """
+        scores = self._scores(X).astype(np.float64, copy=False)
+        if len(self.classes_) == 1:
+            return np.ones((len(scores), 1))
+        if len(self.classes_) == 2:  # not 1 - p, which would lose the digits of small probabilities
+            return np.column_stack([LogisticLoss().proba(-scores), LogisticLoss().proba(scores)])
+        return SoftmaxLoss().proba(scores)
+
+    def _n_outputs(self) -> int:
+        return len(self.classes_) if len(self.classes_) > 2 else 1
+
+    def _loss(self) -> LogisticLoss | SoftmaxLoss:
+        return (SoftmaxLoss if self._n_outputs() > 1 else LogisticLoss)(self.label_smoothing)
+
+    def _fit_targets(self, y: NDArray[Any], weight: Weights | None, classes: ArrayLike | None) -> None:
+        check_classification_targets(y)
+        self.classes_: NDArray[Any] = unique_labels(y if classes is None else classes)
+
+    def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
+        """0..C-1. If there is one class alone its target is 1, so that the model becomes sure of it."""
+        index = np.searchsorted(self.classes_, y)
+        index[index == len(self.classes_)] = 0
+        if len(unknown := np.unique(y[self.classes_[index] != y])):
+            raise ValueError(f"y holds {unknown[:5].tolist()}, expected labels of {self.classes_}")
+        return index if len(self.classes_) > 1 else index + 1
+
+    def _weights(self, y: NDArray[Any], targets: NDArray[Any], weight: Weights | None) -> Weights | None:
+        """The weights of the rows times the weights of their classes."""
+        if self.class_weight is None:
+            return weight
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            _, index = np.unique(targets, return_inverse=True)
+            totals = np.bincount(index, weight)
+            factors = totals.sum() / (len(totals) * np.where(totals > 0, totals, 1))
+        else:
+            index = np.searchsorted(self.classes_, y)
+            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        product: Weights = factors[index] if weight is None else weight * factors[index]
+        require_valid_weights(product)
+        return product
+
+    def _best_constant(self, targets: NDArray[Any], weight: Weights | None) -> Any:
+        n_classes = max(len(self.classes_), 2)
+        shares = np.bincount(targets, weight, n_classes)
+        # A class without rows gets the share of half a row: its score has to be finite.
+        shares = np.clip(shares / shares.sum(), 0.5 / len(targets), 1 - 0.5 / len(targets))
+        smoothing = self._loss().label_smoothing / (n_classes - 1 if n_classes > 2 else 2)
+        scores = np.log(smoothing + shares * (1 - n_classes * smoothing))
+        return scores if n_classes > 2 else scores[1] - scores[0]
+
+
+@shared_parameters(CLASSIFIER, FM)
+class FMClassifier(Classifier):
+    """Factorization machine for two or more classes, with logistic or softmax loss.
+
+    Parameters
+    ----------
+    <parameters>
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastfm_c.sklearn import FMClassifier
+    >>> X = np.tile([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]], (50, 1))
+    >>> y = np.tile(["differ", "differ", "equal", "equal"], 50)  # no linear model fits this
+    >>> model = FMClassifier(n_factors=2, solver="lbfgs", random_state=0).fit(X, y)
+    >>> model.predict([[1.0, 0.0], [0.0, 0.0]])
+    array(['differ', 'equal'], dtype='<U6')
+    """
+
+
+@shared_parameters(CLASSIFIER, FFM)
+@dataclass(kw_only=True, eq=False, repr=False)
+class FFMClassifier(FieldAware, Classifier):
+    """Field-aware factorization machine for two or more classes, with logistic or softmax loss.
+
+    Parameters
+    ----------
+    <parameters>
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastfm_c.sklearn import FFMClassifier
+    >>> X = np.eye(4)[[0, 0, 1, 1]] + np.eye(4)[[2, 3, 2, 3]]  # two columns of two values, one-hot
+    >>> y = [1, 0, 0, 1]
+    >>> model = FFMClassifier(n_factors=2, solver="lbfgs", fields=[0, 0, 1, 1], random_state=0).fit(X, y)
+    >>> model.predict(X)
+    array([1, 0, 0, 1])
+    """

@@ -1,0 +1,124 @@
+"""The part of the docstrings that the four estimators share: parameters and attributes."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+__all__ = ["CLASSIFIER", "FFM", "FM", "REGRESSOR", "shared_parameters"]
+
+_Class = TypeVar("_Class", bound=type)
+
+
+def shared_parameters(targets: dict[str, str], model: dict[str, str]) -> Callable[[_Class], _Class]:
+    """A decorator that puts the shared part in the place of ``<parameters>`` in a docstring.
+
+    Parameters
+    ----------
+    targets : CLASSIFIER or REGRESSOR
+    model : FM or FFM
+    """
+
+    def fill(estimator: _Class) -> _Class:
+        if estimator.__doc__:  # python -OO removes docstrings
+            shared = _PARAMETERS.format(**targets, **model)
+            estimator.__doc__ = estimator.__doc__.replace("<parameters>", shared)
+        return estimator
+
+    return fill
+
+
+_PARAMETERS = """n_factors : int
+        Length of the factor vectors.
+    solver : {{"adagrad", "sgd", "adam", "ftrl", "lbfgs"}}
+        "lbfgs" minimises the exact objective. It computes in float64 for any `dtype`, and it has no
+        `partial_fit`. The other solvers are stochastic.
+    learning_rate : float or None
+        Step size. None is the default of the solver. "lbfgs" does not use it.
+    max_iter : int or None
+        Largest number of epochs, or of iterations of "lbfgs". None is 100 with early stopping or "lbfgs".
+        Otherwise None is 100,000 divided by the number of rows, but at least 10 and at most 100.
+    batch_size : int or None
+        Number of rows between two updates. None is the default of the solver for `partial_fit`. For `fit`,
+        None is a 64th of the rows, but at least 8 and at most 1024 (32 for "sgd"). "lbfgs" does not use it.
+    l2_linear, l2_factors : float
+        L2 penalties on the linear weights and on the factors, but not on the bias.{penalties}
+        The docstrings of the solvers say more.
+{classes}    init_stdev : float
+        Standard deviation of the factors at the start of a fit.
+    early_stopping : None, bool, "log_loss", "auc", "rmse" or callable
+        Whether a fit stops early and goes back to its best epoch, and which figure of the validation rows
+        decides about that. True is the loss. None is True if there is an `eval_set`, or if at least 100 rows
+        can be held out, except with "lbfgs". A callable takes ``(y, scores)``, and ``sample_weight=`` if the
+        rows have weights. Its scores are those of `decision_function` or, for a regressor, `predict`.
+        `fastfm_c.training.train` says more.
+    validation_fraction : float
+        Share of the rows that `fit` holds out for early stopping if it is given no `eval_set`.
+    n_iter_no_change : int or None
+        Number of epochs without an improvement after which early stopping ends a fit. None is 5, or 10 with
+        "lbfgs". "lbfgs" also ends when this number of iterations made the objective smaller by less than
+        `tol`. If only pairs of columns tell something, as with ids of users and items, the factors may need
+        more epochs before the figure improves.
+    tol : float
+        Smallest change of the figure that counts as an improvement.
+    normalize : {normalize}
+        What each row is divided by before the model learns from it or scores it: see `FM.normalize`.
+    warm_start : bool
+        Whether `fit` goes on from the parameters of the fit before. That fit must have had the same
+        columns{and_classes}.
+    dtype : "float32" or "float64"
+        Dtype of the model and of its scores.
+    random_state : int, RandomState or None
+        Decides about the first factors, the order of the rows, and the rows that are held out. An int gives
+        the same bits with any number of threads.
+    n_jobs : int or None
+        Number of threads. None is the default of the library, see `fastfm_c.set_num_threads`. -1 is all.
+    verbose : bool or int
+        Whether to show the progress on stderr.{fields}
+
+    Attributes
+    ----------
+    model_ : {model}
+        The model. Its ``predict_row`` is the fast way to the score of a single row.
+    {attribute}
+    history_ : fastfm_c.training.History
+        Loss and seconds of each epoch of `fit`, or of each call of `partial_fit`.
+    n_iter_ : int
+        Number of epochs.
+    solver_ : fastfm_c.SGD, AdaGrad, Adam or FTRL
+        The solver of `partial_fit`. It keeps its state from call to call.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if X was a DataFrame with names."""
+
+CLASSIFIER = {
+    "penalties": "",
+    "classes": """    label_smoothing : float
+        In [0, 1): the share of a row's target that goes to the other classes.
+    class_weight : None, dict or "balanced"
+        Factors of the weights of rows, by label. "balanced" makes the total weights of all classes equal.
+""",
+    "and_classes": " and classes",
+    "attribute": """classes_ : ndarray of shape (C,)
+        The labels, sorted. A model of at most two classes has one output, a model of more has C outputs.""",
+}
+REGRESSOR = {
+    "penalties": """ They are the penalties
+        of a model of y / `target_scale_`.""",
+    "classes": "",
+    "and_classes": "",
+    "attribute": """target_scale_ : float
+        A power of 4 near the standard deviation of y. Solvers, callbacks and the progress shown see y
+        divided by it. Steps of one size then suit targets of any size. `model_` and `history_` are in the
+        units of y after the fit. A power of 4 causes no rounding.""",
+}
+FM = {"model": "FM", "fields": "", "normalize": 'None, "instance" or "xlearn"'}
+FFM = {
+    "model": "FFM",
+    "normalize": 'None or "instance"',
+    "fields": """
+    fields : array_like of int, shape (n_features,), or None
+        Field of each column, in 0..n_fields-1. None is `X.fields` if X is sparse and has it. The X of
+        `fastfm_c.FieldEncoder` and `fastfm_c.load_libffm` has it; `fastfm_c.vstack` keeps it, but
+        `scipy.sparse.vstack` loses it. Without `X.fields`, each of at most 2000 columns is a field of its
+        own. Such a model has n_features**2 * n_factors factors.""",
+}

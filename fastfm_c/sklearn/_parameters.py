@@ -1,0 +1,119 @@
+"""The parameters of the estimators, and the arguments that `train` and the solvers get because of them.
+
+A fit to few rows takes more epochs and smaller batches. Otherwise it would make too few updates.
+"""
+
+import math
+from abc import ABC
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import DTypeLike
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+
+__all__ = ["EarlyStopping", "Parameters", "unless_lbfgs"]
+
+LEAST_EPOCHS, MOST_EPOCHS = 10, 100
+LEAST_ROWS_LEARNED = 100_000  # in all epochs together, as far as MOST_EPOCHS allows
+
+BATCHES_PER_EPOCH = 64  # as far as the limits of a batch allow
+SMALLEST_BATCH = 8
+LARGEST_BATCH, LARGEST_BATCH_OF_SGD = 1024, 32
+
+ENOUGH_TO_STOP = 100  # validation rows; with fewer, a fit does not stop early by default
+
+EarlyStopping: TypeAlias = bool | str | Callable[..., float] | None
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Parameters(BaseEstimator, ABC):
+    """The parameters that all estimators have, with their defaults."""
+
+    n_factors: int = 8
+    solver: str = "adagrad"
+    learning_rate: float | None = None
+    max_iter: int | None = None
+    batch_size: int | None = None
+    l2_linear: float = 1e-5
+    l2_factors: float = 1e-5
+    init_stdev: float = 0.01
+    early_stopping: bool | str | Callable[..., float] | None = None
+    validation_fraction: float = 0.1
+    n_iter_no_change: int | None = None
+    tol: float = 1e-4
+    normalize: str | None = None
+    warm_start: bool = False
+    dtype: DTypeLike = "float32"
+    random_state: Any = None
+    n_jobs: int | None = None
+    verbose: bool | int = False
+
+    def _train_options(self, n_rows: int, has_eval_set: bool) -> dict[str, Any]:
+        """Arguments of `train` for a fit to this number of rows."""
+        early_stopping = self._early_stopping(n_rows, has_eval_set)
+        return {
+            "solver": self.solver,
+            "max_iter": self._max_iter(n_rows, early_stopping),
+            "validation_fraction": self.validation_fraction,
+            "early_stopping": self._metric(early_stopping),
+            "n_iter_no_change": self.n_iter_no_change,
+            "tol": self.tol,
+            "verbose": self.verbose,
+            "num_threads": self._num_threads(),
+            **self._solver_options(n_rows),
+        }
+
+    def _early_stopping(self, n_rows: int, has_eval_set: bool) -> EarlyStopping:
+        """The parameter of this name. None becomes True if there are enough validation rows."""
+        if self.early_stopping is not None or self.solver == "lbfgs":
+            return self.early_stopping
+        return has_eval_set or self.validation_fraction * n_rows >= ENOUGH_TO_STOP
+
+    def _metric(self, early_stopping: EarlyStopping) -> EarlyStopping:
+        """The figure that `train` watches, of targets and scores as the solver sees them."""
+        return early_stopping
+
+    def _max_iter(self, n_rows: int, early_stopping: EarlyStopping) -> int | None:
+        """Largest number of epochs; None is the default of `train`."""
+        if self.max_iter is not None or self.solver == "lbfgs" or early_stopping not in (None, False):
+            return self.max_iter
+        return min(max(LEAST_EPOCHS, math.ceil(LEAST_ROWS_LEARNED / n_rows)), MOST_EPOCHS)
+
+    def _solver_options(self, n_rows: int | None = None) -> dict[str, Any]:
+        """Arguments of the solver. n_rows is the number of all rows, if it is known."""
+        options: dict[str, Any] = {"l2_linear": self.l2_linear, "l2_factors": self.l2_factors}
+        if self.solver == "lbfgs":
+            return options
+        batch_size = self.batch_size
+        if batch_size is None and n_rows is not None:
+            largest = LARGEST_BATCH_OF_SGD if self.solver == "sgd" else LARGEST_BATCH
+            batch_size = min(max(n_rows // BATCHES_PER_EPOCH, SMALLEST_BATCH), largest)
+        options |= {"learning_rate": self.learning_rate, "batch_size": batch_size}
+        return {name: value for name, value in options.items() if value is not None}
+
+    def _rng(self) -> np.random.Generator:
+        """A generator whose seed `random_state` decides."""
+        return np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _num_threads(self) -> int | None:
+        return None if self.n_jobs is None else effective_n_jobs(self.n_jobs)
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def unless_lbfgs(method: _Method) -> _Method:
+    """Hide a method, which is partial_fit, from estimators whose solver is "lbfgs"."""
+    decorate: Callable[[_Method], _Method] = available_if(_has_partial_fit)
+    return decorate(method)
+
+
+def _has_partial_fit(estimator: Parameters) -> bool:
+    if estimator.solver == "lbfgs":
+        raise AttributeError("solver='lbfgs' has no partial_fit: it needs all rows at once")
+    return True

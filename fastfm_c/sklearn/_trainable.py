@@ -1,0 +1,55 @@
+"""A model as a solver needs it: of the solver's dtype, in memory that it may write to, in its units."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from fastfm_c.models import FFM, FM
+
+__all__ = ["Model", "as_dtype", "as_trainable", "in_solver_units", "scale_scores"]
+
+Model: TypeAlias = FM | FFM
+
+
+@contextmanager
+def in_solver_units(model: Model, target_scale: float) -> Iterator[None]:
+    """Divide the model's scores by `target_scale`, in place, until the block ends.
+
+    A solver learns from targets that are divided by `target_scale`. Outside of the block the model scores
+    in the units of y. This also holds after an exception.
+    """
+    scale_scores(model, 1 / target_scale)
+    try:
+        yield
+    finally:
+        scale_scores(model, target_scale)
+
+
+def scale_scores(model: Model, factor: float) -> None:
+    """Multiply all scores of a model by `factor`, in place. A power of 4 causes no rounding."""
+    if factor != 1:
+        w, V = model.w, model.V
+        model.w0 = model.w0 * factor
+        w *= factor
+        V *= np.sqrt(factor)  # a pair multiplies two factors
+
+
+def as_dtype(model: Model, dtype: DTypeLike) -> Model:
+    """Return the model itself if it has this dtype, else a converted copy."""
+    if model.dtype == np.dtype(dtype):
+        return model
+    fields = (model.fields,) if isinstance(model, FFM) else ()
+    w, V = model.w.astype(dtype), model.V.astype(dtype)
+    return type(model)(model.w0, w, V, *fields, normalize=model.normalize)
+
+
+def as_trainable(model: Model, dtype: DTypeLike) -> Model:
+    """Return a model of this dtype whose arrays can be written to; the model itself if it is one.
+
+    `fastfm_c.load` and joblib may map a file into memory. Such arrays are read-only.
+    """
+    model = as_dtype(model, dtype)
+    return model if model.w.flags.writeable and model.V.flags.writeable else model.copy()
