@@ -93,6 +93,12 @@ def make_model(rng, outputs, n_features, k, dtype, n_fields=None, fields=None):
     return FM(w0, w, V) if fields is None else FFM(w0, w, V, fields)
 
 
+def changed(model, **parameters):
+    """A model of the same kind and fields with some other parameters."""
+    own = {"w0": model.w0, "w": model.w, "V": model.V} | parameters
+    return type(model)(*own.values(), *(() if isinstance(model, FM) else (model.fields,)))
+
+
 @st.composite
 def problems(draw, kind=None, **options):
     """(model, X) that fit each other."""
