@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from helpers.calls import CALLS, MODELS, N, read_only, small_matrix
-from helpers.strategies import csr_of, make_csr
+from helpers.make import csr_of, make_csr
 
 from fastfm_c import FM, LogisticLoss
 

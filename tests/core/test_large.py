@@ -14,7 +14,7 @@ pytestmark = [
 SETUP = """
 import ctypes, mmap, os
 import numpy as np
-from helpers.strategies import csr_of, make_csr, make_model
+from helpers.make import csr_of, make_csr, make_model
 from fastfm_c import FM, FFM, LogisticLoss
 from fastfm_c._validation import aligned_zeros
 libc = ctypes.CDLL(None, use_errno=True)

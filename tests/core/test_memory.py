@@ -17,7 +17,7 @@ LIMIT = MB + 64 * KB * THREADS  # bytes: what the library promises for predict
 PROGRAM = """
 import sys
 import numpy as np
-from helpers.strategies import csr_of, make_model
+from helpers.make import csr_of, make_model
 from fastfm_c import LogisticLoss
 
 def peak():
@@ -84,7 +84,7 @@ def test_the_objective_keeps_what_a_chunk_needs():
 # Arrays of more than 2^31 numbers, which the system hands out when they are written to.
 HUGE = """
 import numpy as np
-from helpers.strategies import csr_of
+from helpers.make import csr_of
 from fastfm_c import FFM, FM, SquaredLoss
 from fastfm_c._validation import aligned_zeros
 try:

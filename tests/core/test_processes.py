@@ -130,7 +130,7 @@ def test_a_forked_child_trains():
 START = """
 import multiprocessing, sys
 import numpy as np
-from helpers.strategies import make_csr, make_model
+from helpers.make import make_csr, make_model
 def work(model, X):
     return model.predict(X, num_threads=2)
 if __name__ == "__main__":
@@ -162,7 +162,7 @@ def test_processes_that_start_anew(tmp_path, method):
 INTERRUPT = """
 import os, signal, sys, threading
 import numpy as np
-from helpers.strategies import csr_of, make_model
+from helpers.make import csr_of, make_model
 from fastfm_c import AdaGrad, SoftmaxLoss, train
 rows, values = 100_000, np.ones(100, "float32")
 indptr, indices = np.arange(0, 100 * rows + 1, 100), np.tile(np.arange(100), rows)

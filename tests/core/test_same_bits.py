@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 from helpers.large_problem import CASES, N, digest, everything, large_matrix, large_model
 from helpers.levels import LEVELS, assert_same_bits, at_all_levels, predict
-from helpers.strategies import csr_of, make_csr
+from helpers.make import csr_of, make_csr
 from helpers.subprocesses import output_of
 
 from fastfm_c import FFM, SquaredLoss, config

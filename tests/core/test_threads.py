@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from helpers.strategies import csr_of, make_csr, make_model
+from helpers.make import csr_of, make_csr, make_model
 from helpers.subprocesses import SETUP, output_of
 
 import fastfm_c

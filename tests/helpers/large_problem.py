@@ -4,7 +4,7 @@ import functools
 import hashlib
 
 import numpy as np
-from helpers.strategies import make_csr, make_model
+from helpers.make import make_csr, make_model
 
 from fastfm_c import LogisticLoss, SoftmaxLoss
 

@@ -29,10 +29,11 @@ def at_level(name):
 def at_all_levels(function):
     """What function() returns; it is called at each level, and must return the same bits."""
     results = []
-    for name in LEVELS:
-        with at_level(name):
+    with at_level(LEVELS[0]):
+        for name in LEVELS:
+            _core._use_simd(name)
             results.append(function())
-        assert_same_bits(results[-1], results[0], f"{name} differs from {LEVELS[0]}")
+            assert_same_bits(results[-1], results[0], f"{name} differs from {LEVELS[0]}")
     return results[0]
 
 
@@ -40,6 +41,8 @@ def assert_same_bits(actual, expected, what=""):
     """Results of equal types, shapes and values. The sign of a zero counts; the kind of a NaN does not."""
     for mine, theirs in zip(arrays_of(actual), arrays_of(expected), strict=True):
         assert mine.dtype == theirs.dtype, what
+        if mine.shape == theirs.shape and mine.tobytes() == theirs.tobytes():
+            continue
         np.testing.assert_array_equal(mine, theirs, err_msg=what)
         numbers = ~np.isnan(theirs)
         np.testing.assert_array_equal(np.signbit(mine[numbers]), np.signbit(theirs[numbers]), err_msg=what)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.strategies import make_csr, make_model
+from helpers.make import make_csr, make_model
 
 FIELDS = [0, 1, 1, 2]
 KINDS = [("FM", ()), ("FM", (1,)), ("FM", (3,)), ("FFM", ()), ("FFM", (1,)), ("FFM", (3,))]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from helpers.levels import gradient
+from helpers.make import csr_of, make_csr, make_model
 from helpers.oracles import assert_gradient, directional_derivative
-from helpers.strategies import SEEDS, csr_of, make_csr, make_model, tasks
+from helpers.strategies import SEEDS, tasks
 from hypothesis import given
 from hypothesis import strategies as st
 

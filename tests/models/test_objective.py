@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from helpers.levels import assert_same_bits, at_all_levels, gradient
+from helpers.make import make_csr, make_model
 from helpers.oracles import assert_gradient
-from helpers.strategies import make_csr, make_model, tasks
+from helpers.strategies import tasks
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from helpers.levels import at_all_levels, predict
+from helpers.make import changed, csr_of, make_csr, make_model
 from helpers.oracles import assert_close, assert_scores, term_scale
-from helpers.strategies import SEEDS, changed, csr_of, make_csr, make_model, models, problems
+from helpers.strategies import SEEDS, models, problems
 from hypothesis import given
 from hypothesis import strategies as st
 

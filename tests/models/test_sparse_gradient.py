@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from helpers.strategies import csr_of
+from helpers.make import csr_of
 
 from fastfm_c import FFM, FM, LogisticLoss
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from helpers.levels import assert_same_bits, at_all_levels
+from helpers.make import csr_of
 from helpers.oracles import loss_function
 from helpers.solvers import RULES, bits, make_problem
-from helpers.strategies import INDICES, REALS, SEEDS, csr_of
+from helpers.strategies import INDICES, REALS, SEEDS
 from hypothesis import given
 from hypothesis import strategies as st
 
