@@ -1,7 +1,9 @@
-"""Models, methods that take X, and a small X."""
+"""Models, methods that take X, and a small X; and how many threads there are by default."""
 
 import pytest
 from helpers.calls import CALLS, MODELS, small_matrix
+
+from fastfm_c._threads import default_limit
 
 
 @pytest.fixture(params=["FM", "FFM"])
@@ -17,3 +19,10 @@ def call(request):
 @pytest.fixture
 def X():
     return small_matrix()
+
+
+@pytest.fixture
+def usable_cpus(monkeypatch):
+    """How many threads a process uses where OMP_NUM_THREADS does not say it."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    return default_limit()

@@ -84,9 +84,8 @@ def test_the_objective_keeps_what_a_chunk_needs():
 # Arrays of more than 2^31 numbers, which the system hands out when they are written to.
 HUGE = """
 import numpy as np
-from helpers.make import csr_of
+from helpers.make import aligned_zeros, csr_of
 from fastfm_c import FFM, FM, SquaredLoss
-from fastfm_c._validation import aligned_zeros
 try:
     w, V = aligned_zeros({n}, "float32"), aligned_zeros({shape}, "float32")
 except MemoryError:

@@ -8,7 +8,6 @@ import pytest
 from helpers.subprocesses import SETUP, output_of, run
 
 import fastfm_c
-from fastfm_c import _threads
 
 HAS_OPENMP = fastfm_c.config()["openmp"]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -31,14 +30,13 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
-def test_joblib(tmp_path, backend):
+def test_joblib(tmp_path, usable_cpus, backend):
     pytest.importorskip("joblib")
     options = ("-W", "ignore")  # forks of processes with threads, leaked semaphores: theirs
     numbers = output_of(JOBLIB, backend, options=options, JOBLIB_TEMP_FOLDER=str(tmp_path)).split()
     assert len(numbers) == 4
     if backend == "loky":  # it tells its workers how many threads there are for each
-        cpus = _threads._usable_cpus()
-        assert all(int(n) <= max(1, cpus // 2) for n in numbers)
+        assert all(int(n) <= max(1, usable_cpus // 2) for n in numbers)
 
 
 # ------------------------------------------------------------------------------------ forks

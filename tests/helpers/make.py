@@ -1,6 +1,7 @@
 """Matrices and models of random numbers, without hypothesis: other processes import this quickly."""
 
 import itertools
+import math
 
 import numpy as np
 import scipy.sparse as sp
@@ -38,3 +39,11 @@ def changed(model, **parameters):
     """A model of the same kind and fields with some other parameters."""
     own = {"w0": model.w0, "w": model.w, "V": model.V} | parameters
     return type(model)(*own.values(), *(() if isinstance(model, FM) else (model.fields,)))
+
+
+def aligned_zeros(shape, dtype):
+    """In C order from the start of a cache line, as models share arrays; a page takes memory when written."""
+    dtype, size = np.dtype(dtype), math.prod(shape) if isinstance(shape, tuple) else shape
+    buffer = np.zeros(size * dtype.itemsize + 64, np.uint8)
+    start = -buffer.ctypes.data % 64
+    return buffer[start : start + size * dtype.itemsize].view(dtype).reshape(shape)

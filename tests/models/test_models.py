@@ -5,9 +5,9 @@ import weakref
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from helpers.make import aligned_zeros
 
 from fastfm_c import FFM, FM
-from fastfm_c._validation import aligned_zeros
 
 X4 = sp.csr_array([[1.0, 2.0, 0.0, 0.5], [0.0, 1.0, 1.0, 0.0]])
 FIELDS = [0, 1, 1, 2]
