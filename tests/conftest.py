@@ -1,18 +1,17 @@
-"""What all tests share: warnings are errors, hypothesis repeats itself, and the SIMD fixture."""
+"""What all tests share: hypothesis repeats itself, and the fixtures of levels and threads."""
 
 import os
 
 import pytest
+from helpers.levels import LEVELS, at_level
 from hypothesis import HealthCheck, settings
 
 import fastfm_c
-from fastfm_c import _core
-
-LEVELS = fastfm_c.config()["simd_available"]
 
 # "ci", the default, tries the same examples at every run; HYPOTHESIS_PROFILE=random looks for new ones.
-# The fixture that hypothesis warns about is `simd`: it is set once for all examples, as it should be.
-_CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+# Two warnings are about what is meant: the fixtures are set once for all examples of a test, and the
+# classes of FM and of FFM inherit a test, each with examples of its own.
+_CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow]
 settings.register_profile(
     "ci",
     derandomize=True,
@@ -25,18 +24,14 @@ settings.register_profile("random", deadline=None, max_examples=1000, suppress_h
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes seconds; leave out with -m 'not slow'")
-    config.addinivalue_line("filterwarnings", "error")
-
-
 @pytest.fixture(params=LEVELS)
 def simd(request):
-    """Each instruction set level of this machine in turn."""
-    before = fastfm_c.config()["simd"]
-    _core._use_simd(request.param)
-    yield request.param
-    _core._use_simd(before)
+    """Runs a test at each SIMD level: for examples by hand.
+
+    A test that computes what is right by the reference calls `helpers.levels.at_all_levels` instead.
+    """
+    with at_level(request.param):
+        yield request.param
 
 
 @pytest.fixture
@@ -44,20 +39,3 @@ def num_threads():
     """Restores the number of threads that a test changes."""
     yield
     fastfm_c.set_num_threads(None)
-
-
-class Levels:
-    """Calls functions at a level of choice, for tests that compare levels."""
-
-    names = LEVELS
-
-    def __call__(self, name, function):
-        _core._use_simd(name)
-        return function()
-
-
-@pytest.fixture
-def levels():
-    before = fastfm_c.config()["simd"]
-    yield Levels()
-    _core._use_simd(before)

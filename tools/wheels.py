@@ -50,7 +50,8 @@ OLDEST = {
     "3.14t": ["numpy==2.3.2", "scipy==1.16.1"],
     "3.15t": ["numpy==2.5.2", "scipy==1.18.1"],
 }
-QUICK_TESTS = ["test_config", "test_wheel", "test_predict_row", "test_fm_score", "test_text_errors"]
+QUICK_TESTS = ["core/test_config", "models/test_predict_row", "models/test_scores", "text/test_errors"]
+QUICK_TESTS += ["project/test_wheel"]
 # What is copied next to the tests; an own folder, so that the source tree is not imported.
 TEST_FILES = ["tests", "docs", "README.md", "pyproject.toml"]
 
@@ -511,7 +512,7 @@ def main() -> int:
     )
     parser.add_argument("command", nargs="?", choices=["all", "identifiers"], default="all")
     parser.add_argument("--quick", action="store_true", help="under three minutes")
-    parser.add_argument("--tests", nargs="+", metavar="NAME", help="files of tests, instead of all fast ones")
+    parser.add_argument("--tests", nargs="+", metavar="NAME", help="such as core/test_config; all fast ones")
     parser.add_argument("--wheel", type=Path, help="a repaired wheel, instead of building one")
     parser.add_argument("--out", type=Path, help="where the sdist and the wheel are left")
     parser.add_argument("--write", action="store_true", help="identifiers: write the list")

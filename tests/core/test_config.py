@@ -4,7 +4,7 @@ import re
 import sys
 
 import pytest
-from conftest import LEVELS
+from helpers.levels import LEVELS, at_level
 from helpers.subprocesses import output_of, run
 
 import fastfm_c
@@ -72,9 +72,10 @@ def test_an_unknown_level_names_the_choices(bad):
     assert last.endswith(": " + ", ".join(LEVELS))
 
 
-def test_a_level_can_be_changed_for_tests(levels):
+def test_a_level_can_be_changed_for_tests():
     for name in LEVELS:
-        assert levels(name, fastfm_c.config)["simd"] == name
+        with at_level(name):
+            assert fastfm_c.config()["simd"] == name
     with pytest.raises(ImportError, match="not available"):
         _core._use_simd("nothing")
     assert fastfm_c.config()["simd"] == LEVELS[-1]

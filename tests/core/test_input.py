@@ -5,27 +5,12 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from helpers.calls import CALLS, MODELS, N, read_only, small_matrix
-from helpers.strategies import csr_of, make_csr
+from helpers.calls import MODELS, N, read_only
+from helpers.make import csr_of, make_csr
 
 from fastfm_c import FM, LogisticLoss
 
 SCORES_RTOL = 1e-13  # the same sums in another order
-
-
-@pytest.fixture(params=["FM", "FFM"])
-def model(request):
-    return MODELS[request.param]
-
-
-@pytest.fixture(params=CALLS, ids=lambda f: f.__name__)
-def call(request):
-    return request.param
-
-
-@pytest.fixture
-def X():
-    return small_matrix()
 
 
 # ------------------------------------------------------------------------- accepted, same bits

@@ -14,9 +14,8 @@ pytestmark = [
 SETUP = """
 import ctypes, mmap, os
 import numpy as np
-from helpers.strategies import csr_of, make_csr, make_model
+from helpers.make import aligned_zeros, csr_of, make_csr, make_model
 from fastfm_c import FM, FFM, LogisticLoss
-from fastfm_c._validation import aligned_zeros
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mmap.restype = ctypes.c_void_p
 libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]

@@ -1,5 +1,6 @@
 """Peak memory of a call beyond its inputs and output, as Linux counts it."""
 
+import functools
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ LIMIT = MB + 64 * KB * THREADS  # bytes: what the library promises for predict
 PROGRAM = """
 import sys
 import numpy as np
-from helpers.strategies import csr_of, make_model
+from helpers.make import csr_of, make_model
 from fastfm_c import LogisticLoss
 
 def peak():
@@ -28,52 +29,63 @@ def held():
         return int(statm.read().split()[1]) * 4096
 
 rng = np.random.default_rng(0)
-n_rows, z, n, k = 300_000, 30, 3000, {k}
+n_rows, z, n = 300_000, 30, 3000
 lanes = np.arange(z, dtype="int32") * (n // z)
 indices = (lanes + rng.integers(0, n // z, (n_rows, z), "int32")).ravel()
 indptr, data = np.arange(0, n_rows * z + 1, z, dtype="int32"), np.ones(n_rows * z, "float32")
 X = csr_of(indptr, indices, data, (n_rows, n))
 small = csr_of(X.indptr[:1001].copy(), X.indices[:30000].copy(), X.data[:30000].copy(), (1000, n))
-fields = {fields}
-model = make_model(rng, (), n, k, "float32", *fields)
+fm = make_model(rng, (), n, 16, "float32")
+ffm = make_model(rng, (), n, 4, "float32", 30, np.arange(n) // 100)
 y, out = np.ones(n_rows), np.ones(n_rows, "float32")  # ones: zeros would be mapped when written
-model.predict(small, num_threads=2)
-model.objective(small, y[:1000], LogisticLoss(), num_threads=2)
-with open("/proc/self/clear_refs", "w") as clear:
-    clear.write("5")
-before = held()
-{call}
-print(peak() - before)
+for model in (fm, ffm):
+    model.predict(small, num_threads=2)
+fm.objective(small, y[:1000], LogisticLoss(), num_threads=2)
+for call in sys.argv[1:]:
+    with open("/proc/self/clear_refs", "w") as clear:
+        clear.write("5")
+    before = held()
+    exec(call)
+    print(peak() - before)
 """
-
-
-def extra(call, k=16, fields="()"):
-    return int(output_of(PROGRAM.format(call=call, k=k, fields=fields)))
-
+# In one process, in this order: what the last one frees may stay with the allocator.
+CALLS = [
+    "fm.predict(X, out=out, num_threads=1)",
+    "fm.predict(X, out=out, num_threads=2)",
+    "ffm.predict(X, out=out, num_threads=2)",
+    "np.ones(3_000_000)",
+    "fm.objective(X, y, LogisticLoss(), num_threads=2)",
+]
 
 pytestmark = pytest.mark.skipif(not (sys.platform.startswith("linux") and CLEAR.exists()), reason="not Linux")
 
 
-@pytest.mark.parametrize("num_threads", [1, THREADS])
-def test_predict_needs_no_memory_of_its_own(num_threads):
-    assert extra(f"model.predict(X, out=out, num_threads={num_threads})") < LIMIT
+@functools.cache
+def extra():
+    """Of each call, the bytes that it took at a time."""
+    return dict(zip(CALLS, map(int, output_of(PROGRAM, *CALLS).split()), strict=True))
 
 
-def test_predict_of_an_ffm_needs_no_memory_of_its_own():
-    assert extra("model.predict(X, out=out, num_threads=2)", 4, "(30, np.arange(n) // 100)") < LIMIT
+@pytest.mark.parametrize("call", CALLS[:3])
+def test_predict_needs_no_memory_of_its_own(call):
+    assert extra()[call] < LIMIT
 
 
 def test_an_array_is_counted():
     """The measurement sees 24 MB: a check of the check."""
-    assert extra("array = np.ones(3_000_000)") > 23 * MB * 0.95
+    assert extra()["np.ones(3_000_000)"] > 23 * MB * 0.95
+
+
+def test_the_objective_keeps_what_a_chunk_needs():
+    """Kept for the rows of a chunk: 32 MB at most, whatever the number of rows."""
+    assert extra()[CALLS[-1]] < 34 * MB
 
 
 # Arrays of more than 2^31 numbers, which the system hands out when they are written to.
 HUGE = """
 import numpy as np
-from helpers.strategies import csr_of
+from helpers.make import aligned_zeros, csr_of
 from fastfm_c import FFM, FM, SquaredLoss
-from fastfm_c._validation import aligned_zeros
 try:
     w, V = aligned_zeros({n}, "float32"), aligned_zeros({shape}, "float32")
 except MemoryError:
@@ -107,8 +119,3 @@ def test_sizes_beyond_32_bits(case):
     score = 11.0 + (2 * 5 if shape[-1] == 1 else 2 * 3)
     lines = [f"[{score}] {score}", f"True {[score, score]} {non_zero}"]
     assert output.splitlines() == lines
-
-
-def test_the_objective_keeps_what_a_chunk_needs():
-    """Kept for the rows of a chunk: 32 MB at most, whatever the number of rows."""
-    assert extra("model.objective(X, y, LogisticLoss(), num_threads=2)") < 34 * MB

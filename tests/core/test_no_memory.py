@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ne
 PROGRAM = """
 import pickle, resource, sys
 import numpy as np
-from helpers.strategies import make_csr, make_model
+from helpers.make import make_csr, make_model
 import fastfm_c
 from fastfm_c import Adam, FM, FieldEncoder, LogisticLoss, dump_libsvm, load, load_libsvm, save, train
 rng = np.random.default_rng(0)
@@ -111,7 +111,7 @@ def test_memory_error_where_repeats_are_summed(tmp_path):
 LEAK = """
 import pickle, sys
 import numpy as np
-from helpers.strategies import make_csr, make_model
+from helpers.make import make_csr, make_model
 from fastfm_c import Adam, FieldEncoder, LogisticLoss, dump_libsvm, load, load_libsvm, save
 rng = np.random.default_rng(0)
 X, y = make_csr(rng, [10] * 200, 500, "float32"), np.arange(200) % 2

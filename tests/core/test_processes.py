@@ -8,7 +8,6 @@ import pytest
 from helpers.subprocesses import SETUP, output_of, run
 
 import fastfm_c
-from fastfm_c import _threads
 
 HAS_OPENMP = fastfm_c.config()["openmp"]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -31,14 +30,13 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
-def test_joblib(tmp_path, backend):
+def test_joblib(tmp_path, usable_cpus, backend):
     pytest.importorskip("joblib")
     options = ("-W", "ignore")  # forks of processes with threads, leaked semaphores: theirs
     numbers = output_of(JOBLIB, backend, options=options, JOBLIB_TEMP_FOLDER=str(tmp_path)).split()
     assert len(numbers) == 4
     if backend == "loky":  # it tells its workers how many threads there are for each
-        cpus = _threads._usable_cpus()
-        assert all(int(n) <= max(1, cpus // 2) for n in numbers)
+        assert all(int(n) <= max(1, usable_cpus // 2) for n in numbers)
 
 
 # ------------------------------------------------------------------------------------ forks
@@ -130,7 +128,7 @@ def test_a_forked_child_trains():
 START = """
 import multiprocessing, sys
 import numpy as np
-from helpers.strategies import make_csr, make_model
+from helpers.make import make_csr, make_model
 def work(model, X):
     return model.predict(X, num_threads=2)
 if __name__ == "__main__":
@@ -160,9 +158,9 @@ def test_processes_that_start_anew(tmp_path, method):
 # Many seconds of work, in little memory: 64 outputs of 64 factors for each value. The
 # other thread of Python can send the signal only because the interpreter lock is released.
 INTERRUPT = """
-import os, signal, threading
+import os, signal, sys, threading
 import numpy as np
-from helpers.strategies import csr_of, make_model
+from helpers.make import csr_of, make_model
 from fastfm_c import AdaGrad, SoftmaxLoss, train
 rows, values = 100_000, np.ones(100, "float32")
 indptr, indices = np.arange(0, 100 * rows + 1, 100), np.tile(np.arange(100), rows)
@@ -171,27 +169,27 @@ model = make_model(np.random.default_rng(0), (64,), 100, 64, "float32")
 scores = np.full((rows, 64), np.nan, "float32")
 y = np.zeros(rows)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-try:
-    {call}
-except KeyboardInterrupt:
-    print("interrupted", np.isnan(scores[-1]).all())
-print("alive", np.isfinite(model.predict(X[:10])).all())
+for call in sys.argv[1:]:
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        exec(call)
+        print("not interrupted")
+    except KeyboardInterrupt:
+        print("interrupted", np.isnan(scores[-1]).all(), np.isfinite(model.predict(X[:10])).all())
 """
+LONG_CALLS = [
+    "model.predict(X, out=scores, num_threads=1)",
+    "model.predict(X, out=scores)",
+    "model.objective(X, y, SoftmaxLoss())",
+    "model.gradient(X, y, SoftmaxLoss())",
+    "AdaGrad(model, SoftmaxLoss()).partial_fit(X, y)",
+    "train(model, X, y, SoftmaxLoss(), validation_fraction=0)",
+]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")
-@pytest.mark.parametrize(
-    "call",
-    [
-        "model.predict(X, out=scores, num_threads=1)",
-        "model.predict(X, out=scores)",
-        "model.objective(X, y, SoftmaxLoss())",
-        "model.gradient(X, y, SoftmaxLoss())",
-        "AdaGrad(model, SoftmaxLoss()).partial_fit(X, y)",
-        "train(model, X, y, SoftmaxLoss(), validation_fraction=0)",
-    ],
-)
-def test_a_long_call_can_be_interrupted(call):
-    done = run(INTERRUPT.format(call=call))
-    assert done.stdout.splitlines() == ["interrupted True", "alive True"], done.stderr
+def test_long_calls_can_be_interrupted():
+    """Before their end, and what follows works."""
+    done = run(INTERRUPT, *LONG_CALLS)
+    outcomes = dict(zip(LONG_CALLS, done.stdout.splitlines(), strict=True))
+    assert outcomes == dict.fromkeys(LONG_CALLS, "interrupted True True"), done.stderr

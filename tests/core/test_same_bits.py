@@ -8,69 +8,76 @@ are shared out in more blocks than there are threads (16,384 values each).
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from conftest import LEVELS
 from helpers.large_problem import CASES, N, digest, everything, large_matrix, large_model
-from helpers.strategies import csr_of, make_csr
+from helpers.levels import LEVELS, assert_same_bits, at_all_levels, predict
+from helpers.make import csr_of, make_csr
 from helpers.subprocesses import output_of
 
-from fastfm_c import FFM, SquaredLoss
+from fastfm_c import FFM, SquaredLoss, config
 
 THREADS = [1, 2, 3, 8]
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_levels_and_threads(case, levels):
+def test_levels_and_threads(case):
     X = large_matrix()
     expected = everything(case, X, 1)
-    for level in levels.names:
-        for n in THREADS:
-            actual = levels(level, lambda n=n: everything(case, X, n))
-            for a, b in zip(actual, expected, strict=True):
-                np.testing.assert_array_equal(a, b, err_msg=f"{level}, {n} threads")
+    for n in THREADS:
+        actual = at_all_levels(lambda n=n: everything(case, X, n))
+        assert_same_bits(actual, expected, f"{n} threads")
+
+
+def test_a_level_that_differs_is_noticed():
+    """A check of the check, where there are two levels."""
+    if len(LEVELS) > 1:
+        with pytest.raises(AssertionError, match=f"{LEVELS[1]} differs from baseline"):
+            at_all_levels(lambda: LEVELS.index(config()["simd"]))
+    with pytest.raises(AssertionError):
+        assert_same_bits(0.0, -0.0)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_int64_indices(case):
-    for a, b in zip(
-        everything(case, large_matrix("int64"), 3), everything(case, large_matrix(), 3), strict=True
-    ):
-        np.testing.assert_array_equal(a, b)
+    X = large_matrix()
+    wide = csr_of(X.indptr.astype("int64"), X.indices.astype("int64"), X.data, X.shape)
+    assert_same_bits(everything(case, wide, 3), everything(case, X, 3))
 
 
-DIGEST = """
+DIGESTS = """
 import sys
 from helpers.large_problem import digest, everything, large_matrix
 from fastfm_c import config
-print(config()["simd"], digest(everything(sys.argv[1], large_matrix(), 2)))
+print(config()["simd"], *(digest(everything(case, large_matrix(), 2)) for case in sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_levels_chosen_at_import(level):
-    for case in ("FM float32 k=17", "FFM float32 k=4"):
-        expected = digest(everything(case, large_matrix(), 1))
-        assert output_of(DIGEST, case, FASTFM_C_SIMD=level).split() == [level, expected]
+def test_levels_chosen_at_import():
+    cases = "FM float32 k=17", "FFM float32 k=4"
+    expected = [digest(everything(case, large_matrix(), 1)) for case in cases]
+    for level in LEVELS:
+        assert output_of(DIGESTS, *cases, FASTFM_C_SIMD=level).split() == [level, *expected]
 
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("num_threads", [1, 3])
-def test_batches(simd, case, num_threads):
+def test_batches(case, num_threads):
     model, X = large_model(case), large_matrix()
-    expected = model.predict(X)
+    expected = predict(model, X)
     for size in (977, 5000):
         parts = [X[at : at + size] for at in range(0, X.shape[0], size)]
-        scores = [model.predict(part, num_threads=num_threads) for part in parts]
+        scores = at_all_levels(lambda parts=parts: [model.predict(p, num_threads=num_threads) for p in parts])
         np.testing.assert_array_equal(np.concatenate(scores), expected)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_rows_one_by_one(simd, case):
+def test_rows_one_by_one(case):
     model, X = large_model(case), large_matrix()
-    expected = model.predict(X)
+    expected = predict(model, X)
     for i in [*range(150), 3000, X.shape[0] - 1]:
-        row = slice(X.indptr[i], X.indptr[i + 1])
-        np.testing.assert_array_equal(model.predict_row(X.indices[row], X.data[row]), expected[i])
-        np.testing.assert_array_equal(model.predict(X[i : i + 1]), expected[i : i + 1])
+        row, X_row = slice(X.indptr[i], X.indptr[i + 1]), X[i : i + 1]
+        one = at_all_levels(lambda row=row: model.predict_row(X.indices[row], X.data[row]))
+        np.testing.assert_array_equal(one, expected[i])
+        np.testing.assert_array_equal(predict(model, X_row), expected[i : i + 1])
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -95,8 +102,7 @@ def test_twice_the_same_call_gives_the_same_bits():
     X = large_matrix()
     first = everything("FM float32 k=17", X, 8)
     for _ in range(5):
-        for a, b in zip(everything("FM float32 k=17", X, 8), first, strict=True):
-            np.testing.assert_array_equal(a, b)
+        assert_same_bits(everything("FM float32 k=17", X, 8), first)
 
 
 # ------------------------------------------- in pieces: long calls look at signals in between

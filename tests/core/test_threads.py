@@ -6,11 +6,12 @@ import threading
 
 import numpy as np
 import pytest
-from helpers.strategies import csr_of, make_csr, make_model
+from helpers.make import csr_of, make_csr, make_model
 from helpers.subprocesses import SETUP, output_of
 
 import fastfm_c
-from fastfm_c import Adam, LogisticLoss, _threads
+from fastfm_c import Adam, LogisticLoss
+from fastfm_c._threads import default_limit
 
 HAS_OPENMP = fastfm_c.config()["openmp"]
 needs_openmp = pytest.mark.skipif(not HAS_OPENMP, reason="built without OpenMP")
@@ -50,9 +51,8 @@ def test_affinity_is_respected():
     assert output_of(one + GET).split() == ["1", "1"]
 
 
-def test_the_default_is_all_usable_cpus():
-    usable = _threads._usable_cpus()
-    assert output_of(GET).split() == [str(usable if HAS_OPENMP else 1)] * 2
+def test_the_default_is_all_usable_cpus(usable_cpus):
+    assert output_of(GET).split() == [str(usable_cpus if HAS_OPENMP else 1)] * 2
 
 
 # --------------------------------------------------------------------------- container quotas
@@ -63,6 +63,24 @@ V2, QUOTA, PERIOD = (
     "/sys/fs/cgroup/cpu/cpu.cfs_quota_us",
     "/sys/fs/cgroup/cpu/cpu.cfs_period_us",
 )
+
+
+@pytest.fixture
+def control_groups(monkeypatch, tmp_path):
+    """A dict of the files that the system has about control groups, by their paths."""
+    files, open_really = {}, open
+
+    def open_fake(path, *args, **kwargs):
+        if not str(path).startswith("/sys/fs/cgroup"):
+            return open_really(path, *args, **kwargs)
+        copy = tmp_path / path.replace("/", "_")
+        if path in files:
+            copy.write_text(files[path])
+        return open_really(copy, *args, **kwargs)
+
+    monkeypatch.setattr("builtins.open", open_fake)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    return files
 
 
 @pytest.mark.parametrize(
@@ -84,31 +102,22 @@ V2, QUOTA, PERIOD = (
         ({}, None),
     ],
 )
-def test_container_quota(monkeypatch, tmp_path, files, cpus):
-    def open_fake(path, *args, **kwargs):
-        copy = tmp_path / path.replace("/", "_")
-        if path in files:
-            copy.write_text(files[path])
-        return open(copy, *args, **kwargs)
-
-    monkeypatch.setattr(_threads, "open", open_fake, raising=False)
-    monkeypatch.setattr(_threads.os, "sched_getaffinity", lambda pid: set(range(16)), raising=False)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert _threads._cgroup_cpus() == cpus
-    assert _threads.default_limit() == (cpus or 16)
-    monkeypatch.setattr(_threads.os, "sched_getaffinity", lambda pid: {5}, raising=False)
-    assert _threads.default_limit() == 1
+def test_container_quota(monkeypatch, control_groups, files, cpus):
+    control_groups.update(files)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)), raising=False)
+    assert default_limit() == (cpus or 16)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {5}, raising=False)
+    assert default_limit() == 1
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    assert _threads.default_limit() is None
+    assert default_limit() is None
 
 
-def test_without_affinity_all_cpus_count(monkeypatch):
-    monkeypatch.delattr(_threads.os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(_threads, "_cgroup_cpus", lambda: None)
-    monkeypatch.setattr(_threads.os, "cpu_count", lambda: 5)
-    assert _threads._usable_cpus() == 5
-    monkeypatch.setattr(_threads.os, "cpu_count", lambda: None)
-    assert _threads._usable_cpus() == 1
+def test_without_affinity_all_cpus_count(monkeypatch, control_groups):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 5)
+    assert default_limit() == 5
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert default_limit() == 1
 
 
 # ------------------------------------------------------------------ when threads are started

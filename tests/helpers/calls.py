@@ -1,7 +1,7 @@
 """Models, and the methods that take X: for the tests of what X may be."""
 
 import numpy as np
-from helpers.strategies import make_csr, make_model
+from helpers.make import make_csr, make_model
 
 from fastfm_c import FM, LogisticLoss
 

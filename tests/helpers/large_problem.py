@@ -1,21 +1,26 @@
 """A problem that is large enough for threads, and everything that a model computes of it."""
 
+import functools
 import hashlib
 
 import numpy as np
-from helpers.strategies import make_csr, make_model
+from helpers.make import make_csr, make_model
 
 from fastfm_c import LogisticLoss, SoftmaxLoss
 
 N = 3000
 
 
-def large_matrix(index="int32", sort=False):
+@functools.cache
+def large_matrix():
     """160,000 values in rows of very unequal length; some are empty, one holds 2,000."""
     rng = np.random.default_rng(0)
     lengths = np.minimum(rng.geometric(0.04, 6500) - 1, 200)
     lengths[[100, 3000]] = 2000, 0
-    return make_csr(rng, lengths, N, "float32", index, sort=sort)
+    X = make_csr(rng, lengths, N, "float32")
+    for array in (X.indptr, X.indices, X.data):
+        array.flags.writeable = False  # all tests share it
+    return X
 
 
 CASES = {

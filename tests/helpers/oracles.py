@@ -1,9 +1,13 @@
-"""What is right, and how far from it rounding may lead: `fastfm_c.reference` with error bounds."""
+"""What is right, and how far from it rounding may lead: `fastfm_c.reference` with error bounds.
+
+Rows are CSR matrices as `canonical` makes them: the assertions call it once for a matrix.
+"""
 
 import functools
 
 import numpy as np
 import scipy.sparse as sp
+from helpers.levels import gradient, predict
 
 from fastfm_c import FM, LogisticLoss, SoftmaxLoss, SquaredLoss, reference
 
@@ -35,14 +39,14 @@ def canonical(X):
     return sp.csr_array((np.array(data, X.dtype), np.array(indices, int), indptr), shape=X.shape)
 
 
-def scores(model, X):
+def scores(model, rows):
     of_kind = reference.fm_score if isinstance(model, FM) else reference.ffm_score
-    return of_kind(canonical(X), *parameters(model))
+    return of_kind(rows, *parameters(model))
 
 
-def term_scale(model, X):
+def term_scale(model, rows):
     of_kind = reference.fm_term_scale if isinstance(model, FM) else reference.ffm_term_scale
-    return of_kind(canonical(X), *parameters(model))
+    return of_kind(rows, *parameters(model))
 
 
 def assert_close(actual, expected, bound, what=""):
@@ -55,11 +59,12 @@ def assert_close(actual, expected, bound, what=""):
 
 
 def assert_scores(model, X, actual=None, what=""):
-    """The scores are those of the reference, within what the library promises."""
-    actual = model.predict(X) if actual is None else actual
+    """The scores, at each level, are those of the reference, within what the library promises."""
+    actual = predict(model, X) if actual is None else actual
     assert actual.dtype == model.dtype, what
-    bound = SCORE_TOLERANCE[model.dtype.name] * term_scale(model, X) + UNDERFLOW
-    assert_close(actual, scores(model, X), bound, what)
+    rows = canonical(X)
+    bound = SCORE_TOLERANCE[model.dtype.name] * term_scale(model, rows) + UNDERFLOW
+    assert_close(actual, scores(model, rows), bound, what)
 
 
 def loss_function(loss):
@@ -70,32 +75,39 @@ def loss_function(loss):
     return functools.partial(of_kind[type(loss)], label_smoothing=loss.label_smoothing)
 
 
-def objective(model, X, y, loss, **options):
+def assert_gradient(model, X, y, loss, actual=None, what="", **options):
+    """Objective and dense gradient, at each level, are those of the reference."""
+    value, grad = gradient(model, X, y, loss, **options) if actual is None else actual
+    rows = canonical(X)
+    arguments = rows, y, loss_function(loss), *parameters(model)
+    row_scale = term_scale(model, rows)
+    # An error in a score moves the derivative of its loss by at most as much (squared 1, logistic
+    # 1/4, softmax 1/2), so each row counts with its derivative and the terms of its scores.
+    slope = np.abs(loss_function(loss)(y, scores(model, rows))[1]) + row_scale
+
+    # An error in a score moves the loss by as much as its derivative, so w0's bound serves (twice
+    # for the curvature); the loss itself is rounded once more.
+    expected = reference.objective(*arguments, **options)
+    row_bound = (slope * row_scale).reshape(len(row_scale), -1).sum(axis=1)
+    size = abs(expected) + np.sum(shares(len(row_bound), options.get("sample_weight")) * row_bound)
+    bound = GRADIENT_TOLERANCE[model.dtype.name] * size
+    assert abs(value - expected) <= bound, f"{what} objective {value}, expected {expected}"
+
+    expected = reference.gradient(*arguments, **options)
+    bounds = gradient_bound(model, rows, slope, **options)
+    for name, theirs, bound in zip(("w0", "w", "V"), expected, bounds, strict=True):
+        assert_close(getattr(grad, name), theirs, bound, f"{what} {name}:")
+
+
+def gradient_bound(model, rows, slope, sample_weight=None, l2_linear=0.0, l2_factors=0.0):
+    """How far w0, w and V of a gradient may be off: the tolerance times their absolute terms."""
     w0, w, V, *fields = parameters(model)
-    return reference.objective(canonical(X), y, loss_function(loss), w0, w, V, *fields, **options)
-
-
-def gradient(model, X, y, loss, **options):
-    w0, w, V, *fields = parameters(model)
-    return reference.gradient(canonical(X), y, loss_function(loss), w0, w, V, *fields, **options)
-
-
-def gradient_bound(model, X, y, loss, sample_weight=None, l2_linear=0.0, l2_factors=0.0):
-    """How far w0, w and V of a gradient may be off: the tolerance times their absolute terms.
-
-    An error in a score moves the derivative of its loss by at most as much (squared 1, logistic
-    1/4, softmax 1/2), so each row counts with its derivative and the terms of its scores.
-    """
-    w0, w, V, *fields = (np.abs(p) for p in parameters(model))
-    row_grad_scores = loss_function(loss)(y, scores(model, X))[1]
-    chain = np.abs(row_grad_scores) + term_scale(model, X)
-    if chain.ndim == 2:  # the derivative of one softmax depends on all scores of the row
-        chain = np.repeat(chain.sum(axis=1, keepdims=True), chain.shape[1], axis=1)
-    weight = np.ones(len(chain)) if sample_weight is None else np.asarray(sample_weight, float)
-    total = weight.sum()
-    w0, w, V = (np.asarray(p, np.float64) for p in (w0, w, V))
+    w0, w, V = (np.abs(p).astype(np.float64) for p in (w0, w, V))
+    if slope.ndim == 2:  # the derivative of one softmax depends on all scores of the row
+        slope = np.repeat(slope.sum(axis=1, keepdims=True), slope.shape[1], axis=1)
+    chains = (shares(len(slope), sample_weight) * slope.T).T
     bounds = np.zeros_like(w0), l2_linear * w, l2_factors * V
-    for (j, x), row_chain, row_weight in zip(reference.csr_rows(canonical(X)), chain, weight, strict=True):
+    for (j, x), chain in zip(reference.csr_rows(rows), chains, strict=True):
         x = np.abs(x)
         for c in np.ndindex(w0.shape):
             if fields:
@@ -103,41 +115,16 @@ def gradient_bound(model, X, y, loss, sample_weight=None, l2_linear=0.0, l2_fact
             else:
                 grad_V = reference.fm_score_gradient(j, x, V[c])[1]
             own = x.reshape(-1, *[1] * (grad_V.ndim - 1)) ** 2 * V[c][j]
-            share = row_weight / total * row_chain[c]
-            bounds[0][c] += share
-            bounds[1][c][j] += share * x
-            bounds[2][c][j] += share * (grad_V + 2 * own)
+            bounds[0][c] += chain[c]
+            bounds[1][c][j] += chain[c] * x
+            bounds[2][c][j] += chain[c] * (grad_V + 2 * own)
     return tuple(GRADIENT_TOLERANCE[model.dtype.name] * b + UNDERFLOW for b in bounds)
 
 
-def assert_gradient(model, X, y, loss, actual=None, what="", **options):
-    """Objective and dense gradient are those of the reference."""
-    value, grad = model.gradient(X, y, loss, **options) if actual is None else actual
-    # A score's error moves the loss by as much as its derivative, so w0's bound serves (twice
-    # for the curvature); the loss itself is rounded once more.
-    expected = objective(model, X, y, loss, **options)
-    tolerance = GRADIENT_TOLERANCE[model.dtype.name]
-    assert abs(value - expected) <= tolerance * (
-        abs(expected) + objective_scale(model, X, y, loss, options.get("sample_weight"))
-    ), f"{what} objective {value}, expected {expected}"
-    arrays = zip(
-        ("w0", "w", "V"),
-        (grad.w0, grad.w, grad.V),
-        gradient(model, X, y, loss, **options),
-        gradient_bound(model, X, y, loss, **options),
-        strict=True,
-    )
-    for name, mine, theirs, bound in arrays:
-        assert_close(mine, theirs, bound, f"{what} {name}:")
-
-
-def objective_scale(model, X, y, loss, sample_weight=None):
-    """How much the mean loss moves at most when each score moves by its absolute terms."""
-    scale = term_scale(model, X)
-    slope = np.abs(loss_function(loss)(y, scores(model, X))[1]) + scale
-    rows = (slope * scale).reshape(len(scale), -1).sum(axis=1)
-    weight = np.ones(len(rows)) if sample_weight is None else np.asarray(sample_weight, float)
-    return np.sum(weight * rows) / np.sum(weight)
+def shares(n_rows, sample_weight=None):
+    """Which part of the total weight each row has."""
+    weight = np.ones(n_rows) if sample_weight is None else np.asarray(sample_weight, float)
+    return weight / weight.sum()
 
 
 def directional_derivative(function, model, direction, step):

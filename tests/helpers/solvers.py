@@ -3,7 +3,7 @@
 import functools
 
 import numpy as np
-from helpers.strategies import make_csr
+from helpers.make import make_csr
 
 from fastfm_c import FFM, FM, FTRL, SGD, AdaGrad, Adam, LogisticLoss, SoftmaxLoss, SquaredLoss, reference
 

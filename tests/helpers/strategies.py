@@ -1,33 +1,14 @@
 """Hypothesis strategies: sizes and kinds are drawn, and shrink; the numbers come from a seed."""
 
-import itertools
-
 import numpy as np
-import scipy.sparse as sp
+from helpers.make import make_csr, make_model
 from hypothesis import strategies as st
 
-from fastfm_c import FFM, FM, LogisticLoss, SoftmaxLoss, SquaredLoss
+from fastfm_c import LogisticLoss, SoftmaxLoss, SquaredLoss
 
 SEEDS = st.integers(0, 2**32 - 1)
 REALS = st.sampled_from(["float32", "float64"])
 INDICES = st.sampled_from(["int32", "int64"])
-
-
-def csr_of(indptr, indices, data, shape):
-    """A CSR array of exactly these arrays: the constructor would narrow indices and check them."""
-    X = sp.csr_array(shape)
-    X.indptr, X.indices, X.data = indptr, indices, data
-    return X
-
-
-def make_csr(rng, lengths, n_features, data="float64", index="int32", *, sort=False, repeats=False):
-    """Rows of the given numbers of values; without repeats no longer than n_features."""
-    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(index)
-    indices = np.zeros(indptr[-1], index)
-    for begin, end in itertools.pairwise(indptr):
-        row = rng.choice(n_features, end - begin, replace=repeats) if end > begin else []
-        indices[begin:end] = np.sort(row) if sort else row
-    return csr_of(indptr, indices, rng.standard_normal(len(indices)).astype(data), (len(lengths), n_features))
 
 
 @st.composite
@@ -82,15 +63,6 @@ def models(draw, n_features, kind=None, dtype=None, n_outputs=None):
     n_fields = draw(st.integers(1, 6) | st.just(40))
     fields = rng.integers(0, n_fields, n_features)
     return make_model(rng, outputs, n_features, k, dtype, n_fields, fields)
-
-
-def make_model(rng, outputs, n_features, k, dtype, n_fields=None, fields=None):
-    """A model of normal parameters; outputs is () or (C,)."""
-    middle = () if fields is None else (n_fields,)
-    w0 = rng.standard_normal(outputs).astype(dtype)
-    w = rng.standard_normal((*outputs, n_features)).astype(dtype)
-    V = (rng.standard_normal((*outputs, n_features, *middle, k)) / np.sqrt(k)).astype(dtype)
-    return FM(w0, w, V) if fields is None else FFM(w0, w, V, fields)
 
 
 @st.composite

@@ -55,7 +55,7 @@ def predict_and_count(model, X):
 SETUP = """
 import os, sys
 import numpy as np
-from helpers.strategies import make_csr, make_model
+from helpers.make import make_csr, make_model
 from fastfm_c import LogisticLoss
 rng = np.random.default_rng(0)
 X = make_csr(rng, [20] * 5000, 500, "float32")  # 100,000 values, times k = 1.6 million

@@ -1,8 +1,8 @@
 """Writes the files of the present schema version, which stay in tests/data for good.
 
-    python tests/version_files.py
+    python tests/helpers/version_files.py
 
-Run it once for each new version, from an installation of it; test_persistence_versions.py reads them all.
+Run it once for each new version, from an installation of it; persistence/test_versions.py reads them all.
 """
 
 from pathlib import Path

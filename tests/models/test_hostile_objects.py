@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from helpers.strategies import csr_of, make_model
+from helpers.make import csr_of, make_model
 
 import fastfm_c
 from fastfm_c import FFM, FM, FTRL, SGD, AdaGrad, Adam, LogisticLoss, SquaredLoss

@@ -5,21 +5,12 @@ import weakref
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from helpers.strategies import make_model
+from helpers.make import aligned_zeros
 
 from fastfm_c import FFM, FM
-from fastfm_c._validation import aligned_zeros
 
 X4 = sp.csr_array([[1.0, 2.0, 0.0, 0.5], [0.0, 1.0, 1.0, 0.0]])
 FIELDS = [0, 1, 1, 2]
-KINDS = [("FM", ()), ("FM", (1,)), ("FM", (3,)), ("FFM", ()), ("FFM", (1,)), ("FFM", (3,))]
-
-
-@pytest.fixture(params=[(*k, d) for k in KINDS for d in ("float32", "float64")], ids=str)
-def model(request):
-    kind, outputs, dtype = request.param
-    of_fields = (3, FIELDS) if kind == "FFM" else ()
-    return make_model(np.random.default_rng(0), outputs, 4, 5, dtype, *of_fields)
 
 
 def aligned(array):

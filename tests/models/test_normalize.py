@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from helpers import oracles
+from helpers.levels import gradient, predict
 from helpers.oracles import SCORE_TOLERANCE, UNDERFLOW, assert_close, canonical, parameters, term_scale
 from helpers.solvers import RULES, bits, make_problem
 from helpers.strategies import problems, tasks
@@ -49,7 +50,7 @@ def test_scores(problem):
     X.data[X.data == 0] = 1
     for normalize in hows(model):
         model.normalize = normalize
-        scores, summed = model.predict(X), canonical(X)
+        scores, summed = predict(model, X), canonical(X)
         # Each normalised value has a rounding of its own.
         bound = 2 * SCORE_TOLERANCE[model.dtype.name] * by_parts(model, summed, normalize, term_scale)
         assert_close(scores, by_parts(model, summed, normalize, oracles.scores), bound + UNDERFLOW)
@@ -66,7 +67,7 @@ def test_objective_and_gradient(task):
     for normalize in hows(model):
         wide = type(model)(*(np.asarray(p, np.float64) for p in parameters(model)[:3]),
                            *parameters(model)[3:], normalize=normalize)  # fmt: skip
-        value, gradient = wide.gradient(X, y, loss, sample_weight=weight)
+        value, of_value = gradient(wide, X, y, loss, sample_weight=weight)
         assert value == wide.objective(X, y, loss, sample_weight=weight)
         assert value == pytest.approx(loss.mean(y, wide.predict(X), weight), rel=1e-10, abs=1e-12)
         rng, step = np.random.default_rng(0), 1e-6
@@ -78,7 +79,7 @@ def test_objective_and_gradient(task):
                 moved = wide.copy()
                 getattr(moved, name)[...] += sign * step * direction
                 at.append(moved.objective(X, y, loss, sample_weight=weight))
-            slope = np.sum(getattr(gradient, name) * direction)
+            slope = np.sum(getattr(of_value, name) * direction)
             assert (at[0] - at[1]) / (2 * step) == pytest.approx(slope, rel=1e-4, abs=1e-5)
 
 
@@ -99,10 +100,10 @@ def test_training_on_normalised_rows(rule, n_fields):
 def test_a_step_of_xlearn_follows_the_gradient():
     X, y, _, model, loss, _ = make_problem(3)
     model.normalize = "xlearn"
-    before, (_, gradient) = model.copy(), model.gradient(X, y, loss)
+    before, (_, g) = model.copy(), model.gradient(X, y, loss)
     SGD(model, loss, learning_rate=1e-3, batch_size=len(y)).partial_fit(X, y)
-    np.testing.assert_allclose(before.w - model.w, 1e-3 * len(y) * gradient.w, rtol=1e-9, atol=1e-15)
-    np.testing.assert_allclose(before.V - model.V, 1e-3 * len(y) * gradient.V, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(before.w - model.w, 1e-3 * len(y) * g.w, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(before.V - model.V, 1e-3 * len(y) * g.V, rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.parametrize("normalize", HOWS)

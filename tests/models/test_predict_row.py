@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from helpers.calls import MODELS, N
-from helpers.strategies import csr_of, make_csr, make_model
+from helpers.make import csr_of, make_csr, make_model
 
 from fastfm_c import FM
 

@@ -3,17 +3,9 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from helpers.strategies import csr_of, make_csr, make_model
+from helpers.make import csr_of
 
 from fastfm_c import FFM, FM, LogisticLoss
-
-
-@pytest.fixture
-def small():
-    """(model, X, y) with 40 rows, float64."""
-    rng = np.random.default_rng(0)
-    X = make_csr(rng, rng.integers(0, 8, 40), 20)
-    return make_model(rng, (), 20, 4, "float64"), X, rng.integers(0, 2, 40)
 
 
 def test_a_sparse_gradient_holds_the_columns_that_occur(simd):

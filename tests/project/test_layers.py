@@ -7,7 +7,7 @@ import pytest
 
 import fastfm_c
 
-ROOT = Path(__file__).parents[2]
+ROOT, TESTS = Path(__file__).parents[2], Path(__file__).parents[1]
 CSRC, PACKAGE = ROOT / "csrc", Path(fastfm_c.__file__).parent
 LONGEST = 300  # lines
 LONG = {"reference.py"}  # it is one text, mostly docstrings
@@ -169,7 +169,16 @@ def test_the_reference_shares_no_code():
     }
 
 
+def test_folders_of_tests_hide_no_module():
+    """tests/ is where helpers are imported from: a folder of tests called sklearn would be found as an
+    empty package where scikit-learn is not installed, and no test would be skipped."""
+    folders = {path.name for path in TESTS.iterdir() if path.is_dir()}
+    tables = {"narwhals", "pandas", "polars", "pyarrow"}
+    optional = tables | {"joblib", "safetensors", "sklearn", "threadpoolctl", "tqdm", "zstandard"}
+    assert not folders & (optional | {"fastfm_c", "hypothesis", "numpy", "pytest", "scipy"})
+
+
 def test_files_are_short():
-    files = C_FILES + PYTHON_FILES + sorted(Path(__file__).parents[1].rglob("*.py"))
+    files = C_FILES + PYTHON_FILES + sorted(TESTS.rglob("*.py"))
     long = {p.name: n for p in files if (n := len(p.read_text().splitlines())) > LONGEST}
     assert {name: n for name, n in long.items() if name not in LONG} == {}

@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from helpers.strategies import make_csr, make_model
+from helpers.make import make_csr, make_model
 from helpers.subprocesses import output_of
 
 import fastfm_c

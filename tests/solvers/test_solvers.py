@@ -6,14 +6,41 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from helpers.levels import assert_same_bits, at_all_levels
+from helpers.make import csr_of
+from helpers.oracles import loss_function
 from helpers.solvers import RULES, bits, make_problem
-from helpers.strategies import INDICES, REALS, SEEDS, csr_of
+from helpers.strategies import INDICES, REALS, SEEDS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fastfm_c import FFM, FM, FTRL, SGD, AdaGrad, Adam, LogisticLoss, SoftmaxLoss, SquaredLoss, reference
 
 # ---------------------------------------------------------------------------------------- updates
+
+
+def learned(rule, model, loss, X, y, weight=None, **options):
+    """(mean loss, model) after a pass at each SIMD level, with the options of the rule and more."""
+    create, _, own = RULES[rule]
+
+    def learn():
+        other = model.copy()
+        return create(other, loss, **own, **options).partial_fit(X, y, weight), other
+
+    return at_all_levels(learn)
+
+
+def assert_pass(found, rule, model, loss, X, y, weight=None, *, rtol, atol, **options):
+    """What was learned is what the reference learns from the model as it was."""
+    _, update, own = RULES[rule]
+    *expected, expected_loss = reference.solver_epoch(
+        X, y, loss_function(loss), model.w0, model.w, model.V, getattr(model, "fields", None),
+        rule=functools.partial(update, **own), sample_weight=weight, **options,
+    )  # fmt: skip
+    mean_loss, other = found
+    assert mean_loss == pytest.approx(expected_loss, rel=max(1e-9, rtol))
+    for mine, theirs in zip((other.w0, other.w, other.V), expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=rtol, atol=atol)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -26,30 +53,20 @@ from fastfm_c import FFM, FM, FTRL, SGD, AdaGrad, Adam, LogisticLoss, SoftmaxLos
     weighted=st.booleans(),
     kinds=st.fixed_dictionaries({"data": REALS, "index": INDICES}),
 )
-def test_a_pass_is_the_reference(simd, rule, seed, k, n_outputs, n_fields, batch_size, weighted, kinds):
-    create, update, options = RULES[rule]
-    X, y, weight, model, loss, oracle = make_problem(
-        seed, k=k, n_outputs=n_outputs, n_fields=n_fields, **kinds
-    )
+def test_a_pass_is_the_reference(rule, seed, k, n_outputs, n_fields, batch_size, weighted, kinds):
+    X, y, weight, model, loss, _ = make_problem(seed, k=k, n_outputs=n_outputs, n_fields=n_fields, **kinds)
     penalties = {} if rule == "ftrl" else {"l2_linear": 0.03, "l2_factors": 0.02}
-    weight = weight if weighted else None
-    w0, w, V, expected_loss = reference.solver_epoch(
-        X, y, oracle, model.w0, model.w, model.V, model.fields if n_fields else None,
-        rule=functools.partial(update, **options), batch_size=batch_size, sample_weight=weight, **penalties,
-    )  # fmt: skip
-    solver = create(model, loss, batch_size=batch_size, **options, **penalties)
-    assert solver.partial_fit(X, y, weight) == pytest.approx(expected_loss, rel=1e-9)
-    for found, expected in zip((model.w0, model.w, model.V), (w0, w, V), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-10)
+    task = rule, model, loss, X, y, weight if weighted else None
+    options = {"batch_size": batch_size, **penalties}
+    assert_pass(learned(*task, **options), *task, **options, rtol=1e-7, atol=1e-10)
 
 
 @pytest.mark.parametrize("n_fields", [3, 8, 9, 11, 14])
 @pytest.mark.parametrize("n_outputs", [1, 2])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_rows_that_have_all_fields_in_order(simd, n_fields, n_outputs, dtype):
+def test_rows_that_have_all_fields_in_order(n_fields, n_outputs, dtype):
     """With four factors: the rows that are added in tiles of four by four fields, and some others."""
     rng = np.random.default_rng(n_fields)
-    create, update, options = RULES["adagrad"]
     dense = np.zeros((60, n_fields, 3))
     np.put_along_axis(
         dense, rng.integers(0, 3, (60, n_fields, 1)), rng.uniform(0.3, 1, (60, n_fields, 1)), axis=2
@@ -60,28 +77,19 @@ def test_rows_that_have_all_fields_in_order(simd, n_fields, n_outputs, dtype):
     X.data[n_fields * 20] = 0  # an explicit zero
     y = rng.integers(0, 2, 60)
     loss = LogisticLoss() if n_outputs == 1 else SoftmaxLoss()
-    oracle = reference.logistic_loss if n_outputs == 1 else reference.softmax_loss
-    model = FFM.random(
-        np.repeat(np.arange(n_fields), 3), 4, n_outputs=n_outputs, init_stdev=0.3, dtype=dtype, rng=1
-    )
-    w0, w, V, _ = reference.solver_epoch(
-        X, y, oracle, model.w0, model.w, model.V, model.fields,
-        rule=functools.partial(update, **options), batch_size=13, l2_linear=0.03, l2_factors=0.02,
-    )  # fmt: skip
-    create(model, loss, batch_size=13, l2_linear=0.03, l2_factors=0.02, **options).partial_fit(X, y)
+    fields = np.repeat(np.arange(n_fields), 3)
+    model = FFM.random(fields, 4, n_outputs=n_outputs, init_stdev=0.3, dtype=dtype, rng=1)
+    task, options = ("adagrad", model, loss, X, y), {"batch_size": 13, "l2_linear": 0.03, "l2_factors": 0.02}
     close = {"rtol": 1e-9, "atol": 1e-12} if dtype == "float64" else {"rtol": 1e-4, "atol": 1e-5}
-    for found, expected in zip((model.w0, model.w, model.V), (w0, w, V), strict=True):
-        np.testing.assert_allclose(found, expected, **close)
+    assert_pass(learned(*task, **options), *task, **options, **close)
 
 
 @pytest.mark.parametrize("rule", ["adagrad", "adam"])
 @pytest.mark.parametrize("k", [3, 4])
-@pytest.mark.parametrize("num_threads", [1, 2])
-def test_a_batch_of_several_blocks(simd, rule, k, num_threads):
+def test_a_batch_of_several_blocks(rule, k):
     """Its FFM has features that are in one row, in several rows of a block, and in several blocks; and some
     rows lack fields, or have some twice."""
     rng = np.random.default_rng(k)
-    create, update, options = RULES[rule]
     n_rows, n_fields, per_field = 350, 9, 150
     columns = np.arange(n_fields) * per_field + (per_field * rng.random((n_rows, n_fields)) ** 4).astype(int)
     X = sp.lil_array((n_rows, n_fields * per_field))
@@ -94,14 +102,11 @@ def test_a_batch_of_several_blocks(simd, rule, k, num_threads):
     assert X.nnz > 2048
     assert 1 in rows_of_feature
     model = FFM.random(np.repeat(np.arange(n_fields), per_field), k, init_stdev=0.3, dtype="float64", rng=1)
-    w0, w, V, _ = reference.solver_epoch(
-        X, y, reference.logistic_loss, model.w0, model.w, model.V, model.fields,
-        rule=functools.partial(update, **options), batch_size=300, l2_linear=0.03, l2_factors=0.02,
-    )  # fmt: skip
-    options = {**options, "batch_size": 300, "l2_linear": 0.03, "l2_factors": 0.02}
-    create(model, LogisticLoss(), num_threads=num_threads, **options).partial_fit(X, y)
-    for found, expected in zip((model.w0, model.w, model.V), (w0, w, V), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    task = rule, model, LogisticLoss(), X, y
+    options = {"batch_size": 300, "l2_linear": 0.03, "l2_factors": 0.02}
+    found, by_two = (learned(*task, **options, num_threads=n) for n in (1, 2))
+    assert_same_bits(by_two, found)
+    assert_pass(found, *task, **options, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -195,19 +200,16 @@ def test_adagrad_learns_from_unscaled_columns():
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("n_fields", [0, 7])
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_bits_do_not_depend_on_threads_and_level(levels, rule, n_fields, n_outputs):
-    create, _, options = RULES[rule]
-    results = set()
-    for level in levels.names:
-        for num_threads in (1, 2, 3, 8):
-            X, y, weight, model, loss, _ = make_problem(
-                7, n_rows=1500, n_features=400, k=9, n_fields=n_fields, n_outputs=n_outputs, dtype="float32"
-            )
-            solver = create(model, loss, batch_size=600, num_threads=num_threads, shuffle=True, rng=3,
-                            **options)  # fmt: skip
-            value = levels(level, functools.partial(solver.partial_fit, X, y, weight))
-            results.add((value, *bits(model)))
-    assert len(results) == 1
+def test_bits_do_not_depend_on_threads_and_level(rule, n_fields, n_outputs):
+    X, y, weight, model, loss, _ = make_problem(
+        7, n_rows=1500, n_features=400, k=9, n_fields=n_fields, n_outputs=n_outputs, dtype="float32"
+    )
+    results = [
+        learned(rule, model, loss, X, y, weight, batch_size=600, num_threads=n, shuffle=True, rng=3)
+        for n in (1, 2, 3, 8)
+    ]
+    for other in results[1:]:
+        assert_same_bits(other, results[0])
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -247,13 +249,26 @@ def test_repeats_are_summed_and_x_stays():
     assert repeated.data.tolist() == [0.5, 1.0, 0.25]
 
 
+@pytest.mark.parametrize("n_fields", [0, 5])
+def test_hogwild_learns(n_fields):
+    X, y, _, model, _, _ = make_problem(2, n_rows=3000, n_features=200, n_fields=n_fields, dtype="float32")
+    y = (np.asarray(X.sum(axis=1)).ravel() > 0).astype(int)
+    losses = []
+    for hogwild in (False, True):
+        solver = AdaGrad(model.copy(), LogisticLoss(), hogwild=hogwild, batch_size=16, num_threads=3)
+        losses.append([solver.partial_fit(X, y) for _ in range(4)])
+        assert solver.n_steps == 4 * 188
+    assert losses[1][-1] < 0.95 * losses[1][0]
+    assert losses[1][-1] == pytest.approx(losses[0][-1], rel=0.1)
+
+
 def test_a_long_row_of_many_fields_does_not_need_a_large_batch():
-    """300 values in 300 fields: the gradients of a whole batch would take 11 GB."""
+    """300 values in 300 fields: the gradients of a whole batch would take 460 MB."""
     n, k = 300, 64
-    X = sp.csr_array(np.full((500, n), 0.01, np.float32))
+    X = sp.csr_array(np.full((20, n), 0.01, np.float32))
     model = FFM.random(np.arange(n), k, rng=0)
-    solver = AdaGrad(model, LogisticLoss(), batch_size=500)
-    assert solver.partial_fit(X, np.zeros(500)) > 0
+    solver = AdaGrad(model, LogisticLoss(), batch_size=20)
+    assert solver.partial_fit(X, np.zeros(20)) > 0
     assert solver.n_steps > 1
 
 

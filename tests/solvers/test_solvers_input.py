@@ -5,8 +5,7 @@ import pytest
 import scipy.sparse as sp
 from helpers.solvers import RULES, make_problem, parameters
 
-from fastfm_c import FFM, FM, SGD, AdaGrad, Adam, LogisticLoss, SoftmaxLoss, SquaredLoss
-from fastfm_c._errors import DivergenceError
+from fastfm_c import FFM, FM, SGD, AdaGrad, Adam, DivergenceError, LogisticLoss, SoftmaxLoss, SquaredLoss
 
 # ------------------------------------------------------------------------------------ odd rows
 
