@@ -100,10 +100,14 @@ fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void 
                            int num_threads, int64_t *bad_row);
 
 /* Checks X against n_features columns without computing anything. *largest, unless NULL: the largest
- * |x| of its values, repeated ones summed, or NaN if one is; not to be relied on if X is at
- * fault. */
+ * |x| of its values, repeated ones summed, or NaN if one is; *has_repeats, given with it: whether a
+ * row has a column twice. Neither is to be relied on if X is at fault. */
 fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, double *largest,
-                           int num_threads, int64_t *bad_row);
+                           int *has_repeats, int num_threads, int64_t *bad_row);
+
+/* Copies indices and data of X, which has passed fastfm_check: in each row the values of repeated
+ * columns are added to the first of them, and as many explicit zeros come last. */
+fastfm_status fastfm_sum_repeats(const fastfm_csr *X, void *indices, void *data);
 
 /* *total += sum over rows of weight * loss. Sums over rows are made in row order, whatever
  * num_threads. To go through X in pieces, give pieces that start at multiples of FASTFM_PIECE_ROWS

@@ -14,12 +14,12 @@ except ModuleNotFoundError as error:
     ) from error
 
 from fastfm_c._core import config, get_num_threads, set_num_threads, show_config
-from fastfm_c.models import FFM, FM, Gradient
 from fastfm_c._errors import DivergenceError
 from fastfm_c._field_csr import FieldCSR, vstack
 from fastfm_c._version import __version__
 from fastfm_c.encoding import FieldEncoder
 from fastfm_c.losses import LogisticLoss, SoftmaxLoss, SquaredLoss
+from fastfm_c.models import FFM, FM, Gradient
 from fastfm_c.persistence import load, save
 from fastfm_c.solvers import FTRL, SGD, AdaGrad, Adam
 from fastfm_c.text import dump_libffm, dump_libsvm, iter_libffm, iter_libsvm, load_libffm, load_libsvm

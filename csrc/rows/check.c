@@ -14,6 +14,7 @@ typedef struct {
     const fastfm_model *model; /* of X's width, which leaves values as they are */
     const workspace *work;
     double *largest; /* of each block, or NULL */
+    char *has_repeats;
 } check_job;
 
 /* The bits of |x|, as whole numbers, are in the order of |x|, and those of NaN come last. */
@@ -48,8 +49,10 @@ static void check_block(void *context, int64_t block, int thread)
         return;
     }
     job->largest[block] = 0;
+    job->has_repeats[block] = 0;
     if (prepare_block(job->work, thread, X, job->model, begin, end, &rows, &linear_scale) != FASTFM_OK)
         return;
+    job->has_repeats[block] = rows.indices != X->indices; /* else it is read in place */
     first = index_at(rows.indptr, rows.index_type, 0);
     n = index_at(rows.indptr, rows.index_type, rows.n_rows) - first;
     job->largest[block] = rows.data_type == FASTFM_F32
@@ -58,29 +61,31 @@ static void check_block(void *context, int64_t block, int thread)
 }
 
 fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, double *largest,
-                           int num_threads, int64_t *bad_row)
+                           int *has_repeats, int num_threads, int64_t *bad_row)
 {
     workspace work;
     const fastfm_model model = {.n_features = n_features};
-    check_job job = {X, &model, &work, NULL};
+    check_job job = {X, &model, &work, NULL, NULL};
     const int n_threads = parallel_threads(num_threads, CHECK_WORK * (double)X->nnz);
     fastfm_status status;
     if (largest)
-        *largest = 0;
+        *largest = *has_repeats = 0;
     if (X->n_rows == 0)
         return FASTFM_OK;
     status = workspace_open(&work, X, NULL, BLOCK_VALUES, n_threads, bad_row);
     if (status != FASTFM_OK)
         return status;
-    if (largest && !(job.largest = (double *)malloc(sizeof(double) * (size_t)work.n_blocks))) {
+    if (largest && !(job.largest = (double *)malloc((sizeof(double) + 1) * (size_t)work.n_blocks))) {
         workspace_close(&work);
         return FASTFM_NO_MEMORY;
     }
+    job.has_repeats = (char *)(job.largest + work.n_blocks);
     parallel_for(work.n_blocks, check_block, &job, n_threads);
     for (int64_t block = 0; largest && block < work.n_blocks; block++) {
         const double x = job.largest[block];
         if (x > *largest || isnan(x)) /* then it stays */
             *largest = x;
+        *has_repeats |= job.has_repeats[block];
     }
     status = workspace_fault(&work, n_threads, bad_row);
     free(job.largest);

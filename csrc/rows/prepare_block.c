@@ -73,7 +73,7 @@ fastfm_status matrix_fault_or(fastfm_status status, const fastfm_csr *X, int64_t
                               int num_threads, int64_t *bad_row)
 {
     int64_t row;
-    const fastfm_status fault = fastfm_check(X, n_features, NULL, num_threads, &row);
+    const fastfm_status fault = fastfm_check(X, n_features, NULL, NULL, num_threads, &row);
     if (fault == FASTFM_OK)
         return status;
     *bad_row = row;

@@ -1,5 +1,7 @@
-/* sum_row_repeats: a row in which a column occurs more than once. */
+/* Rows in which a column occurs more than once: one of them, and all of a matrix. */
 #include "rows/repeats.h"
+
+#include <stdlib.h>
 
 #include "kernels/table.h"
 
@@ -48,4 +50,25 @@ void sum_row_repeats(const fastfm_csr *X, int64_t row, int64_t *table, void *ind
         set_index(indices, X->index_type, a, index_at(indices, X->index_type, 0));
         set_real(data, X->data_type, a, 0);
     }
+}
+
+fastfm_status fastfm_sum_repeats(const fastfm_csr *X, void *indices, void *data)
+{
+    const int64_t index_bytes = (int64_t)index_size(X->index_type);
+    const int64_t data_bytes = (int64_t)real_size(X->data_type);
+    int64_t max_row = 0;
+    int64_t *table;
+    for (int64_t i = 0; i < X->n_rows; i++)
+        max_row = max_i64(max_row, index_at(X->indptr, X->index_type, i + 1) -
+                                       index_at(X->indptr, X->index_type, i));
+    table = (int64_t *)malloc(sizeof(int64_t) * (size_t)(check_table_size(max_row) + 1));
+    if (!table)
+        return FASTFM_NO_MEMORY;
+    for (int64_t i = 0; i < X->n_rows; i++) {
+        const int64_t first = index_at(X->indptr, X->index_type, i);
+        sum_row_repeats(X, i, table, (char *)indices + first * index_bytes,
+                        (char *)data + first * data_bytes);
+    }
+    free(table);
+    return FASTFM_OK;
 }

@@ -95,7 +95,8 @@ cdef extern from "fastfm.h" nogil:
                                const fastfm_targets *targets, fastfm_solver *solver,
                                double *total, int num_threads, int64_t *bad_row) noexcept
     fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, double *largest,
-                               int num_threads, int64_t *bad_row) noexcept
+                               int *has_repeats, int num_threads, int64_t *bad_row) noexcept
+    fastfm_status fastfm_sum_repeats(const fastfm_csr *X, void *indices, void *data) noexcept
     fastfm_status fastfm_check_labels(const fastfm_loss *loss, const fastfm_targets *targets,
                                       int64_t n_rows, int64_t n_outputs, int64_t *bad_row) noexcept
     fastfm_status fastfm_l2(const void *values, fastfm_type real, int64_t n, double scale,

@@ -124,10 +124,10 @@ cdef class Parameters:
         return total / targets.weight_sum
 
     def sound_rows(self, X, num_threads):
-        """The arrays (indptr, indices, data) of X, whose indptr and indices are sound."""
+        """The arrays (indptr, indices, data) of X, found sound, with repeated columns summed."""
         cdef Rows rows = as_rows(X, self.c.n_features)
-        rows.check(resolve_num_threads(num_threads), NULL)
-        return rows.indptr, rows.indices, rows.data
+        rows.check(resolve_num_threads(num_threads))
+        return rows.arrays()
 
     def penalty(self, cnp.ndarray parameter not None, double l2, cnp.ndarray gradient, num_threads):
         """l2 / 2 * |parameter|**2; its gradient is added to `gradient` unless it is None."""

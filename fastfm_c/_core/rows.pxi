@@ -32,6 +32,8 @@ cdef class Rows:
     cdef cnp.ndarray indptr, indices, data
     cdef int64_t n_columns
     cdef fastfm_csr csr
+    cdef double largest  # as `check` has found it; repeated columns are summed
+    cdef int has_repeats
 
     cdef bint try_borrow(self, indptr, indices, data, shape) except -1:
         """Borrow the arrays of a CSR matrix; False if the kernels cannot read them in place."""
@@ -68,15 +70,29 @@ cdef class Rows:
         csr.indptr = <const char *>csr.indptr + begin * cnp.PyArray_ITEMSIZE(self.indptr)
         return csr
 
-    cdef int check(self, int n_threads, double *largest) except -1:
-        """Raise unless indptr and indices are sound; sets the largest |x| unless it is NULL."""
+    cdef int check(self, int n_threads) except -1:
+        """Raise unless indptr and indices are sound; find the largest |x|, and whether columns repeat."""
         cdef int64_t bad_row = 0
         cdef fastfm_status status
         with nogil:
-            status = fastfm_check(&self.csr, self.n_columns, largest, n_threads, &bad_row)
+            status = fastfm_check(&self.csr, self.n_columns, &self.largest, &self.has_repeats, n_threads,
+                                  &bad_row)
         if status != FASTFM_OK:
             self.raise_for_status(status, bad_row)
         return 0
+
+    cdef tuple arrays(self):
+        """(indptr, indices, data) after `check`; in a copy where columns repeat, with their values summed."""
+        cdef cnp.ndarray indices, data
+        cdef fastfm_status status
+        if not self.has_repeats:
+            return self.indptr, self.indices, self.data
+        indices, data = np.zeros_like(self.indices), np.zeros_like(self.data)
+        with nogil:
+            status = fastfm_sum_repeats(&self.csr, cnp.PyArray_DATA(indices), cnp.PyArray_DATA(data))
+        if status != FASTFM_OK:
+            self.raise_for_status(status, 0)
+        return self.indptr, indices, data
 
     cdef object raise_for_status(self, fastfm_status status, int64_t row):
         """Raise the exception of a status that concerns X."""

@@ -22,7 +22,8 @@ cdef class TrainingRows:
         require_fit(model, loss)
         self.rows = as_rows(X, model.snapshot().c.n_features)
         self.targets = Targets(y, sample_weight, self.rows.csr.n_rows)
-        self.rows.check(n_threads, &self._largest)
+        self.rows.check(n_threads)
+        self._largest = self.rows.largest
 
     def _check_labels(self, Model model not None, Loss loss not None):
         """Raise for a target that the loss does not take."""
@@ -34,7 +35,7 @@ cdef class TrainingRows:
 
     @property
     def _arrays(self):
-        return self.rows.indptr, self.rows.indices, self.rows.data
+        return self.rows.arrays()
 
     @property
     def _shape(self):

@@ -9,9 +9,9 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c.models import FFM
 from fastfm_c._validation import aligned_zeros, as_fields
 from fastfm_c.interop._number_tables import PathLike, require_model
+from fastfm_c.models import FFM
 
 __all__ = ["dump_libffm_model", "load_libffm_model"]
 

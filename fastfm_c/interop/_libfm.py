@@ -5,9 +5,9 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastfm_c.models import FM
 from fastfm_c._validation import as_real_dtype
 from fastfm_c.interop._number_tables import LineReader, PathLike, open_model_text, require_model, write_table
+from fastfm_c.models import FM
 
 __all__ = ["dump_libfm_model", "load_libfm_model"]
 

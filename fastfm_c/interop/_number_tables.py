@@ -8,8 +8,8 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_c.models import FFM
 from fastfm_c._validation import aligned_zeros
+from fastfm_c.models import FFM
 
 __all__ = ["LineReader", "PathLike", "open_model_text", "require_model", "write_table"]
 

@@ -6,9 +6,9 @@ from itertools import count, takewhile
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastfm_c.models import FFM, FM
 from fastfm_c._validation import as_real_dtype
 from fastfm_c.interop._number_tables import LineReader, PathLike, open_model_text, require_model, write_table
+from fastfm_c.models import FFM, FM
 
 __all__ = ["dump_xlearn_model", "load_xlearn_model"]
 

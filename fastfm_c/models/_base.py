@@ -73,9 +73,7 @@ class FactorizationMachine(Model):
         for factors in new:
             factors[...] = rng.standard_normal(factors.shape, self.dtype)
             factors *= init_stdev
-        self._set_parameters(
-            Parameters(now.w0, w, V, fields, now.has_outputs, now.normalize), is_first=False
-        )
+        self._set_parameters(Parameters(now.w0, w, V, fields, now.has_outputs, now.normalize), is_first=False)
 
     def _require_normalization(self, normalize: Any) -> None:
         if normalize not in self._normalizations:
@@ -231,9 +229,7 @@ class FactorizationMachine(Model):
         ValueError
             As for `predict`; for a target that the loss does not take; for a total weight of zero.
         """
-        return objective_of(
-            self._snapshot(), X, y, loss, sample_weight, l2_linear, l2_factors, num_threads
-        )
+        return objective_of(self._snapshot(), X, y, loss, sample_weight, l2_linear, l2_factors, num_threads)
 
     def gradient(
         self,

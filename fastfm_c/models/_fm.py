@@ -50,9 +50,7 @@ class FM(FactorizationMachine):
     _n_axes = 2
     _normalizations = (None, "instance", "xlearn")
 
-    def __init__(
-        self, w0: ArrayLike, w: ArrayLike, V: ArrayLike, *, normalize: str | None = None
-    ) -> None:
+    def __init__(self, w0: ArrayLike, w: ArrayLike, V: ArrayLike, *, normalize: str | None = None) -> None:
         self._take(w0, w, V, None, normalize)
 
     @classmethod

@@ -103,14 +103,16 @@ def gradient_of(
                 "a sparse gradient has no L2 term: l2_linear and l2_factors must be 0, got "
                 f"{l2_linear} and {l2_factors}"
             )
-        parameters, X, features = _of_occurring_features(parameters, X, num_threads)
+        parameters, X, features = _of_stored_columns(parameters, X, num_threads)
     w0 = np.zeros(len(parameters.w0))
     w, V = (aligned_zeros(p.shape, p.dtype) for p in (parameters.w, parameters.V))
     value = objective_of(
         parameters, X, y, loss, sample_weight, l2_linear, l2_factors, num_threads, (w0, w, V)
     )
-    if features is not None:  # at least one feature was kept
-        w, V = w[: len(features)], V[: len(features)]
+    if features is not None:
+        occurs = np.zeros(len(features), bool)
+        occurs[X.indices[X.data != 0]] = True
+        features, w, V = features[occurs], w[occurs], V[occurs]
     has_outputs = parameters.has_outputs
     return value, Gradient(
         w0.astype(w.dtype) if has_outputs else w0.item(),
@@ -120,33 +122,30 @@ def gradient_of(
     )
 
 
-def _of_occurring_features(
+def _of_stored_columns(
     parameters: Parameters, X: Any, num_threads: int | None
 ) -> tuple[Parameters, Any, NDArray[np.int64]]:
-    """The same problem without the features that do not occur in X, and the features that do.
+    """The same problem with only the columns that are stored in X, and those columns.
 
-    An explicit zero is no occurrence. Its column becomes some other one, which nothing is added to.
+    Explicit zeros are among them: they take a place in their row, which decides the order of sums.
     """
     indptr, indices, data = parameters.sound_rows(X, num_threads)
     stored = slice(indptr[0], indptr[-1])
     columns, data, indptr = indices[stored], data[stored], indptr - indptr[0]
-    occurring = columns[data != 0]
     n_features = len(parameters.w)
     if n_features <= len(columns):  # a table is no larger than the data, and 10 times faster than sorting
         occurs = np.zeros(n_features, bool)
-        occurs[occurring] = True
-        features = np.flatnonzero(occurs)
+        occurs[columns] = True
+        kept = np.flatnonzero(occurs)
         places = (np.cumsum(occurs) - 1)[columns]
     else:
-        features = np.unique(occurring).astype(np.int64)
-        places = np.searchsorted(features, columns)
-    kept = features if len(features) else np.zeros(min(n_features, 1), np.int64)
-    indices = np.clip(places, 0, max(len(kept) - 1, 0)).astype(columns.dtype)
+        kept, places = np.unique(columns, return_inverse=True)
+    indices = places.astype(columns.dtype)
     w, V = (_rows_of(p, kept) for p in (parameters.w, parameters.V))
     fields = None if parameters.fields is None else parameters.fields[kept]
     compact = Parameters(parameters.w0, w, V, fields, parameters.has_outputs, parameters.normalize)
     shape = len(indptr) - 1, len(kept)
-    return compact, sp.csr_array((data, indices, indptr), shape=shape), features
+    return compact, sp.csr_array((data, indices, indptr), shape=shape), kept.astype(np.int64)
 
 
 def _rows_of(parameter: _Array, features: NDArray[np.int64]) -> _Array:

@@ -154,7 +154,9 @@ class Estimator(Parameters):
 
     def _new_solver(self) -> Any:
         """A solver object for `partial_fit`."""
-        return SOLVERS[self.solver](self.model_, self._loss(), num_threads=self._num_threads(), **self._solver_options())
+        return SOLVERS[self.solver](
+            self.model_, self._loss(), num_threads=self._num_threads(), **self._solver_options()
+        )
 
     # ------------------------------------------------------------------------------ rows and models
 

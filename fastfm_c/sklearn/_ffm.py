@@ -7,8 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from fastfm_c.models import FFM
 from fastfm_c._validation import as_fields
+from fastfm_c.models import FFM
 from fastfm_c.sklearn._base import Estimator
 
 __all__ = ["FieldAware"]

@@ -10,8 +10,8 @@ from scipy.sparse import csr_array
 
 from fastfm_c import _core
 from fastfm_c._column_scale import column_max_abs
-from fastfm_c.models import FFM, FM
 from fastfm_c.losses import Loss
+from fastfm_c.models import FFM, FM
 
 __all__ = ["Model", "Observer", "Report", "Solver", "TrainingRows", "require_trainable", "run_epochs"]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_c.models import FFM, FM
 from fastfm_c.losses import Loss
+from fastfm_c.models import FFM, FM
 from fastfm_c.solvers._base import Model
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c import _core
-from fastfm_c.models import FFM
 from fastfm_c._errors import DivergenceError
 from fastfm_c.losses import Loss
+from fastfm_c.models import FFM
 from fastfm_c.solvers._base import Model, Observer, Report, TrainingRows, require_trainable, run_epochs
 from fastfm_c.solvers._options import OptionChecks, Rng, checked_options, option_names
 from fastfm_c.solvers._restore import Progress, restore_solver

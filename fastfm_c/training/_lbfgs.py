@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c._column_scale import column_rms
-from fastfm_c.models import Gradient
 from fastfm_c._validation import as_count, as_csr, as_not_negative, as_weights
 from fastfm_c.losses import Loss
+from fastfm_c.models import Gradient
 from fastfm_c.solvers import Observer, TrainingRows
 from fastfm_c.solvers._base import Model, require_trainable
 

@@ -90,7 +90,7 @@ def test_import_is_light_and_silent():
     heavy = {"sklearn", "pandas", "polars", "scipy.optimize", "scipy.stats", "joblib", "torch"}
     assert not loaded & heavy
     own = {name.removeprefix("fastfm_c") for name in loaded if name.startswith("fastfm_c")}
-    rooms = {"_core", "encoding", "persistence", "solvers", "text", "training"}
+    rooms = {"_core", "encoding", "models", "persistence", "solvers", "text", "training"}
     modules = {"_column_scale", "_errors", "_field_csr", "_threads", "_validation", "_version", "losses"}
     assert {name.split(".")[1] for name in own if name} == rooms | modules
 

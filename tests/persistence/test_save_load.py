@@ -234,11 +234,11 @@ print({"sklearn", "pandas", "pickle", "scipy.optimize", "safetensors"} & set(sys
 @pytest.mark.parametrize(
     ("make", "modules"),
     [
-        ("fastfm_c.FM.random(3, 2)", ["_model_state"]),
-        ("fastfm_c.SquaredLoss()", ["_model_state"]),
+        ("fastfm_c.FM.random(3, 2)", ["models._state"]),
+        ("fastfm_c.SquaredLoss()", ["models._state"]),
         (
             "fastfm_c.SGD(fastfm_c.FM.random(3, 2), fastfm_c.SquaredLoss())",
-            ["_model_state", "solvers._state"],
+            ["models._state", "solvers._state"],
         ),
         ("fastfm_c.FieldEncoder().fit([{'a': 1}])", ["encoding._state"]),
     ],

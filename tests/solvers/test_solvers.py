@@ -249,19 +249,6 @@ def test_repeats_are_summed_and_x_stays():
     assert repeated.data.tolist() == [0.5, 1.0, 0.25]
 
 
-@pytest.mark.parametrize("n_fields", [0, 5])
-def test_hogwild_learns(n_fields):
-    X, y, _, model, _, _ = make_problem(2, n_rows=3000, n_features=200, n_fields=n_fields, dtype="float32")
-    y = (np.asarray(X.sum(axis=1)).ravel() > 0).astype(int)
-    losses = []
-    for hogwild in (False, True):
-        solver = AdaGrad(model.copy(), LogisticLoss(), hogwild=hogwild, batch_size=16, num_threads=3)
-        losses.append([solver.partial_fit(X, y) for _ in range(4)])
-        assert solver.n_steps == 4 * 188
-    assert losses[1][-1] < 0.95 * losses[1][0]
-    assert losses[1][-1] == pytest.approx(losses[0][-1], rel=0.1)
-
-
 def test_a_long_row_of_many_fields_does_not_need_a_large_batch():
     """300 values in 300 fields: the gradients of a whole batch would take 460 MB."""
     n, k = 300, 64
