@@ -52,6 +52,7 @@ static double loss_of(const fastfm_loss *loss, const void *scores, fastfm_type r
 #undef LOSS
 }
 
+/* Texts for error messages. The caller replaces {last}, because a text does not know n_outputs. */
 const char *fastfm_loss_expects(fastfm_loss_kind kind)
 {
 #define EXPECTS(name, function, targets, expects, is_multiple) expects,
@@ -60,6 +61,7 @@ const char *fastfm_loss_expects(fastfm_loss_kind kind)
     return texts[kind];
 }
 
+/* Whether scores have one column for each class; else they have one column. */
 int fastfm_loss_is_multiple(fastfm_loss_kind kind)
 {
 #define IS_MULTIPLE(name, function, targets, expects, is_multiple) is_multiple,
@@ -68,12 +70,14 @@ int fastfm_loss_is_multiple(fastfm_loss_kind kind)
     return flags[kind];
 }
 
+/* The label of row `row` of targets; n_outputs is that of the scores. */
 int loss_takes_label(const fastfm_loss *loss, const fastfm_targets *targets, int64_t row,
                      int64_t n_outputs)
 {
     return takes(loss, target_at(targets->y, targets->y_type, row), n_outputs);
 }
 
+/* Serial: a pass over y alone takes a small part of the time of the call that follows. */
 fastfm_status fastfm_check_labels(const fastfm_loss *loss, const fastfm_targets *targets,
                                   int64_t n_rows, int64_t n_outputs, int64_t *bad_row)
 {
@@ -85,6 +89,7 @@ fastfm_status fastfm_check_labels(const fastfm_loss *loss, const fastfm_targets 
     return FASTFM_OK;
 }
 
+/* The label is checked here, row by row, because it costs less than a pass of its own. */
 fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_type, int64_t y_row,
                        const void *scores, fastfm_type real, int64_t score_row, int64_t n_outputs,
                        double *value, double *gradient)
@@ -96,6 +101,8 @@ fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_typ
     return FASTFM_OK;
 }
 
+/* The gradient of a row of weight zero is set, not multiplied: its loss gradient may be infinite or
+ * NaN, and zero times that is no zero. */
 fastfm_status loss_row_weighted(const fastfm_loss *loss, const fastfm_targets *targets, int64_t row,
                                 const void *scores, fastfm_type real, int64_t place,
                                 int64_t n_outputs, double weight_sum, double *value,

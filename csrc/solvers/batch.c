@@ -12,8 +12,10 @@
 
 #include "rows/normalize.h"
 
-/* Values and rows in a row block, about. An FFM whose batch has fewer than FFM_DIVIDED_VALUES has
- * one block. */
+/* Values and rows in a row block, about. Blocks of an FM only share out work, so they may be small.
+ * Those of an FFM have accumulators of their own, which have to be added in the end, so they are
+ * larger; a batch with fewer than FFM_DIVIDED_VALUES values and rows has one block, and is then
+ * learned from by one thread at a time. */
 #define BLOCK_VALUES 8192
 #define FFM_BLOCK_VALUES 12288
 #define FFM_DIVIDED_VALUES 2048
@@ -21,8 +23,9 @@
 /* Rows that are prefetched ahead of the one that is copied. */
 #define ROWS_AHEAD 6
 
-/* Limits of a batch; a larger one is cut, at a place that the rows alone decide. FFM: bytes of its
- * accumulators, and of those that one row updates. All: values, so that a local id fits 32 bits. */
+/* Limits of a batch, so that its memory is bounded whatever batch_size is; a larger one is cut, at
+ * a place that the rows alone decide. FFM: bytes of its accumulators, and of those that one row
+ * updates. All: values, so that a local id fits 32 bits. */
 #define MAX_GRADIENT_BYTES (INT64_C(1) << 27)
 #define MAX_UPDATE_BYTES (INT64_C(1) << 18)
 #define MAX_VALUES (INT64_C(1) << 24)
@@ -98,7 +101,8 @@ static void carve_arena(training_batch *batch, arena *memory)
     }
 }
 
-/* Rows that are normalised for a float64 model are kept as float64. */
+/* Sets what stays the same for all batches of a call. Rows that are normalised for a float64 model
+ * are kept as float64, because the quotients of float32 values are no float32 values. */
 static void set_view(training_batch *batch, const fastfm_csr *X, const fastfm_model *model,
                      const fastfm_solver *solver)
 {
@@ -118,6 +122,7 @@ fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastf
 {
     const fastfm_status status = workspace_open(&batch->work, X, model, n_threads, bad_row);
     const int64_t longest = batch->work.max_row;
+    /* Of grad_V alone: the rest of an accumulator is small beside it. */
     const int64_t sum_bytes = accumulator_stride(model) * (int64_t)real_size(model->real);
     arena memory = {NULL, 0};
     batch->memory = batch->thread_memory = NULL;
@@ -152,7 +157,8 @@ void batch_close(training_batch *batch)
     free(batch->thread_memory);
 }
 
-/* Row blocks of about equally many values. */
+/* Row blocks of about equally many values. Both numbers, of blocks and of partitions, follow from
+ * the batch's rows: the order of its sums depends on them. */
 static void split_into_blocks(training_batch *batch)
 {
     batch_view *view = &batch->view;
@@ -201,7 +207,8 @@ fastfm_status batch_take_rows(training_batch *batch, const int64_t *row_numbers,
     return reserve_thread_memory(batch, 0);
 }
 
-/* Prefetches what will be copied for row i: the rows of a shuffled batch lie anywhere. */
+/* Prefetches what will be copied for row i, and its target, which the loss will need: the rows of a
+ * shuffled batch lie anywhere. */
 FORCE_INLINE void prefetch_source_row(const training_batch *batch, int64_t i)
 {
     const fastfm_csr *X = batch->source;

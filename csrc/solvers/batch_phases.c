@@ -150,7 +150,7 @@ void update_bias(const training_batch *batch)
         double sum = 0, gradient;
         for (int64_t i = 0; i < batch->n_rows; i++)
             sum += batch->row_gradients[i * C + c];
-        set_real(&gradient, model->real, 0, sum);
+        set_real(&gradient, model->real, 0, sum); /* the kernel reads the model's type */
         if (!kernels()->update_parameters[model->real == FASTFM_F64](
                 solver, 1, (char *)model->w0 + c * real, state0 ? state0 + c * real : NULL,
                 state1 ? state1 + c * real : NULL, &gradient))

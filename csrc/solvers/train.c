@@ -109,7 +109,7 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
         /* fall through */
     case BEFORE_BATCH:
         return run->status == FASTFM_OK && start_batch(run, body, n_blocks);
-    case LOADING:
+    case LOADING: /* all values are checked, and all features sorted */
         run->status = fault_of_batch(run);
         if (run->status == FASTFM_OK)
             run->status = reserve_thread_memory(batch, 1);
@@ -120,12 +120,12 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
         *body = assign_partition_accumulators;
         *n_blocks = batch->view.n_partitions;
         return 1;
-    case ASSIGNING:
+    case ASSIGNING: /* which cannot fail */
         run->phase = SCORING;
         *body = score_and_accumulate_block;
         *n_blocks = batch->view.n_blocks;
         return 1;
-    default: /* SCORING */
+    default: /* SCORING: add the losses in row order, and then update */
         run->status = fault_of_batch(run);
         if (run->status == FASTFM_OK && !batch->view.model->fields)
             run->status = reserve_thread_memory(batch, 1);
