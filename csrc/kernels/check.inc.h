@@ -34,6 +34,7 @@ static int NAME(check_repeats)(const INDEX *row, int64_t z, int64_t *table)
                 repeats |= row[a] == row[b];
         return repeats;
     }
+    /* Open addressing; at least half of the cells stay empty. */
     const int64_t size = check_table_size(z);
     for (int64_t cell = 0; cell < size; cell++)
         table[cell] = -1;
@@ -53,6 +54,7 @@ static int NAME(check_repeats)(const INDEX *row, int64_t z, int64_t *table)
  * vectorise. */
 static int NAME(check_bounds)(const INDEX *indices, int64_t n_features, int64_t first, int64_t last)
 {
+    /* n_features may be more than INDEX can hold: then every index is below it. */
     const INDEX limit =
         (INDEX)(sizeof(INDEX) == 4 ? min_i64(n_features - 1, INT32_MAX) : n_features - 1);
     INDEX outside = 0;

@@ -31,10 +31,12 @@ static void score_block(void *context, int64_t block, int thread)
     const int64_t score_bytes = C * (int64_t)real_size(model->real);
     fastfm_csr rows;
     double *linear_scale;
-    if (prepare_block(job->work, thread, job->X, model, begin, end, &rows, &linear_scale) != FASTFM_OK)
+    if (prepare_block(job->work, thread, job->X, model, begin, end, &rows, &linear_scale) !=
+        FASTFM_OK)
         return;
-    score_kernel_of(model, &rows)(&rows, linear_scale, model, 0, rows.n_rows, job->scores + begin * score_bytes,
-                                  NULL, job->work->max_row, workspace_scratch(job->work, thread));
+    score_kernel_of(model, &rows)(&rows, linear_scale, model, 0, rows.n_rows,
+                                  job->scores + begin * score_bytes, NULL, job->work->max_row,
+                                  workspace_scratch(job->work, thread));
     for (int64_t i = begin; i < end; i++) {
         const double weight = weight_of(job->targets, i);
         const fastfm_status status =

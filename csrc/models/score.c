@@ -25,8 +25,9 @@ static void score_block(void *context, int64_t block, int thread)
     double *linear_scale;
     if (prepare_block(job->work, thread, X, model, begin, end, &rows, &linear_scale) != FASTFM_OK)
         return;
-    score_kernel_of(model, &rows)(&rows, linear_scale, model, 0, rows.n_rows, job->scores + begin * score_bytes,
-                                  NULL, job->work->max_row, workspace_scratch(job->work, thread));
+    score_kernel_of(model, &rows)(&rows, linear_scale, model, 0, rows.n_rows,
+                                  job->scores + begin * score_bytes, NULL, job->work->max_row,
+                                  workspace_scratch(job->work, thread));
 }
 
 double score_work(const fastfm_csr *X, const fastfm_model *model)

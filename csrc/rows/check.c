@@ -50,7 +50,8 @@ static void check_block(void *context, int64_t block, int thread)
     }
     job->largest[block] = 0;
     job->has_repeats[block] = 0;
-    if (prepare_block(job->work, thread, X, job->model, begin, end, &rows, &linear_scale) != FASTFM_OK)
+    if (prepare_block(job->work, thread, X, job->model, begin, end, &rows, &linear_scale) !=
+        FASTFM_OK)
         return;
     job->has_repeats[block] = rows.indices != X->indices; /* else it is read in place */
     first = index_at(rows.indptr, rows.index_type, 0);
@@ -75,7 +76,8 @@ fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, double *larg
     status = workspace_open(&work, X, NULL, BLOCK_VALUES, n_threads, bad_row);
     if (status != FASTFM_OK)
         return status;
-    if (largest && !(job.largest = (double *)malloc((sizeof(double) + 1) * (size_t)work.n_blocks))) {
+    if (largest &&
+        !(job.largest = (double *)malloc((sizeof(double) + 1) * (size_t)work.n_blocks))) {
         workspace_close(&work);
         return FASTFM_NO_MEMORY;
     }

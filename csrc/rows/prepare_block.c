@@ -55,8 +55,8 @@ static void copy_block(const workspace *work, int thread, const fastfm_csr *X,
 }
 
 fastfm_status prepare_block(const workspace *work, int thread, const fastfm_csr *X,
-                            const fastfm_model *model, int64_t begin, int64_t end,
-                            fastfm_csr *rows, double **linear_scale)
+                            const fastfm_model *model, int64_t begin, int64_t end, fastfm_csr *rows,
+                            double **linear_scale)
 {
     const fastfm_status status = workspace_check(work, thread, X, model->n_features, begin, end);
     *rows = row_slice(X, begin, end);

@@ -13,8 +13,8 @@
  * to (end - begin,) numbers that the linear parts are multiplied by.
  * Returns OK, or BAD_INDEX, which is also reported to work with its row. */
 fastfm_status prepare_block(const workspace *work, int thread, const fastfm_csr *X,
-                            const fastfm_model *model, int64_t begin, int64_t end,
-                            fastfm_csr *rows, double **linear_scale);
+                            const fastfm_model *model, int64_t begin, int64_t end, fastfm_csr *rows,
+                            double **linear_scale);
 
 /* Copies row `row` of X to `indices` and `data`, which have room for its values: repeats summed if
  * sums_repeats, divided by model->normalization, data in prepared_type(X, model).

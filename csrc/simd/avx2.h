@@ -18,6 +18,7 @@ FORCE_INLINE float f32x4_sum(f32x4 a)
     a = _mm_add_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_add_ss(a, _mm_shuffle_ps(a, a, 1)));
 }
+/* The upper half is added to the lower one, which f32x4_sum then takes on. */
 FORCE_INLINE float f32x8_sum(f32x8 a)
 {
     return f32x4_sum(_mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)));
@@ -38,6 +39,7 @@ FORCE_INLINE f32x8 f32x8_concat_high_halves(f32x8 a, f32x8 b)
 {
     return _mm256_permute2f128_ps(a, b, 0x31);
 }
+/* Wider than a register: pairs, and pairs of pairs. */
 VECTOR_PAIR(f64x8, f64x4, double, 4)
 VECTOR_PAIR(f32x16, f32x8, float, 8)
 VECTOR_PAIR(f64x16, f64x8, double, 8)

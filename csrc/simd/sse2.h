@@ -1,4 +1,6 @@
-/* The x86-64 baseline (vector.h says what is provided). Native: f32x4, f64x2; wider ones are pairs.
+/* Level 0 on x86-64: SSE2, which every x86-64 processor has.
+ *
+ * The x86-64 baseline (vector.h says what is provided). Native: f32x4, f64x2; wider ones are pairs.
  * */
 #include <emmintrin.h>
 
@@ -11,11 +13,13 @@ VECTOR_OPS(f32x4, float, _mm_loadu_ps, _mm_storeu_ps, _mm_set1_ps, _mm_setzero_p
 VECTOR_OPS(f64x2, double, _mm_loadu_pd, _mm_storeu_pd, _mm_set1_pd, _mm_setzero_pd, _mm_add_pd,
            _mm_sub_pd, _mm_mul_pd)
 
+/* movehl brings the upper half of the lanes down: (l0 + l2), (l1 + l3). */
 FORCE_INLINE float f32x4_sum(f32x4 a)
 {
     a = _mm_add_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_add_ss(a, _mm_shuffle_ps(a, a, 1)));
 }
+/* unpackhi brings the upper lane down. */
 FORCE_INLINE double f64x2_sum(f64x2 a)
 {
     return _mm_cvtsd_f64(_mm_add_sd(a, _mm_unpackhi_pd(a, a)));

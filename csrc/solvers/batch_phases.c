@@ -67,7 +67,8 @@ void score_and_partition_block(void *context, int64_t block, int thread)
     const fastfm_csr rows = rows_until(batch, end);
     if (!load_block(batch, block, thread))
         return;
-    score_kernel_of(fm, &rows)(&rows, view->linear_scale, fm, begin, end, view->scores + begin * score_bytes,
+    score_kernel_of(fm, &rows)(&rows, view->linear_scale, fm, begin, end,
+                               view->scores + begin * score_bytes,
                                view->s + begin * fm->n_factors * score_bytes, view->max_row, NULL);
     if (view->solver->rule != FASTFM_SUM) /* fm_gradient needs no partitions */
         KERNEL_OF(kernels()->fm_partition_values, fm, &rows)(view, block, begin, end);
@@ -121,7 +122,8 @@ void score_and_accumulate_block(void *context, int64_t block, int thread)
     for (int64_t i = batch->block_begin[block]; i < end; i++) {
         /* Row by row: the score kernel prefetches nothing, because accumulate does. */
         const fastfm_csr rows = rows_until(batch, i + 1);
-        score(&rows, NULL, ffm, i, i + 1, view->scores + i * score_bytes, NULL, view->max_row, scratch);
+        score(&rows, NULL, ffm, i, i + 1, view->scores + i * score_bytes, NULL, view->max_row,
+              scratch);
         if (compute_loss(batch, thread, i) == FASTFM_OK &&
             !accumulate(view, i, end, local, scratch))
             workspace_report(&batch->work, thread, FASTFM_DIVERGED, batch->n_rows - 1);
@@ -165,7 +167,7 @@ void update_bias(const training_batch *batch)
         double sum = 0, gradient;
         for (int64_t i = 0; i < batch->n_rows; i++)
             sum += batch->row_gradients[i * C + c];
-        set_real(&gradient, model->real, 0, sum);
+        set_real(&gradient, model->real, 0, sum); /* the kernel reads the model's type */
         if (!kernels()->update_parameters[model->real == FASTFM_F64](
                 solver, 1, (char *)model->w0 + c * real, state0 ? state0 + c * real : NULL,
                 state1 ? state1 + c * real : NULL, &gradient))

@@ -120,8 +120,8 @@ fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
     if (status == FASTFM_OK && X->n_rows > 0) {
         sums.total[0] = *total;
         memcpy(sums.total + 1, gradient->w0, sizeof(double) * (size_t)C);
-        status = add_gradient(&run, X, model, loss, targets, weight_sum, gradient, n_threads,
-                              bad_row);
+        status =
+            add_gradient(&run, X, model, loss, targets, weight_sum, gradient, n_threads, bad_row);
         if (status == FASTFM_OK) {
             loss_sums_end_block(&sums);
             *total = sums.total[0];

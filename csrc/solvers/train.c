@@ -83,8 +83,8 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
     if (n_rows == 0)
         return FASTFM_OK;
     start_batch(&run);
-    status = batch_open(&run.batch, X, model, loss, targets, &state.now, batch_size, n_threads,
-                        bad_row);
+    status =
+        batch_open(&run.batch, X, model, loss, targets, &state.now, batch_size, n_threads, bad_row);
     if (status != FASTFM_OK)
         return status;
     run.batch.view.target = (fastfm_state){model->w0, model->w, model->V};

@@ -22,8 +22,8 @@ typedef struct {
     int prefetches_V;         /* ffm_prefetches_V */
 } NAME(ffm_row_update);
 
-/* Prefetches for the next n values of the row to come: their parameters, and their state if they
- * are to be updated at once, else their accumulators. */
+/* Prefetches for the next n values of the row to come, all into L2, because a row fills an L1:
+ * their parameters, and their state if they are to be updated at once, else their accumulators. */
 FORCE_INLINE void NAME(ffm_prefetch_ahead)(const batch_view *batch, NAME(ffm_row_update) * update,
                                            int64_t n, const thread_local_data *local)
 {
@@ -49,7 +49,9 @@ FORCE_INLINE void NAME(ffm_prefetch_ahead)(const batch_view *batch, NAME(ffm_row
     }
 }
 
-/* Counts the row's fields for accumulator a, because it does not have all. */
+/* Counts the row's fields for accumulator a, because it does not have all. L2 applies to V[j, b]
+ * once for each row that has field b; rows with all fields need no counting, and are told by n_rows
+ * and n_partial. The counts are zeroed when the first such row comes. */
 static void NAME(ffm_count_fields)(const gradient_accumulators *accumulators, int64_t a,
                                    const fastfm_model *ffm, const NAME(ffm_row) * row)
 {
@@ -67,7 +69,11 @@ typedef struct {
 } NAME(gradient_target);
 
 /* Finds the accumulator of value a, and prepares it if nothing has been added to it yet. Without
- * one, takes the next of the thread's and notes the feature for the update after the row. */
+ * one, takes the next of the thread's and notes the feature for the update after the row.
+ *
+ * A row that has all fields, with one value in each, writes every number of grad_V: then an empty
+ * accumulator is set by it (is_first) and need not be zeroed. Any other row leaves out the fields
+ * that it does not have, so an empty accumulator is zeroed before. */
 FORCE_INLINE NAME(gradient_target)
     NAME(ffm_target_of)(const batch_view *batch, NAME(ffm_row_update) * update, int64_t a,
                         thread_local_data *local)
@@ -129,7 +135,10 @@ static void NAME(ffm_accumulate_tile4x4)(const batch_view *batch, NAME(ffm_row_u
     }
 }
 
-/* The gradient of value a, which is in group h. *summed: h * C + c of the group h and output c
+/* The gradient of value a, which is in group h, of a row that is not one for tiles. By pairs, V of
+ * the other values is added as it is. Otherwise S of the value's field is made first, once for all
+ * values of the field; with several outputs it is made again for each value, because row->sums
+ * holds one output at a time. *summed: h * C + c of the group h and output c
  * whose S[b, h] of all groups b row->sums holds; -1 at first. */
 static void NAME(ffm_accumulate_value)(const batch_view *batch, NAME(ffm_row_update) * update,
                                        int64_t h, int64_t a, int64_t *summed,

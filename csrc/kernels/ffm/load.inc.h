@@ -29,7 +29,8 @@ FORCE_INLINE void NAME(ffm_count_groups)(OF_REAL(ffm_row) * row, const INDEX *in
     row->n_values = row->size[0] = n_values;
     row->n_groups = row->size[1] = n_groups;
     row->group_begin[0] = 0;
-    /* count[g] becomes the place of the group's next value, and ends as group_begin[g + 1]. */
+    /* From counts to places, from the last group to the first. count[g] becomes the place of the
+     * group's next value, and ends as group_begin[g + 1]. */
     for (int64_t g = n_groups - 1, end = n_values; g >= 0; g--) {
         end -= count[g];
         count[g] = end;

@@ -5,6 +5,14 @@
  * row has more than max_update values. Any other feature gets one accumulator for each row block
  * that has it. The first of them, merge_target, takes the sums of the others, in block order; so
  * the bits depend on the batch alone.
+ *
+ * An example: row blocks 0 and 1; feature 7 is in both, 8 in two rows of block 0, 9 in one row.
+ *
+ *     entries of the partition   block 0: 7 8 9      block 1: 7
+ *     accumulators               block 0: 7 -> 0, 8 -> 1, 9 -> -1      block 1: 7 -> 2
+ *     merge_target               0 -> 0, 1 -> 1, 2 -> 0
+ *     to_update, after reducing  0 1
+ *
  * Template parameters: REAL, NAME, VEC (instantiate.inc.h). Contracts: update/batch.h. */
 
 /* ffm_assign_accumulators: sets batch->features[e].accumulator for the entries of a partition, and
@@ -17,6 +25,7 @@ static void NAME(ffm_assign_accumulators)(const batch_view *batch, int64_t parti
     int32_t *local_id = local->map.local_id_of_feature;
     int64_t accumulator = batch->accumulator_begin[partition];
     feature_table_clear(table, partition_size(batch, partition));
+    /* First, over all blocks: in how many rows is each feature? */
     for (int64_t b = 0; b < batch->n_blocks; b++) {
         const int64_t *begin = batch->partition_begin + b * (batch->n_partitions + 1) + partition;
         for (int64_t e = begin[0]; e < begin[1]; e++) {
@@ -28,6 +37,7 @@ static void NAME(ffm_assign_accumulators)(const batch_view *batch, int64_t parti
             *local_id++ = entry->local_id;
         }
     }
+    /* Then, over all blocks again: an accumulator for each entry that needs one. */
     local_id = local->map.local_id_of_feature;
     for (int64_t b = 0; b < batch->n_blocks; b++) {
         const int64_t *begin = batch->partition_begin + b * (batch->n_partitions + 1) + partition;
@@ -47,7 +57,10 @@ static void NAME(ffm_assign_accumulators)(const batch_view *batch, int64_t parti
     batch->accumulator_end[partition] = accumulator;
 }
 
-/* Adds accumulator `source` to accumulator `target` of the same feature. */
+/* Adds accumulator `source` to accumulator `target` of the same feature, and its counts of rows.
+ * Both are in use: each block adds at least one row to each of its accumulators, or the batch is at
+ * fault and not reduced. The counts of a target that has no partial row yet are not valid, and are
+ * replaced. */
 static void NAME(ffm_reduce_accumulators)(const batch_view *batch, int64_t target, int64_t source)
 {
     const gradient_accumulators *accumulators = &batch->accumulators;

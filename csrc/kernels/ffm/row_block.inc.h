@@ -5,6 +5,9 @@
  * the block is one vector. Template parameters: REAL, NAME (instantiate.inc.h), BLOCK_... and OP
  * (factor_blocks.inc.h). Nothing is NULL; nothing that is written overlaps what is read. */
 
+/* Every sum over values is made in runs, and every function adds in the order of its loops; the
+ * sums of a block's lanes are added at the very end. */
+
 /* The pair term, pair by pair: sum_{a<b} <V[a, field of b], V[b, field of a]> x_a x_b. The
  * parameters of the next row's first n_values values are prefetched on the way. */
 static REAL BLOCK_NAME(ffm_by_pairs)(const NAME(ffm_row) * row, const REAL *V,
@@ -46,7 +49,8 @@ static REAL BLOCK_NAME(ffm_by_pairs)(const NAME(ffm_row) * row, const REAL *V,
     return OP(_sum)(total);
 }
 
-/* S[g, h] = sum_{i in g} V[i, h] x_i of one group, with V at the field h. */
+/* S[g, h] = sum_{i in g} V[i, h] x_i of one group, with V at the field h. A group may have any
+ * number of values, so this too adds in runs. */
 FORCE_INLINE BLOCK_VEC BLOCK_NAME(ffm_field_sum)(const NAME(ffm_row) * row, int64_t g,
                                                  const REAL *V)
 {
@@ -63,7 +67,8 @@ FORCE_INLINE BLOCK_VEC BLOCK_NAME(ffm_field_sum)(const NAME(ffm_row) * row, int6
     return total;
 }
 
-/* S[g, h] of one group g, for the fields of all groups h: to S + h * k. */
+/* For scores by field sums, which need all S: S[g, h] of one group g, for the fields of all groups
+ * h: to S + h * k. */
 static void BLOCK_NAME(ffm_sums_of_group)(const NAME(ffm_row) * row, int64_t g, const REAL *V,
                                           int64_t k, REAL *S)
 {
@@ -71,7 +76,8 @@ static void BLOCK_NAME(ffm_sums_of_group)(const NAME(ffm_row) * row, int64_t g, 
         OP(_store)(S + h * k, BLOCK_NAME(ffm_field_sum)(row, g, V + row->field[h]));
 }
 
-/* S[h, b] of all groups h, for one field b at which V points: to S + h * k. */
+/* For gradients, which need the S of one field at a time: S[h, b] of all groups h, for one field b
+ * at which V points: to S + h * k. */
 static void BLOCK_NAME(ffm_sums_for_field)(const NAME(ffm_row) * row, const REAL *V, int64_t k,
                                            REAL *S)
 {
@@ -83,7 +89,8 @@ static void BLOCK_NAME(ffm_sums_for_field)(const NAME(ffm_row) * row, const REAL
  *
  *     sum_{g<h} <S[g, h], S[h, g]> + 1/2 sum_g [ |S[g, g]|^2 - sum_{i in g} |V[i, g] x_i|^2 ]
  *
- * S[g, h] lies at S + g * stride + at[h]. */
+ * The first sum is over pairs of values in different fields; the second over pairs within a field,
+ * as in an FM. S[g, h] lies at S + g * stride + at[h]. */
 static REAL BLOCK_NAME(ffm_by_sums)(const NAME(ffm_row) * row, const REAL *V, const REAL *S,
                                     int64_t stride, const int64_t *at)
 {

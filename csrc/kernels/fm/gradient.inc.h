@@ -28,10 +28,10 @@ static void NAME(fm_gradient)(const batch_view *batch, int64_t share, int64_t n_
             int64_t f = 0;
             if (g == 0)
                 continue;
-#define ADD_BLOCK(width, vectors)                                                              \
-    NAME(FACTOR_BLOCK(fm_gradient, width, vectors))(                                           \
-        indices + p, data + p, z, rows->nnz - p, share, n_shares, g, g_linear, s + f, V + f,   \
-        C * k, f ? NULL : grad_w, C, grad_V + f)
+#define ADD_BLOCK(width, vectors)                                                               \
+    NAME(FACTOR_BLOCK(fm_gradient, width, vectors))(indices + p, data + p, z, rows->nnz - p,    \
+                                                    share, n_shares, g, g_linear, s + f, V + f, \
+                                                    C * k, f ? NULL : grad_w, C, grad_V + f)
             FOR_WIDE_FACTOR_BLOCKS(k, f, ADD_BLOCK)
 #undef ADD_BLOCK
         }

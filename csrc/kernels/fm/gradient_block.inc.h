@@ -7,16 +7,17 @@
  *   feature_stride   between rows of V, and between those of grad_V; C between those of grad_w
  *   others           as for fm_score_<width>x<vectors>
  * Template parameters: instantiate.inc.h and factor_blocks.inc.h. */
-FORCE_INLINE void BLOCK_NAME(fm_gradient)(
-    const INDEX *RESTRICT indices, const DATA *RESTRICT data, int64_t z, int64_t left,
-    int64_t share, int64_t n_shares, REAL g, REAL g_linear, const REAL *RESTRICT s_row,
-    const REAL *RESTRICT V, int64_t feature_stride, REAL *RESTRICT grad_w, int64_t C,
-    REAL *RESTRICT grad_V)
+FORCE_INLINE void BLOCK_NAME(fm_gradient)(const INDEX *RESTRICT indices, const DATA *RESTRICT data,
+                                          int64_t z, int64_t left, int64_t share, int64_t n_shares,
+                                          REAL g, REAL g_linear, const REAL *RESTRICT s_row,
+                                          const REAL *RESTRICT V, int64_t feature_stride,
+                                          REAL *RESTRICT grad_w, int64_t C, REAL *RESTRICT grad_V)
 {
     const int64_t row_bytes = feature_stride * (int64_t)sizeof(REAL);
     const int64_t block_bytes = BLOCK_WIDTH * BLOCK_VECTORS * (int64_t)sizeof(REAL);
     const int straddles = prefetch_straddles(V, row_bytes, block_bytes);
     const int into_L2 = fm_prefetches_into_L2(block_bytes);
+    /* s_f of the row stays in registers; each value then needs only its own v and gradient. */
     BLOCK_VEC s[BLOCK_VECTORS];
     for (int b = 0; b < BLOCK_VECTORS; b++)
         s[b] = OP(_load)(s_row + b * BLOCK_WIDTH);

@@ -48,6 +48,7 @@ FORCE_INLINE REAL BLOCK_NAME(fm_score)(const INDEX *RESTRICT indices, const DATA
                 run_q[b] = OP(_add)(run_q[b], OP(_mul)(t, t));
             }
         }
+        /* The run is done: its sums are added to those of the row. */
         total += run_linear;
         for (int b = 0; b < BLOCK_VECTORS; b++) {
             s[b] = OP(_add)(s[b], run_s[b]);

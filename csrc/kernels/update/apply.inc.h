@@ -23,6 +23,7 @@ static double NAME(update_scale)(const batch_view *batch, int64_t feature, REAL 
     const int64_t stride = feature_stride(model);
     REAL *scale = (REAL *)solver->scale + feature;
     const REAL ratio = *scale / largest;
+    /* A gradient is in units of 1 / scale, and a sum of squares in units of its square. */
     for (int s = 0; s < 2 && largest > *scale && solver->state[s].w; s++) {
         const REAL factor = s == 0 && rule_degree(solver->rule) == 1 ? ratio : ratio * ratio;
         const REAL start = solver->rule == FASTFM_ADAGRAD ? (REAL)solver->initial_accumulator : 0;
@@ -90,6 +91,7 @@ static int NAME(update_w)(const batch_view *batch, const gradient_accumulators *
         gathered.scaled_rate[i] = (REAL)(solver->learning_rate * inverse_scale[from]);
         gathered.state0[i] = gathered.state1[i] = 1;
     }
+    /* For each output: gather, update, scatter. */
     for (int64_t c = 0; c < C; c++) {
         for (int64_t i = 0; i < UPDATE_WIDTH; i++) {
             const int64_t a = to_update[min_i64(i, n - 1)], at = features[a].feature * C + c;

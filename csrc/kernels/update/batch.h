@@ -115,7 +115,7 @@ typedef struct {
     const fastfm_model *model;
     const fastfm_solver *solver;
     fastfm_state target; /* what is updated: the parameters of model, or the arrays of a gradient */
-    int64_t max_row;        /* values of the longest row that may come */
+    int64_t max_row;     /* values of the longest row that may come */
     char *scores, *dscores; /* (n_rows, C) of the model's type; dscores: weighted loss gradients */
     int64_t n_blocks, n_partitions;
     int partition_bits;       /* n_partitions is 2 to this power */

@@ -23,7 +23,10 @@ FORCE_INLINE int NAME(rule_loop)(fastfm_rule kind, int n_states, const NAME(rule
 
 /* n >= width parameters in vectors of `width`, a constant. If width does not divide n, the last
  * vector overlaps the one before; it is updated in a copy, from the old values, and written last.
- * So a parameter in both is updated once. */
+ * So a parameter in both is updated once. With width 16 and n = 20: a copy of [4, 20) is updated,
+ * then [0, 16) in place, then the copy is written over [4, 20); the numbers 4 to 15 are the same in
+ * both. There is no scalar loop for the rest: divisions and roots one by one would take longer than
+ * a vector of them. */
 FORCE_INLINE int NAME(rule_vectors)(fastfm_rule kind, int n_states, const NAME(rule) * rule,
                                     int64_t width, int64_t n, REAL *RESTRICT p,
                                     REAL *RESTRICT state0, REAL *RESTRICT state1,
