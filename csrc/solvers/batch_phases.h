@@ -30,7 +30,7 @@ void reduce_and_update_partition(void *context, int64_t partition, int thread);
 
 /* Both, by the thread that ends the batch: updates w0. It is never penalised, its value is 1 in
  * every row, and its gradients are summed in double and in row order. */
-/* FM, of a gradient: adds, for the features of one of n_threads shares, the gradients of all rows. */
+/* FM, of a gradient: adds, for the features of one share, the gradients of all rows. */
 void add_gradient_share(void *context, int64_t share, int thread);
 
 void update_bias(const training_batch *batch);

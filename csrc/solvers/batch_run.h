@@ -12,7 +12,9 @@ typedef struct batch_run {
     int64_t begin; /* the present batch begins at rows[begin] */
     fastfm_status status;
     int64_t bad_row;
-    enum { BEFORE_BATCH, LOADING, ASSIGNING, SCORING, UPDATING } phase;
+    enum { BEFORE_ALL, BEFORE_BATCH, LOADING, ASSIGNING, SCORING, UPDATING } phase;
+    parallel_block before_all; /* a first phase of n_before_all blocks, whose context is the run */
+    int64_t n_before_all;
     /* Each is called by one thread: before a batch is taken (may be NULL), and when it is done. */
     void (*start)(struct batch_run *run);
     void (*finish)(struct batch_run *run);

@@ -11,6 +11,7 @@
 #include "models/score.h"
 #include "rows/prepare_block.h"
 #include "solvers/batch_run.h"
+#include "solvers/feature_shares.h"
 
 #define PAGE_BYTES 4096
 #define SHARE_BYTES (INT64_C(64) << 20) /* of fresh memory, that a thread touches at a time */
@@ -42,32 +43,24 @@ static void touch_pages(void *memory, int64_t bytes, int64_t share, int64_t n_sh
 }
 
 typedef struct {
+    loss_sums sums;
     const fastfm_gradient_arrays *gradient;
-    int64_t w_bytes, V_bytes, n_shares;
-} touch_job;
+    int64_t w_bytes, V_bytes; /* of its arrays */
+} gradient_job;
 
 static void touch_share(void *context, int64_t share, int thread)
 {
-    const touch_job *job = (const touch_job *)context;
+    const batch_run *run = (const batch_run *)context;
+    const gradient_job *job = (const gradient_job *)run->context;
     (void)thread;
-    touch_pages(job->gradient->w, job->w_bytes, share, job->n_shares);
-    touch_pages(job->gradient->V, job->V_bytes, share, job->n_shares);
-}
-
-static void touch_arrays(const fastfm_gradient_arrays *gradient, const fastfm_model *model,
-                         int n_threads)
-{
-    const int64_t feature_bytes = model->n_features * (int64_t)real_size(model->real);
-    touch_job job = {.gradient = gradient};
-    job.w_bytes = model->n_outputs * feature_bytes;
-    job.V_bytes = feature_stride(model) * feature_bytes;
-    job.n_shares = 1 + (job.w_bytes + job.V_bytes) / SHARE_BYTES;
-    parallel_for(job.n_shares, touch_share, &job, n_threads);
+    touch_pages(job->gradient->w, job->w_bytes, share, run->n_before_all);
+    touch_pages(job->gradient->V, job->V_bytes, share, run->n_before_all);
 }
 
 static void finish_batch(batch_run *run)
 {
-    loss_sums_add((loss_sums *)run->context, run->begin, run->batch.n_rows, run->batch.losses,
+    gradient_job *job = (gradient_job *)run->context;
+    loss_sums_add(&job->sums, run->begin, run->batch.n_rows, run->batch.losses,
                   run->batch.row_gradients);
 }
 
@@ -86,16 +79,21 @@ static fastfm_status add_gradient(batch_run *run, const fastfm_csr *X, const fas
                                   int n_threads, int64_t *bad_row)
 {
     const fastfm_solver solver = {.rule = FASTFM_SUM};
-    fastfm_status status = batch_open(&run->batch, X, model, loss, targets, &solver,
-                                      run->batch_size, n_threads, bad_row);
-    if (status != FASTFM_OK)
+    int64_t *shares = (int64_t *)malloc(sizeof(int64_t) * (size_t)(FEATURE_SAMPLE + n_threads + 1));
+    fastfm_status status = !shares ? FASTFM_NO_MEMORY
+                                   : batch_open(&run->batch, X, model, loss, targets, &solver,
+                                                run->batch_size, n_threads, bad_row);
+    if (status != FASTFM_OK) {
+        free(shares);
         return status;
+    }
+    divide_features(X, model->n_features, n_threads, shares, shares + FEATURE_SAMPLE);
+    run->batch.share_begin = shares + FEATURE_SAMPLE;
     run->batch.view.target = (fastfm_state){NULL, gradient->w, gradient->V};
     run->batch.weight_sum = weight_sum;
-    if (gradient->is_fresh)
-        touch_arrays(gradient, model, n_threads);
     status = batch_run_all(run);
     batch_close(&run->batch);
+    free(shares);
     *bad_row = run->bad_row;
     return status;
 }
@@ -107,25 +105,32 @@ fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
                               int64_t *bad_row)
 {
     const int64_t C = model->n_outputs;
+    const int64_t feature_bytes = model->n_features * (int64_t)real_size(model->real);
     const int n_threads = parallel_threads(num_threads, score_work(X, model));
     double *memory = (double *)calloc((size_t)(2 * (1 + C)), sizeof(double));
     int64_t *rows = row_numbers(max_i64(X->n_rows, 1));
-    loss_sums sums = {C, memory, memory ? memory + 1 + C : NULL};
+    gradient_job job = {.sums = {C, memory, memory ? memory + 1 + C : NULL},
+                        .gradient = gradient,
+                        .w_bytes = C * feature_bytes,
+                        .V_bytes = feature_stride(model) * feature_bytes};
     batch_run run = {.rows = rows,
                      .n_rows = X->n_rows,
                      .batch_size = batch_rows(X, model, n_threads),
+                     .before_all = touch_share,
                      .finish = finish_batch,
-                     .context = &sums};
+                     .context = &job};
     fastfm_status status = memory && rows ? FASTFM_OK : FASTFM_NO_MEMORY;
+    if (gradient->is_fresh)
+        run.n_before_all = 1 + (job.w_bytes + job.V_bytes) / SHARE_BYTES;
     if (status == FASTFM_OK && X->n_rows > 0) {
-        sums.total[0] = *total;
-        memcpy(sums.total + 1, gradient->w0, sizeof(double) * (size_t)C);
+        job.sums.total[0] = *total;
+        memcpy(job.sums.total + 1, gradient->w0, sizeof(double) * (size_t)C);
         status =
             add_gradient(&run, X, model, loss, targets, weight_sum, gradient, n_threads, bad_row);
         if (status == FASTFM_OK) {
-            loss_sums_end_block(&sums);
-            *total = sums.total[0];
-            memcpy(gradient->w0, sums.total + 1, sizeof(double) * (size_t)C);
+            loss_sums_end_block(&job.sums);
+            *total = job.sums.total[0];
+            memcpy(gradient->w0, job.sums.total + 1, sizeof(double) * (size_t)C);
         }
     }
     free(rows);

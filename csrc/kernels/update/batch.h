@@ -27,12 +27,6 @@ FORCE_INLINE int64_t feature_partition(int64_t feature, int partition_bits)
     return (int64_t)(hash_i64(feature) >> 1 >> (63 - partition_bits));
 }
 
-/* The share of a feature, in [0, n_shares). */
-FORCE_INLINE int64_t feature_share(int64_t feature, int64_t n_shares)
-{
-    return (int64_t)((hash_i64(feature) >> 32) * (uint64_t)n_shares >> 32);
-}
-
 /* What is known of one feature in some rows. */
 typedef struct {
     int64_t feature;
@@ -121,8 +115,10 @@ typedef struct {
     int partition_bits;       /* n_partitions is 2 to this power */
     int64_t *partition_begin; /* (n_blocks, n_partitions + 1) */
     /* FM */
-    char *s;      /* (n_rows, C, k) s_f of each row, as fm_score left it */
-    void *values; /* (nnz,) fm_value, sorted by block and partition */
+    fastfm_csr *block_rows; /* of a gradient: (n_blocks,) the rows of each block, or NULL */
+    int64_t *block_begin;   /* (n_blocks + 1,) the first row of each block */
+    char *s;                /* (n_rows, C, k) s_f of each row, as fm_score left it */
+    void *values;           /* (nnz,) fm_value, sorted by block and partition */
     /* FFM */
     int64_t max_update;      /* a row of more values updates no feature by itself */
     int32_t *local_id_of;    /* (nnz,) of each value's feature in its row block; -1 for a zero */
@@ -149,9 +145,9 @@ typedef struct {
 /* -------------------------------------------------------------------------------- kernel contracts
  * A row block or partition is worked on by one thread at a time; `local` is that thread's. */
 
-/* FM: adds the gradients of all rows, in their order, to batch->target, for the features of one of
- * n_shares shares (feature_share). */
-typedef void (*gradient_kernel)(const batch_view *batch, int64_t share, int64_t n_shares);
+/* FM: adds the gradients of all rows, in their order, to batch->target, for the features
+ * [owned_begin, owned_end). All other features are other threads'. */
+typedef void (*gradient_kernel)(const batch_view *batch, int64_t owned_begin, int64_t owned_end);
 
 /* FM: sorts the values of a row block, rows [begin, end), by partition. */
 typedef void (*fm_partition_kernel)(const batch_view *batch, int64_t block, int64_t begin,
