@@ -70,31 +70,32 @@ static void carve_arena(training_batch *batch, arena *memory)
     const int64_t index = (int64_t)index_size(batch->source->index_type);
     const int64_t rows = batch->max_rows, values = batch->max_values;
     const int64_t max_blocks = blocks_for(model, rows, values);
-    view->rows.indptr = take(memory, (rows + 1) * index);
-    view->rows.indices = take(memory, values * index);
-    view->rows.data = take(memory, values * (int64_t)real_size(view->rows.data_type));
+    view->rows.indptr = arena_alloc(memory, (rows + 1) * index);
+    view->rows.indices = arena_alloc(memory, values * index);
+    view->rows.data = arena_alloc(memory, values * (int64_t)real_size(view->rows.data_type));
     view->linear_scale =
-        model->normalization == FASTFM_XLEARN ? (double *)take(memory, rows * 8) : NULL;
-    view->scores = (char *)take(memory, rows * C * real);
-    view->dscores = (char *)take(memory, rows * C * real);
-    batch->losses = (double *)take(memory, rows * 8);
-    batch->row_gradients = (double *)take(memory, rows * C * 8);
+        model->normalization == FASTFM_XLEARN ? (double *)arena_alloc(memory, rows * 8) : NULL;
+    view->scores = (char *)arena_alloc(memory, rows * C * real);
+    view->dscores = (char *)arena_alloc(memory, rows * C * real);
+    batch->losses = (double *)arena_alloc(memory, rows * 8);
+    batch->row_gradients = (double *)arena_alloc(memory, rows * C * 8);
     view->partition_begin =
-        (int64_t *)take(memory, max_blocks * ((1 << MAX_PARTITION_BITS) + 1) * 8);
-    batch->block_begin = (int64_t *)take(memory, (max_blocks + 1) * 8);
-    batch->local =
-        (thread_local_data *)take(memory, batch->n_threads * (int64_t)sizeof(thread_local_data));
+        (int64_t *)arena_alloc(memory, max_blocks * ((1 << MAX_PARTITION_BITS) + 1) * 8);
+    batch->block_begin = (int64_t *)arena_alloc(memory, (max_blocks + 1) * 8);
+    batch->local = (thread_local_data *)arena_alloc(memory, batch->n_threads *
+                                                                (int64_t)sizeof(thread_local_data));
     if (model->fields) {
         const int64_t accumulators = most_accumulators(batch, max_blocks);
         carve_accumulators(model, &view->accumulators, memory, accumulators);
-        view->merge_target = (int32_t *)take(memory, accumulators * 4);
-        view->local_id_of = (int32_t *)take(memory, values * 4);
-        view->features = (feature_entry *)take(memory, values * (int64_t)sizeof(feature_entry));
-        view->accumulator_begin = (int64_t *)take(memory, (1 << MAX_PARTITION_BITS) * 8);
-        view->accumulator_end = (int64_t *)take(memory, (1 << MAX_PARTITION_BITS) * 8);
+        view->merge_target = (int32_t *)arena_alloc(memory, accumulators * 4);
+        view->local_id_of = (int32_t *)arena_alloc(memory, values * 4);
+        view->features =
+            (feature_entry *)arena_alloc(memory, values * (int64_t)sizeof(feature_entry));
+        view->accumulator_begin = (int64_t *)arena_alloc(memory, (1 << MAX_PARTITION_BITS) * 8);
+        view->accumulator_end = (int64_t *)arena_alloc(memory, (1 << MAX_PARTITION_BITS) * 8);
     } else {
-        view->s = (char *)take(memory, rows * C * model->n_factors * real);
-        view->values = take(memory, values * FM_VALUE_BYTES);
+        view->s = (char *)arena_alloc(memory, rows * C * model->n_factors * real);
+        view->values = arena_alloc(memory, values * FM_VALUE_BYTES);
     }
 }
 
@@ -141,7 +142,7 @@ fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastf
         workspace_close(&batch->work);
         return FASTFM_NO_MEMORY;
     }
-    memory = (arena){first_line(batch->memory), 0};
+    memory = (arena){align_to_line(batch->memory), 0};
     carve_arena(batch, &memory);
     return FASTFM_OK;
 }
