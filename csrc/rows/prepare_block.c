@@ -17,7 +17,7 @@ void copy_prepared_row(const fastfm_csr *X, const fastfm_model *model, int64_t r
     if (sums_repeats) {
         sum_row_repeats(X, row, table, indices, row_data);
         values = row_data;
-    } else {
+    } else if (z > 0) { /* memcpy takes no NULL, which an empty matrix may have */
         memcpy(indices, (const char *)X->indices + first * index_bytes, (size_t)(z * index_bytes));
     }
     if (model->normalization == FASTFM_AS_IS)

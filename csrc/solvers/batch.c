@@ -130,7 +130,7 @@ fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastf
     batch->n_threads = n_threads;
     set_view(batch, X, model, solver);
     batch->max_rows = n_rows;
-    batch->max_values = min_i64(n_rows * longest, MAX_VALUES);
+    batch->max_values = n_rows <= MAX_VALUES / max_i64(longest, 1) ? n_rows * longest : MAX_VALUES;
     if (model->fields) {
         batch->view.max_update = MAX_UPDATE_BYTES / sum_bytes;
         batch->max_values = min_i64(batch->max_values, MAX_GRADIENT_BYTES / sum_bytes);

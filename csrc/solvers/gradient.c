@@ -22,7 +22,7 @@
 static int64_t batch_rows(const fastfm_csr *X, const fastfm_model *model, int n_threads)
 {
     const int64_t real = (int64_t)real_size(model->real), C = model->n_outputs;
-    const int64_t row_values = X->nnz / max_i64(X->n_rows, 1) + 1; /* on average */
+    const int64_t row_values = count_values(X) / max_i64(X->n_rows, 1) + 1; /* on average */
     const int64_t kept_bytes = 8 * (1 + 3 * C) + C * model->n_factors * real;
     int64_t rows = KEPT_BYTES / kept_bytes;
     if (n_threads == 1) /* divided twice: a product of values and bytes could overflow */
