@@ -21,14 +21,15 @@
 /* Rows that are prefetched ahead of the one that is copied. */
 #define ROWS_AHEAD 6
 
-/* Limits of a batch; a larger one is cut, at a place that the rows alone decide. FFM: bytes of its
- * accumulators, and of those that one row updates. All: values, so that a local id fits 32 bits. */
+/* Limits of a batch. A larger one is cut, at a place that the rows alone decide.
+ * MAX_GRADIENT_BYTES: FFM, of its accumulators. MAX_UPDATE_BYTES: FFM, of the gradients that one row
+ * updates by itself. MAX_VALUES: so that a local id fits 32 bits. */
 #define MAX_GRADIENT_BYTES (INT64_C(1) << 27)
 #define MAX_UPDATE_BYTES (INT64_C(1) << 18)
 #define MAX_VALUES (INT64_C(1) << 24)
 
-/* Prefetches entries [first, first + n) of an array, at most 1024 bytes of them. Inlined, as all
- * that only prefetches: see prefetch.h. */
+/* Prefetches entries [first, first + n) of an array, at most 1024 bytes of them; size: bytes of an entry. It
+ * is inlined, as everything that only prefetches: see prefetch.h. */
 FORCE_INLINE void prefetch_entries(const void *array, int64_t first, int64_t n, int64_t size)
 {
     prefetch_row(array, first, size, min_i64(n * size, 1024), 0, 0);
@@ -40,9 +41,9 @@ static int64_t row_length(const fastfm_csr *X, int64_t i)
     return index_at(X->indptr, X->index_type, i + 1) - index_at(X->indptr, X->index_type, i);
 }
 
-/* The number of row blocks. It must not depend on the number of threads, because each block of an
- * FFM has accumulators of its own, and so decides the order of sums. There are few for the sake of
- * those, and an even number, because two threads finish four blocks sooner than three. */
+/* The number of row blocks. It must not depend on the number of threads, because each block of an FFM has
+ * accumulators of its own, and so decides the order of sums. An FFM has few blocks, because each one
+ * needs accumulators; and an even number, because two threads finish four blocks sooner than three. */
 static int64_t blocks_for(const fastfm_model *model, int64_t n_rows, int64_t n_values)
 {
     const int64_t n = n_values + n_rows;
@@ -99,6 +100,7 @@ static void carve_arena(training_batch *batch, arena *memory)
     }
 }
 
+/* What of the view does not change from batch to batch. */
 static void set_view(training_batch *batch, const fastfm_csr *X, const fastfm_model *model,
                      const fastfm_solver *solver)
 {
@@ -154,7 +156,7 @@ void batch_close(training_batch *batch)
     free(batch->thread_memory);
 }
 
-/* Row blocks of about equally many values. */
+/* Splits the batch into row blocks of about equally many values, and chooses its partitions. */
 static void split_into_blocks(training_batch *batch)
 {
     batch_view *view = &batch->view;
@@ -165,8 +167,8 @@ static void split_into_blocks(training_batch *batch)
             row_block_begin(&view->rows, 0, batch->n_rows, block, view->n_blocks);
 }
 
-/* Looks at indptr and weights only, which come from rows in any order: they are prefetched further
- * ahead than the values, because each row costs little here. */
+/* Reads indptr and weights only. The rows lie anywhere in X, so both are prefetched: further ahead than
+ * values are later, because a row costs little here. */
 fastfm_status batch_take_rows(training_batch *batch, const int64_t *row_numbers, int64_t n,
                               int64_t *bad_row)
 {
@@ -219,8 +221,8 @@ FORCE_INLINE void prefetch_source_row(const training_batch *batch, int64_t i)
                      (int64_t)real_size(batch->targets->y_type));
 }
 
-/* Indices are copied unchecked; workspace_check then checks the copy, which nobody can change. A row
- * of weight zero is absent, and its linear part is zero. */
+/* Indices are copied unchecked; workspace_check then checks the copy, which the caller cannot change. A row
+ * of weight zero is empty in the batch; its linear part is 0, so any linear_scale will do. */
 void batch_copy_block(const training_batch *batch, int64_t block, int sums_repeats, int thread)
 {
     const batch_view *view = &batch->view;

@@ -2,8 +2,8 @@
  *
  * A function here finds the kernel for the types of model and rows, gives it the row block or
  * partition and the memory of its thread, and reports what it returns. Sums of losses and of w0's
- * gradient are not made here, because row blocks end in any order; the thread that ends the phase
- * makes them in row order (train.c, update_bias). */
+ * gradient are not made here, because row blocks end in any order; the thread that ends the batch
+ * makes them in row order (update_bias, and the hooks of train.c and gradient.c). */
 #include "solvers/batch_phases.h"
 
 #include "losses/loss.h"
@@ -55,8 +55,7 @@ static int load_block(const training_batch *batch, int64_t block, int thread)
 }
 
 /* Scores use the parameters as they were before the batch: no phase of an FM updates while it
- * scores. After a fault the rest of the block is left, because the batch will not be learned from.
- * */
+ * scores. After a fault the rest of the block is left, because the batch will not be learned from. */
 void score_and_partition_block(void *context, int64_t block, int thread)
 {
     const training_batch *batch = (const training_batch *)context;
@@ -147,6 +146,8 @@ void reduce_and_update_partition(void *context, int64_t partition, int thread)
         workspace_report(&batch->work, thread, FASTFM_DIVERGED, batch->n_rows - 1);
 }
 
+/* Shares depend on the number of threads, and the bits do not: each gradient row belongs to one share, and
+ * is added to in row order. */
 void add_gradient_share(void *context, int64_t share, int thread)
 {
     const training_batch *batch = (const training_batch *)context;

@@ -1,11 +1,10 @@
-/* The phases of batches.
+/* The phases of batches. In a phase threads share the row blocks of the batch, the partitions of its
+ * features, or (in the gradient of an FM) one share of the features for each thread.
  *
- * In a phase, threads share the row blocks of the batch, or the partitions of its features; a phase
- * begins when the one before has ended.
- *
- *   FM   SCORING    by row block   copy, check and score rows; sort their values by partition
- *        UPDATING   by partition   sum gradients in row order; update each parameter once
- *                   by share       of a gradient: add those of each row, in row order
+ *   FM   SCORING    by row block   copy, check and score rows; in training, sort their values by
+ *                                  partition
+ *        UPDATING   by partition   training: sum gradients in row order; update each parameter once
+ *                   by share       gradient: add the gradients of all rows, in row order
  *
  *   FFM  LOADING    by row block   copy and check rows; sort their features by partition
  *        ASSIGNING  by partition   give accumulators to features that more than one row has
@@ -13,15 +12,15 @@
  *                                  block, and update the features that no other row has
  *        UPDATING   by partition   sum accumulators in block order; update all other features once
  *
- * The thread that ends a phase starts the next one, in next_phase: it looks for faults, and calls
- * run->finish at the end of a batch. Row blocks and partitions depend on the batch alone, and so
- * does the order of all sums; threads only decide who makes them. */
+ * The thread that ends a phase calls next_phase, which looks for faults, starts the next phase, and calls
+ * the hooks between batches. Row blocks and partitions depend on the batch alone. So does the order
+ * of all sums; threads only decide who makes them. */
 #include "solvers/batch_run.h"
 
 #include "base/parallel.h"
 #include "solvers/batch_phases.h"
 
-/* The first fault that a thread has reported for the batch, with its row in X. */
+/* The fault of the first row of the batch that has one, or OK; bad_row is set to that row of X. */
 static fastfm_status fault_of_batch(batch_run *run)
 {
     int64_t place;
@@ -31,8 +30,9 @@ static fastfm_status fault_of_batch(batch_run *run)
     return status;
 }
 
-/* Starts the next batch, unless all rows are done. A batch ends at the next multiple of batch_size,
- * also when the one before had to be cut: so where batches start depends on the rows alone. */
+/* Starts the next batch, with its first phase. Returns 0 if all rows are done or there is a fault. A batch
+ * ends at the next multiple of batch_size, also if the batch before had to be cut because its arrays
+ * were full: so where batches begin depends on the rows alone. */
 static int start_batch(batch_run *run, parallel_block *body, int64_t *n_blocks)
 {
     const int64_t size = run->batch_size;
@@ -40,8 +40,8 @@ static int start_batch(batch_run *run, parallel_block *body, int64_t *n_blocks)
     const int is_ffm = run->batch.view.model->fields != NULL;
     if (run->begin == run->n_rows)
         return 0;
-    if (run->start)
-        run->start(run);
+    if (run->before_batch)
+        run->before_batch(run);
     run->status =
         batch_take_rows(&run->batch, run->rows + run->begin, end - run->begin, &run->bad_row);
     run->phase = is_ffm ? LOADING : SCORING;
@@ -50,22 +50,24 @@ static int start_batch(batch_run *run, parallel_block *body, int64_t *n_blocks)
     return run->status == FASTFM_OK;
 }
 
-/* After the last phase of a batch, and before its arrays are used again. */
+/* After the last phase of a batch. The hook comes first, because it may report a fault too: that of w0. */
 static void finish_batch(batch_run *run)
 {
-    run->finish(run);
+    run->after_batch(run);
     run->status = fault_of_batch(run);
     run->begin += run->batch.n_rows;
 }
 
-/* Whether gradients of the batch are added row by row and not summed first: see fm_gradient. */
+/* Whether the gradients of the batch are added row by row to the caller's arrays, by fm_gradient. Only the
+ * gradient of an FM is: to sort its values by partition took longer than to let every thread walk
+ * all rows. */
 static int adds_shares(const training_batch *batch)
 {
     return batch->view.solver->rule == FASTFM_SUM && !batch->view.model->fields;
 }
 
-/* parallel_phases calls this when all blocks of a phase are done. Returns 0 at the end, or after a
- * fault. */
+/* The next_phase_fn of parallel_phases: called by one thread, when all blocks of run->phase are done. Returns
+ * 0 at the end, or after a fault. */
 static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
 {
     batch_run *run = (batch_run *)context;
