@@ -30,6 +30,16 @@ static fastfm_status fault_of_batch(batch_run *run)
     return status;
 }
 
+/* Says what the threads do next, unless there is a fault: then returns 0. */
+static int start_phase(batch_run *run, batch_phase phase, parallel_block next_body,
+                       int64_t n_next_blocks, parallel_block *body, int64_t *n_blocks)
+{
+    run->phase = phase;
+    *body = next_body;
+    *n_blocks = n_next_blocks;
+    return run->status == FASTFM_OK;
+}
+
 /* Starts the next batch, with its first phase. Returns 0 if all rows are done or there is a fault. A batch
  * ends at the next multiple of batch_size, also if the batch before had to be cut because its arrays
  * were full: so where batches begin depends on the rows alone. */
@@ -44,10 +54,9 @@ static int start_batch(batch_run *run, parallel_block *body, int64_t *n_blocks)
         run->before_batch(run);
     run->status =
         batch_take_rows(&run->batch, run->rows + run->begin, end - run->begin, &run->bad_row);
-    run->phase = is_ffm ? LOADING : SCORING;
-    *body = is_ffm ? load_and_partition_block : score_and_partition_block;
-    *n_blocks = run->batch.view.n_blocks;
-    return run->status == FASTFM_OK;
+    return start_phase(run, is_ffm ? LOADING : SCORING,
+                       is_ffm ? load_and_partition_block : score_and_partition_block,
+                       run->batch.view.n_blocks, body, n_blocks);
 }
 
 /* After the last phase of a batch. The hook comes first, because it may report a fault too: that of w0. */
@@ -72,6 +81,7 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
 {
     batch_run *run = (batch_run *)context;
     training_batch *batch = &run->batch;
+    const batch_view *view = &batch->view;
     switch (run->phase) {
     case UPDATING:
         finish_batch(run);
@@ -82,32 +92,21 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
         run->status = fault_of_batch(run);
         if (run->status == FASTFM_OK)
             run->status = reserve_thread_memory(batch, 1);
-        if (run->status != FASTFM_OK)
-            return 0;
-        place_accumulators(batch);
-        run->phase = ASSIGNING;
-        *body = assign_partition_accumulators;
-        *n_blocks = batch->view.n_partitions;
-        return 1;
+        if (run->status == FASTFM_OK)
+            place_accumulators(batch);
+        return start_phase(run, ASSIGNING, assign_partition_accumulators, view->n_partitions, body,
+                           n_blocks);
     case ASSIGNING:
-        run->phase = SCORING;
-        *body = score_and_accumulate_block;
-        *n_blocks = batch->view.n_blocks;
-        return 1;
+        return start_phase(run, SCORING, score_and_accumulate_block, view->n_blocks, body,
+                           n_blocks);
     default: /* SCORING */
         run->status = fault_of_batch(run);
-        if (adds_shares(batch)) {
-            run->phase = UPDATING;
-            *body = add_gradient_share;
-            *n_blocks = batch->n_threads;
-            return run->status == FASTFM_OK;
-        }
-        if (run->status == FASTFM_OK && !batch->view.model->fields)
+        if (adds_shares(batch))
+            return start_phase(run, UPDATING, add_gradient_share, batch->n_threads, body, n_blocks);
+        if (run->status == FASTFM_OK && !view->model->fields)
             run->status = reserve_thread_memory(batch, 1);
-        run->phase = UPDATING;
-        *body = reduce_and_update_partition;
-        *n_blocks = batch->view.n_partitions;
-        return run->status == FASTFM_OK;
+        return start_phase(run, UPDATING, reduce_and_update_partition, view->n_partitions, body,
+                           n_blocks);
     }
 }
 

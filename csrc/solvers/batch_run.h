@@ -9,6 +9,8 @@
 
 #include "solvers/batch.h"
 
+typedef enum { BEFORE_BATCH, LOADING, ASSIGNING, SCORING, UPDATING } batch_phase;
+
 typedef struct batch_run {
     training_batch batch; /* opened and closed by the caller */
     const int64_t *rows;  /* (n_rows,) numbers of rows of X, in the order in which they are taken */
@@ -16,7 +18,7 @@ typedef struct batch_run {
     int64_t begin;        /* the present batch begins at rows[begin]; 0 at first */
     fastfm_status status; /* OK at first; the fault that ends the run */
     int64_t bad_row;      /* of that fault: a row of X */
-    enum { BEFORE_BATCH, LOADING, ASSIGNING, SCORING, UPDATING } phase; /* the one under way */
+    batch_phase phase;    /* the one under way; BEFORE_BATCH at first */
     /* Hooks. before_batch: before rows are taken; may be NULL. after_batch: when all phases are done;
      * batch->losses and row_gradients are complete, but a parameter may not have been finite. */
     void (*before_batch)(struct batch_run *run);
