@@ -1,4 +1,13 @@
-/* The few atomic operations that parallel.c needs, for compilers that have no <stdatomic.h>. */
+/* The few atomic operations that parallel.c needs. Not every compiler has <stdatomic.h>, so the
+ * intrinsics of MSVC and the builtins of GCC and Clang get the same names here.
+ *
+ *   atomic_load_i64       reads; what other threads wrote before their atomic_store_i64 is visible
+ *   atomic_store_i64      writes; what this thread wrote before is visible to whoever loads the value
+ *   atomic_decrement_i64  subtracts 1 and returns the new value; orders in both directions
+ *   atomic_replace_i64    writes `value` if `old` is there now; returns whether it was (a strong
+ *                         compare-and-swap; orders in both directions)
+ *   atomic_pause          tells the processor that this thread spins
+ *   atomic_yield          lets another thread have the processor */
 #ifndef FASTFM_ATOMIC_H
 #define FASTFM_ATOMIC_H
 
@@ -47,7 +56,6 @@ FORCE_INLINE void atomic_pause(void) {}
 #endif
 #endif
 
-/* Lets another thread have the processor. */
 #if defined(_WIN32)
 FORCE_INLINE void atomic_yield(void) { SwitchToThread(); }
 #else

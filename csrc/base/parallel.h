@@ -1,22 +1,34 @@
-/* Threads. parallel.c is the only file that knows OpenMP; without it everything runs serially. */
+/* Threads. parallel.c is the only file that knows OpenMP; without it everything runs serially.
+ *
+ * Words:
+ *   block   a piece of work that one thread does alone: rows, or a partition of the features
+ *   phase   blocks that may be done in any order and at the same time. The next phase begins when
+ *           all of them are done
+ *   thread  a number in [0, n_threads); no two blocks run with the same number at the same time, so
+ *           a body may use memory that it finds by that number */
 #ifndef FASTFM_PARALLEL_H
 #define FASTFM_PARALLEL_H
 
 #include "base/common.h"
 
-/* Threads to use for some work, given in multiply-adds: 1 where starting them costs more than it
- * saves, in a forked child, and inside another parallel region. */
+/* How many threads to use: at most num_threads, and one more for each 300,000 multiply-adds of `work`,
+ * because less work costs less than waking a thread. It is 1 in a forked child and inside another
+ * parallel region. The number decides who computes, never what is computed. */
 int parallel_threads(int num_threads, double work);
 
-/* body(context, block, thread) for each block in [0, n_blocks), handed out one by one. */
+/* One phase: calls body(context, block, thread) once for each block in [0, n_blocks), and returns
+ * when all have returned. Blocks are handed out in ascending order. n_blocks may be 0. */
 typedef void (*parallel_block)(void *context, int64_t block, int thread);
 void parallel_for(int64_t n_blocks, parallel_block body, void *context, int n_threads);
 
-/* Phase after phase of blocks: step(context, &body, &n_blocks) sets the next phase, of at least one
- * block, or returns 0 at the end. It is called by one thread, when all blocks of the last phase are
- * done. No thread waits for another that has taken no block: one that the system does not run,
- * which holds up each barrier by its time slice, takes no part. */
-typedef int (*parallel_step)(void *context, parallel_block *body, int64_t *n_blocks);
-void parallel_phases(parallel_step step, void *context, int n_threads);
+/* Phase after phase. `next` sets *body and *n_blocks, which is from 1 to INT32_MAX, and returns 1; or
+ * it returns 0, and there are no more phases. One thread calls it, when all blocks of the last phase
+ * are done, and what it writes is seen by all threads in the next phase: so it may read results,
+ * allocate, and choose what comes next.
+ *
+ * There are no barriers. A thread that the system has descheduled takes no blocks, and so delays
+ * nobody, except when it was in the middle of one. */
+typedef int (*next_phase_fn)(void *context, parallel_block *body, int64_t *n_blocks);
+void parallel_phases(next_phase_fn next, void *context, int n_threads);
 
 #endif

@@ -1,4 +1,4 @@
-/* The text of statuses. */
+/* The text of statuses, from FASTFM_STATUS_LIST. */
 #include "fastfm.h"
 
 #define FASTFM_STATUS_TEXT(name, message) message,

@@ -66,8 +66,7 @@ static int NAME(check_bounds)(const INDEX *indices, int64_t n_features, int64_t 
 }
 
 /* Whether columns ascend in every row. Two plain loops: the first counts the descents of all
- * indices as one array, the second takes off those between one row and the next, which are allowed.
- * */
+ * indices as one array, the second takes off those between one row and the next, which are allowed. */
 static int NAME(check_ascending)(const INDEX *indptr, const INDEX *indices, int64_t begin,
                                  int64_t end)
 {

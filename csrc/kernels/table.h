@@ -12,8 +12,8 @@
  * those that it writes overlap no other.
  *
  * Sizes in comments: C = n_outputs, k = n_factors, F = n_fields; a row has z values in f fields. */
-#ifndef FASTFM_KERNELS_H
-#define FASTFM_KERNELS_H
+#ifndef FASTFM_TABLE_H
+#define FASTFM_TABLE_H
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,7 @@
-/* Losses, probabilities and weighted sums over rows. What a kind of loss is stands in
- * FASTFM_LOSS_LIST and losses/pointwise.h; this file knows no kind by name. */
+/* Losses, probabilities and weighted sums over rows.
+ *
+ * A kind of loss is one line of FASTFM_LOSS_LIST (fastfm.h) and one function of pointwise.h. This
+ * file knows no kind by name: each switch and table below is made from that list. */
 #include "losses/loss.h"
 
 #include <stdlib.h>
@@ -7,7 +9,7 @@
 
 #include "losses/pointwise.h"
 
-/* Target i as double, which holds every class number below 2^53. */
+/* Target i as double, which holds every class number up to 2^53 exactly. */
 static double target_at(const void *y, fastfm_type type, int64_t i)
 {
     switch (type) {
@@ -108,9 +110,11 @@ fastfm_status fastfm_check_labels(const fastfm_loss *loss, const fastfm_targets 
     return FASTFM_OK;
 }
 
-fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_type, int64_t y_row,
-                       const void *scores, fastfm_type real, int64_t score_row, int64_t n_outputs,
-                       double *value, double *gradient)
+/* The loss of one row of scores, their row score_row, against the target y[y_row], to *value, and its
+ * gradient, (n_outputs,) in double. BAD_LABEL leaves both as they are. */
+static fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_type,
+                              int64_t y_row, const void *scores, fastfm_type real,
+                              int64_t score_row, int64_t n_outputs, double *value, double *gradient)
 {
     const double target = target_at(y, y_type, y_row);
     if (!takes(loss, target, n_outputs))
@@ -119,23 +123,26 @@ fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_typ
     return FASTFM_OK;
 }
 
-fastfm_status loss_row_weighted(const fastfm_loss *loss, const fastfm_targets *targets, int64_t row,
-                                const void *scores, fastfm_type real, int64_t place,
-                                int64_t n_outputs, double weight_sum, double *value,
-                                double *gradient, void *dscores)
+fastfm_status weighted_loss(const scored_rows *rows, int64_t i, int64_t row)
 {
-    const double weight = weight_of(targets, row);
-    const fastfm_status status = loss_row(loss, targets->y, targets->y_type, row, scores, real,
-                                          place, n_outputs, value, gradient);
-    for (int64_t c = 0; c < n_outputs && status == FASTFM_OK; c++) {
-        gradient[c] = weight == 0 ? 0 : gradient[c] * weight / weight_sum;
-        set_real(dscores, real, place * n_outputs + c, gradient[c]);
+    const fastfm_targets *targets = rows->targets;
+    const int64_t C = rows->n_outputs;
+    const double weight = targets->weight ? targets->weight[row] : 1;
+    double *gradient = rows->row_gradients + i * C, value;
+    if (loss_row(rows->loss, targets->y, targets->y_type, row, rows->scores, rows->real, i, C,
+                 &value, gradient) != FASTFM_OK)
+        return FASTFM_BAD_LABEL;
+    rows->losses[i] = weight == 0 ? 0 : weight * value;
+    for (int64_t c = 0; c < C; c++) {
+        gradient[c] = weight == 0 ? 0 : gradient[c] * weight / rows->weight_sum;
+        if (rows->dscores)
+            set_real(rows->dscores, rows->real, i * C + c, gradient[c]);
     }
-    return status;
+    return weight == 0 || isfinite(value) ? FASTFM_OK : FASTFM_DIVERGED;
 }
 
-/* Stops at the first bad label; the rows before it have been written. One row's gradient is kept in
- * double and then narrowed to the type of the scores. */
+/* Stops at the first bad label; the rows before it have been written. Every loss function computes its
+ * gradient in double, so it gets a row of memory even where the caller wants no gradients. */
 fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_type y_type,
                                const void *scores, fastfm_type real, int64_t n_rows,
                                int64_t n_outputs, void *losses, void *gradients, int64_t *bad_row)
@@ -158,7 +165,8 @@ fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_ty
     return status;
 }
 
-/* A loss with one output: the probability of class 1. One with several: that of each class. */
+/* With one output a probability is the sigmoid of the score, with several the softmax of the row,
+ * e_c / (1 + rest): softmax_terms leaves the 1 of the largest score out of rest. */
 fastfm_status fastfm_proba(const fastfm_loss *loss, const void *scores, fastfm_type real,
                            int64_t n_rows, int64_t n_outputs, void *proba)
 {
@@ -180,7 +188,8 @@ fastfm_status fastfm_proba(const fastfm_loss *loss, const void *scores, fastfm_t
     return FASTFM_OK;
 }
 
-/* In blocks of FASTFM_ROW_BLOCK rows, as fastfm_objective adds, so that both agree. */
+/* In blocks of FASTFM_ROW_BLOCK rows, then over the blocks, as fastfm_objective adds: so a mean loss from
+ * fastfm_loss_rows has the bits of the objective's. */
 double fastfm_weighted_sum(const double *weight, const void *values, fastfm_type real, int64_t n)
 {
     double total = 0;

@@ -3,7 +3,8 @@
  * Words:
  *   target         what a row should score: y[i], of any of five types
  *   label          a target, where it may be one that the loss does not take
- *   loss gradient  d loss / d score of a row, (n_outputs,) */
+ *   loss gradient  d loss / d score of a row, (n_outputs,)
+ *   weight         what a row counts: its loss and loss gradient are multiplied by it */
 #ifndef FASTFM_LOSS_H
 #define FASTFM_LOSS_H
 
@@ -13,27 +14,27 @@
 int loss_takes_label(const fastfm_loss *loss, const fastfm_targets *targets, int64_t row,
                      int64_t n_outputs);
 
-/* The loss of row score_row of scores (n_outputs each, of type real) against the target y[y_row],
- * to *value, and its gradient (n_outputs,) in double. BAD_LABEL leaves both as they are. */
-fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_type, int64_t y_row,
-                       const void *scores, fastfm_type real, int64_t score_row, int64_t n_outputs,
-                       double *value, double *gradient);
-
-/* The targets from row `begin` on. */
+/* The targets and weights from row `begin` on. They point into the caller's. */
 fastfm_targets targets_slice(const fastfm_targets *targets, int64_t begin);
 
-FORCE_INLINE double weight_of(const fastfm_targets *targets, int64_t row)
-{
-    return targets->weight ? targets->weight[row] : 1;
-}
+/* Rows that have been scored, n of them, and where their weighted losses go. All arrays are borrowed. */
+typedef struct {
+    const fastfm_loss *loss;
+    const fastfm_targets *targets;
+    double weight_sum; /* by which loss gradients are divided */
+    int64_t n_outputs;
+    fastfm_type real;      /* of scores and dscores */
+    const void *scores;    /* (n, n_outputs) */
+    double *losses;        /* (n,) takes weight * loss */
+    double *row_gradients; /* (n, n_outputs) takes the loss gradient times weight / weight_sum */
+    void *dscores;         /* the same in the type of the scores, which kernels read; or NULL */
+} scored_rows;
 
-/* loss_row for row `row` of targets, whose scores are row `place` of scores. The gradient is
- * multiplied by the row's weight over weight_sum, and also written, as `real`, to row `place` of
- * dscores; a row of weight zero has a gradient of zero whatever its loss is. *value is not
- * weighted. */
-fastfm_status loss_row_weighted(const fastfm_loss *loss, const fastfm_targets *targets, int64_t row,
-                                const void *scores, fastfm_type real, int64_t place,
-                                int64_t n_outputs, double weight_sum, double *value,
-                                double *gradient, void *dscores);
+/* Computes the weighted loss and loss gradient of scored row i, which is row `row` of the targets.
+ * A row of weight zero has zeros, even if its loss is not finite.
+ *
+ * Returns OK; BAD_LABEL, and nothing has been written; or DIVERGED if the loss, before it was
+ * weighted, is not finite and its weight is not zero: then all has been written. */
+fastfm_status weighted_loss(const scored_rows *rows, int64_t i, int64_t row);
 
 #endif

@@ -8,8 +8,8 @@
  *   eps           the label smoothing, in [0, 1); 0 for a loss that has none
  *   gradient      (n,) takes d loss / d score; may not be NULL
  * It returns the loss. */
-#ifndef FASTFM_NUMERICS_H
-#define FASTFM_NUMERICS_H
+#ifndef FASTFM_POINTWISE_H
+#define FASTFM_POINTWISE_H
 
 #include <math.h>
 

@@ -1,17 +1,24 @@
-/* Sums over rows whose bits depend on the rows alone: in row order, in blocks of FASTFM_ROW_BLOCK
- * rows, then over the blocks. */
+/* Sums over rows whose bits depend on the rows alone.
+ *
+ * Losses are added in row order in blocks of FASTFM_ROW_BLOCK rows, which begin at multiples of
+ * FASTFM_ROW_BLOCK rows of X; then the blocks are added. A row's term passes through n / 256 + 256
+ * additions at most, not n, so long sums stay accurate.
+ *
+ * A driver may give the rows in pieces of any length: loss_sums_add goes on where it was. In the end
+ * it calls loss_sums_end_block once. */
 #ifndef FASTFM_LOSS_SUMS_H
 #define FASTFM_LOSS_SUMS_H
 
 #include "base/common.h"
 
+/* Both arrays belong to the caller. [0] is of weight * loss, [1 + c] of the gradient of w0[c]. */
 typedef struct {
-    int64_t n_outputs;
-    /* (1 + n_outputs,): weight * loss, then the gradient by w0; of the block under way, and of all
-     * blocks before it. */
-    double *block, *total;
+    int64_t n_outputs; /* of which gradients are summed; 0 for losses only */
+    double *block;     /* (1 + n_outputs,) of the block under way; zeros at first */
+    double *total;     /* (1 + n_outputs,) of what it starts with and all blocks before */
 } loss_sums;
 
+/* Adds the block under way to the total, and begins another. */
 FORCE_INLINE void loss_sums_end_block(loss_sums *sums)
 {
     for (int64_t c = 0; c <= sums->n_outputs; c++) {
@@ -22,7 +29,8 @@ FORCE_INLINE void loss_sums_end_block(loss_sums *sums)
 
 /* Adds n rows, the first of which is row `row` of X.
  *
- * losses: (n,), weight * loss. row_gradients: (n, n_outputs), or NULL. */
+ *   losses         (n,) weight * loss
+ *   row_gradients  (n, n_outputs) weighted loss gradients; NULL only if n_outputs is 0 */
 FORCE_INLINE void loss_sums_add(loss_sums *sums, int64_t row, int64_t n, const double *losses,
                                 const double *row_gradients)
 {

@@ -1,10 +1,14 @@
-/* fastfm_score: row blocks in parallel; each is prepared and then scored. A row's score depends on
- * the row and the model alone: blocks only decide who computes it. */
+/* fastfm_score: threads share the row blocks of X; each is prepared and then scored. A row's score
+ * depends on the row and the model alone: blocks only decide who computes it. */
 #include "models/score.h"
 
 #include "base/parallel.h"
 #include "rows/prepare_block.h"
 
+/* Fields that a value of an FFM meets, about: not the model's n_fields, of which a row may have few. */
+#define FFM_PARTNERS 16.0
+
+/* One call of fastfm_score. */
 typedef struct {
     const fastfm_csr *X;
     const fastfm_model *model;
@@ -12,6 +16,8 @@ typedef struct {
     const workspace *work;
 } score_job;
 
+/* Writes the scores of a row block, unless its columns are at fault; prepare_block has then reported
+ * that, and the caller's scores of these rows stay as they are. */
 static void score_block(void *context, int64_t block, int thread)
 {
     const score_job *job = (const score_job *)context;
@@ -32,8 +38,8 @@ static void score_block(void *context, int64_t block, int thread)
 
 double score_work(const fastfm_csr *X, const fastfm_model *model)
 {
-    return (double)X->nnz * (double)(model->n_factors * model->n_outputs) *
-           (model->fields ? 16.0 : 1.0);
+    const double factors = (double)model->n_factors * (double)model->n_outputs;
+    return (double)count_values(X) * factors * (model->fields ? FFM_PARTNERS : 1.0);
 }
 
 fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores,

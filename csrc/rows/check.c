@@ -1,4 +1,8 @@
-/* fastfm_check: whether rows are sound, and how large their values are. */
+/* fastfm_check: whether rows are sound, and how large their values are.
+ *
+ * Threads share row blocks. Without `largest` a block is only checked. With it, the block is prepared
+ * as for a kernel, because a value that counts is the sum of all values of its column; then its
+ * largest |x| is kept. The blocks' results are joined by one thread. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,17 +11,21 @@
 #include "rows/prepare_block.h"
 
 #define BLOCK_VALUES 65536
-#define CHECK_WORK 0.5 /* multiply-adds that a value is worth */
+#define CHECK_WORK 0.5 /* multiply-adds that the check of a value is worth */
 
+/* One call of fastfm_check. */
 typedef struct {
     const fastfm_csr *X;
-    const fastfm_model *model; /* of X's width, which leaves values as they are */
+    const fastfm_model *model; /* a stand-in with X's width: it divides no rows */
     const workspace *work;
-    double *largest; /* of each block, or NULL */
-    char *has_repeats;
+    double *largest;   /* (n_blocks,) the largest |x| of each block, or NULL if it is not wanted */
+    char *has_repeats; /* (n_blocks,) whether a row of the block has a column twice; with largest */
 } check_job;
 
-/* The bits of |x|, as whole numbers, are in the order of |x|, and those of NaN come last. */
+/* LARGEST(name, real, whole, most) defines name(data, n): the largest |x| of n values, 0 if n is 0, and
+ * NaN if one is NaN. The bits of |x|, read as a whole number, are in the order of |x|, and those of
+ * NaN come after infinity. So the loop compares integers, which compilers vectorise; a comparison of
+ * floats would lose NaN. `most` masks the sign bit. */
 #define LARGEST(name, real, whole, most)               \
     static double name(const real *data, int64_t n)    \
     {                                                  \
@@ -34,6 +42,8 @@ typedef struct {
 LARGEST(largest_f32, float, int32_t, INT32_MAX)
 LARGEST(largest_f64, double, int64_t, INT64_MAX)
 
+/* Checks one row block and writes its results. A block at fault leaves 0 and 0: the call fails, and its
+ * results are not to be relied on. */
 static void check_block(void *context, int64_t block, int thread)
 {
     const check_job *job = (const check_job *)context;
@@ -53,7 +63,7 @@ static void check_block(void *context, int64_t block, int thread)
     if (prepare_block(job->work, thread, X, job->model, begin, end, &rows, &linear_scale) !=
         FASTFM_OK)
         return;
-    job->has_repeats[block] = rows.indices != X->indices; /* else it is read in place */
+    job->has_repeats[block] = rows.indices != X->indices; /* a copy is made for repeats only */
     first = index_at(rows.indptr, rows.index_type, 0);
     n = index_at(rows.indptr, rows.index_type, rows.n_rows) - first;
     job->largest[block] = rows.data_type == FASTFM_F32
@@ -67,7 +77,7 @@ fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, double *larg
     workspace work;
     const fastfm_model model = {.n_features = n_features};
     check_job job = {X, &model, &work, NULL, NULL};
-    const int n_threads = parallel_threads(num_threads, CHECK_WORK * (double)X->nnz);
+    const int n_threads = parallel_threads(num_threads, CHECK_WORK * (double)count_values(X));
     fastfm_status status;
     if (largest)
         *largest = *has_repeats = 0;
@@ -76,16 +86,18 @@ fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, double *larg
     status = workspace_open(&work, X, NULL, BLOCK_VALUES, n_threads, bad_row);
     if (status != FASTFM_OK)
         return status;
-    if (largest &&
-        !(job.largest = (double *)malloc((sizeof(double) + 1) * (size_t)work.n_blocks))) {
-        workspace_close(&work);
-        return FASTFM_NO_MEMORY;
+    if (largest) {
+        job.largest = (double *)malloc((sizeof(double) + 1) * (size_t)work.n_blocks);
+        if (!job.largest) {
+            workspace_close(&work);
+            return FASTFM_NO_MEMORY;
+        }
+        job.has_repeats = (char *)(job.largest + work.n_blocks);
     }
-    job.has_repeats = (char *)(job.largest + work.n_blocks);
     parallel_for(work.n_blocks, check_block, &job, n_threads);
     for (int64_t block = 0; largest && block < work.n_blocks; block++) {
         const double x = job.largest[block];
-        if (x > *largest || isnan(x)) /* then it stays */
+        if (x > *largest || isnan(x)) /* nothing is larger than NaN, so it stays */
             *largest = x;
         *has_repeats |= job.has_repeats[block];
     }

@@ -1,7 +1,13 @@
+/* Rows divided by their length. With m the largest |x_j| of the row and q = sum_j (x_j / m)^2:
+ *
+ *     |x| = m sqrt(q),     x_j / |x| = x_j / m / sqrt(q)
+ *
+ * q lies in [1, z], so neither it nor its root overflows or vanishes, even where |x|^2 would. */
 #include "rows/normalize.h"
 
 #include <math.h>
 
+/* A row without values other than zero (m = 0), or with NaN only, is divided by 1. */
 void normalize_row(fastfm_normalization normalization, const void *values, fastfm_type type,
                    int64_t n, void *data, fastfm_type data_type, double *linear_scale)
 {

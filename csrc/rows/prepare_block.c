@@ -1,3 +1,4 @@
+/* Checks, sums and divides rows before kernels read them; prepare_block.h lists the steps. */
 #include "rows/prepare_block.h"
 
 #include <string.h>
@@ -17,7 +18,7 @@ void copy_prepared_row(const fastfm_csr *X, const fastfm_model *model, int64_t r
     if (sums_repeats) {
         sum_row_repeats(X, row, table, indices, row_data);
         values = row_data;
-    } else {
+    } else if (z > 0) { /* memcpy takes no NULL, which an empty matrix may have */
         memcpy(indices, (const char *)X->indices + first * index_bytes, (size_t)(z * index_bytes));
     }
     if (model->normalization == FASTFM_AS_IS)
@@ -27,7 +28,8 @@ void copy_prepared_row(const fastfm_csr *X, const fastfm_model *model, int64_t r
                       linear_scale);
 }
 
-/* A copy of rows [begin, end) in the thread's memory. */
+/* Copies rows [begin, end) of X to the thread's memory, prepared, and makes *rows a view of the copy,
+ * whose indptr starts at 0. The copy has as many values as the rows, so block_room is enough. */
 static void copy_block(const workspace *work, int thread, const fastfm_csr *X,
                        const fastfm_model *model, int64_t begin, int64_t end, int sums_repeats,
                        fastfm_csr *rows, double **linear_scale)
@@ -54,6 +56,7 @@ static void copy_block(const workspace *work, int thread, const fastfm_csr *X,
     *linear_scale = is_xlearn ? copy.linear_scale : NULL;
 }
 
+/* REPEATED_COLUMN is no fault here: it only says that the block has to be copied. */
 fastfm_status prepare_block(const workspace *work, int thread, const fastfm_csr *X,
                             const fastfm_model *model, int64_t begin, int64_t end, fastfm_csr *rows,
                             double **linear_scale)

@@ -1,28 +1,31 @@
-/* Rows in which a column occurs more than once: one of them, and all of a matrix. */
+/* Sums the values of columns that occur more than once in a row: of one row, and of a whole matrix. */
 #include "rows/repeats.h"
 
 #include <stdlib.h>
 
 #include "kernels/table.h"
 
-/* The place of a column among the n columns written so far, or n. table holds places by hash. */
+/* The place of a column among the n columns that have been written to indices so far, or n if it is
+ * new; the caller then writes it at place n. A row of at most CHECK_BY_PAIRS values has no table
+ * (table_size 0) and is searched; a longer one has a hash table with open addressing, whose cells
+ * hold places, or -1. At least half of the cells stay empty (check_table_size). */
 static int64_t place_of(const void *indices, fastfm_type type, int64_t n, int64_t column,
                         int64_t *table, int64_t table_size)
 {
-    int64_t slot;
+    int64_t cell;
     if (table_size == 0) {
         for (int64_t place = 0; place < n; place++)
             if (index_at(indices, type, place) == column)
                 return place;
         return n;
     }
-    slot = (int64_t)(hash_i64(column) >> 20 & (uint64_t)(table_size - 1));
-    while (table[slot] >= 0) {
-        if (index_at(indices, type, table[slot]) == column)
-            return table[slot];
-        slot = (slot + 1) & (table_size - 1);
+    cell = (int64_t)(hash_i64(column) >> 20 & (uint64_t)(table_size - 1));
+    while (table[cell] >= 0) {
+        if (index_at(indices, type, table[cell]) == column)
+            return table[cell];
+        cell = (cell + 1) & (table_size - 1);
     }
-    table[slot] = n;
+    table[cell] = n;
     return n;
 }
 
@@ -32,8 +35,8 @@ void sum_row_repeats(const fastfm_csr *X, int64_t row, int64_t *table, void *ind
     const int64_t z = index_at(X->indptr, X->index_type, row + 1) - first;
     const int64_t table_size = check_table_size(z);
     int64_t n = 0;
-    for (int64_t slot = 0; slot < table_size; slot++)
-        table[slot] = -1;
+    for (int64_t cell = 0; cell < table_size; cell++)
+        table[cell] = -1;
     for (int64_t a = 0; a < z; a++) {
         const int64_t column = index_at(X->indices, X->index_type, first + a);
         const int64_t place = place_of(indices, X->index_type, n, column, table, table_size);
@@ -46,12 +49,13 @@ void sum_row_repeats(const fastfm_csr *X, int64_t row, int64_t *table, void *ind
         set_real(data, X->data_type, n, x);
         n++;
     }
-    for (int64_t a = n; a < z; a++) {
+    for (int64_t a = n; a < z; a++) { /* the rest: explicit zeros */
         set_index(indices, X->index_type, a, index_at(indices, X->index_type, 0));
         set_real(data, X->data_type, a, 0);
     }
 }
 
+/* Serial: it is called once for a matrix, and only if that has repeats. */
 fastfm_status fastfm_sum_repeats(const fastfm_csr *X, void *indices, void *data)
 {
     const int64_t index_bytes = (int64_t)index_size(X->index_type);

@@ -1,13 +1,17 @@
+/* The memory of threads while they go through rows, and the first fault that they find. */
 #include "rows/workspace.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* What a thread has found: OK, or the fault of the first row that has one. Blocks come in any order. */
 typedef struct {
     fastfm_status status;
     int64_t row;
 } fault;
 
+/* One pass over indptr. After it, [indptr[i], indptr[i + 1]) lies in [0, nnz) for every row, so kernels
+ * read only what belongs to X. */
 fastfm_status check_indptr(const fastfm_csr *X, int64_t *max_row, int64_t *bad_row)
 {
     int64_t previous = index_at(X->indptr, X->index_type, 0), longest = 0;
@@ -27,6 +31,7 @@ fastfm_status check_indptr(const fastfm_csr *X, int64_t *max_row, int64_t *bad_r
     return FASTFM_OK;
 }
 
+/* The first byte of a thread's memory. */
 static char *memory_of(const workspace *work, int thread)
 {
     return work->memory + thread * work->thread_bytes;
@@ -37,17 +42,19 @@ static fault *fault_of(const workspace *work, int thread)
     return (fault *)memory_of(work, thread);
 }
 
-/* A thread's memory, from its beginning: fault (a line), table, scratch, copy. */
+/* Sets where the pieces of a thread's memory lie: fault (one cache line), table, scratch, copy. All
+ * offsets are multiples of 8. */
 static void set_sizes(workspace *work, int64_t scratch_bytes)
 {
     const int64_t copy_numbers = 4 * work->block_room + 1 + work->max_row;
     work->scratch_offset = CACHE_LINE + 8 * check_table_size(work->max_row);
     work->copy_offset = work->scratch_offset + (scratch_bytes + 7) / 8 * 8;
-    /* A line more between threads, so that none waits for another's writes. */
+    /* At least one line between threads: a line that two threads write moves between their caches. */
     work->thread_bytes =
         (work->copy_offset + 8 * copy_numbers + 2 * CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
+/* small_memory serves predict_row: malloc would cost a good part of the time of one row. */
 fastfm_status workspace_open(workspace *work, const fastfm_csr *X, const fastfm_model *model,
                              int64_t block_values, int n_threads, int64_t *bad_row)
 {
@@ -99,7 +106,7 @@ block_copy workspace_copy(const workspace *work, int thread)
     return copy;
 }
 
-/* Whether fault a is the one to tell when b is there too. */
+/* Whether fault a is told rather than b, which may be OK. */
 static int comes_first(const fault *a, const fault *b)
 {
     return b->status == FASTFM_OK || a->row < b->row;

@@ -1,7 +1,6 @@
 /* Level 0 on x86-64: SSE2, which every x86-64 processor has.
  *
- * The x86-64 baseline (vector.h says what is provided). Native: f32x4, f64x2; wider ones are pairs.
- * */
+ * The x86-64 baseline (vector.h says what is provided). Native: f32x4, f64x2; wider ones are pairs. */
 #include <emmintrin.h>
 
 #include "simd/vector.h"

@@ -21,14 +21,15 @@
 /* Rows that are prefetched ahead of the one that is copied. */
 #define ROWS_AHEAD 6
 
-/* Limits of a batch; a larger one is cut, at a place that the rows alone decide. FFM: bytes of its
- * accumulators, and of those that one row updates. All: values, so that a local id fits 32 bits. */
+/* Limits of a batch. A larger one is cut, at a place that the rows alone decide.
+ * MAX_GRADIENT_BYTES: FFM, of its accumulators. MAX_UPDATE_BYTES: FFM, of the gradients that one row
+ * updates by itself. MAX_VALUES: so that a local id fits 32 bits. */
 #define MAX_GRADIENT_BYTES (INT64_C(1) << 27)
 #define MAX_UPDATE_BYTES (INT64_C(1) << 18)
 #define MAX_VALUES (INT64_C(1) << 24)
 
-/* Prefetches entries [first, first + n) of an array, at most 1024 bytes of them. Inlined, as all
- * that only prefetches: see prefetch.h. */
+/* Prefetches entries [first, first + n) of an array, at most 1024 bytes of them; size: bytes of an entry. It
+ * is inlined, as everything that only prefetches: see prefetch.h. */
 FORCE_INLINE void prefetch_entries(const void *array, int64_t first, int64_t n, int64_t size)
 {
     prefetch_row(array, first, size, min_i64(n * size, 1024), 0, 0);
@@ -40,9 +41,9 @@ static int64_t row_length(const fastfm_csr *X, int64_t i)
     return index_at(X->indptr, X->index_type, i + 1) - index_at(X->indptr, X->index_type, i);
 }
 
-/* The number of row blocks. It must not depend on the number of threads, because each block of an
- * FFM has accumulators of its own, and so decides the order of sums. There are few for the sake of
- * those, and an even number, because two threads finish four blocks sooner than three. */
+/* The number of row blocks. It must not depend on the number of threads, because each block of an FFM has
+ * accumulators of its own, and so decides the order of sums. An FFM has few blocks, because each one
+ * needs accumulators; and an even number, because two threads finish four blocks sooner than three. */
 static int64_t blocks_for(const fastfm_model *model, int64_t n_rows, int64_t n_values)
 {
     const int64_t n = n_values + n_rows;
@@ -70,36 +71,39 @@ static void carve_arena(training_batch *batch, arena *memory)
     const int64_t index = (int64_t)index_size(batch->source->index_type);
     const int64_t rows = batch->max_rows, values = batch->max_values;
     const int64_t max_blocks = blocks_for(model, rows, values);
-    view->rows.indptr = take(memory, (rows + 1) * index);
-    view->rows.indices = take(memory, values * index);
-    view->rows.data = take(memory, values * (int64_t)real_size(view->rows.data_type));
+    view->rows.indptr = arena_alloc(memory, (rows + 1) * index);
+    view->rows.indices = arena_alloc(memory, values * index);
+    view->rows.data = arena_alloc(memory, values * (int64_t)real_size(view->rows.data_type));
     view->linear_scale =
-        model->normalization == FASTFM_XLEARN ? (double *)take(memory, rows * 8) : NULL;
-    view->scores = (char *)take(memory, rows * C * real);
-    view->dscores = (char *)take(memory, rows * C * real);
-    batch->losses = (double *)take(memory, rows * 8);
-    batch->row_gradients = (double *)take(memory, rows * C * 8);
+        model->normalization == FASTFM_XLEARN ? (double *)arena_alloc(memory, rows * 8) : NULL;
+    view->scores = (char *)arena_alloc(memory, rows * C * real);
+    view->dscores = (char *)arena_alloc(memory, rows * C * real);
+    batch->losses = (double *)arena_alloc(memory, rows * 8);
+    batch->row_gradients = (double *)arena_alloc(memory, rows * C * 8);
     view->partition_begin =
-        (int64_t *)take(memory, max_blocks * ((1 << MAX_PARTITION_BITS) + 1) * 8);
-    batch->view.block_begin = (int64_t *)take(memory, (max_blocks + 1) * 8);
-    batch->local =
-        (thread_local_data *)take(memory, batch->n_threads * (int64_t)sizeof(thread_local_data));
+        (int64_t *)arena_alloc(memory, max_blocks * ((1 << MAX_PARTITION_BITS) + 1) * 8);
+    view->block_begin = (int64_t *)arena_alloc(memory, (max_blocks + 1) * 8);
+    batch->local = (thread_local_data *)arena_alloc(memory, batch->n_threads *
+                                                                (int64_t)sizeof(thread_local_data));
     if (model->fields) {
         const int64_t accumulators = most_accumulators(batch, max_blocks);
         carve_accumulators(model, &view->accumulators, memory, accumulators);
-        view->merge_target = (int32_t *)take(memory, accumulators * 4);
-        view->local_id_of = (int32_t *)take(memory, values * 4);
-        view->features = (feature_entry *)take(memory, values * (int64_t)sizeof(feature_entry));
-        view->accumulator_begin = (int64_t *)take(memory, (1 << MAX_PARTITION_BITS) * 8);
-        view->accumulator_end = (int64_t *)take(memory, (1 << MAX_PARTITION_BITS) * 8);
+        view->merge_target = (int32_t *)arena_alloc(memory, accumulators * 4);
+        view->local_id_of = (int32_t *)arena_alloc(memory, values * 4);
+        view->features =
+            (feature_entry *)arena_alloc(memory, values * (int64_t)sizeof(feature_entry));
+        view->accumulator_begin = (int64_t *)arena_alloc(memory, (1 << MAX_PARTITION_BITS) * 8);
+        view->accumulator_end = (int64_t *)arena_alloc(memory, (1 << MAX_PARTITION_BITS) * 8);
     } else {
         if (view->solver->rule == FASTFM_SUM)
-            view->block_rows = (fastfm_csr *)take(memory, max_blocks * (int64_t)sizeof(fastfm_csr));
-        view->s = (char *)take(memory, rows * C * model->n_factors * real);
-        view->values = take(memory, values * FM_VALUE_BYTES);
+            view->block_rows =
+                (fastfm_csr *)arena_alloc(memory, max_blocks * (int64_t)sizeof(fastfm_csr));
+        view->s = (char *)arena_alloc(memory, rows * C * model->n_factors * real);
+        view->values = arena_alloc(memory, values * FM_VALUE_BYTES);
     }
 }
 
+/* What of the view does not change from batch to batch. */
 static void set_view(training_batch *batch, const fastfm_csr *X, const fastfm_model *model,
                      const fastfm_solver *solver)
 {
@@ -131,7 +135,7 @@ fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastf
     batch->n_threads = n_threads;
     set_view(batch, X, model, solver);
     batch->max_rows = n_rows;
-    batch->max_values = min_i64(n_rows * longest, MAX_VALUES);
+    batch->max_values = n_rows <= MAX_VALUES / max_i64(longest, 1) ? n_rows * longest : MAX_VALUES;
     if (model->fields) {
         batch->view.max_update = MAX_UPDATE_BYTES / sum_bytes;
         batch->max_values = min_i64(batch->max_values, MAX_GRADIENT_BYTES / sum_bytes);
@@ -143,7 +147,7 @@ fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastf
         workspace_close(&batch->work);
         return FASTFM_NO_MEMORY;
     }
-    memory = (arena){first_line(batch->memory), 0};
+    memory = (arena){align_to_line(batch->memory), 0};
     carve_arena(batch, &memory);
     return FASTFM_OK;
 }
@@ -155,7 +159,7 @@ void batch_close(training_batch *batch)
     free(batch->thread_memory);
 }
 
-/* Row blocks of about equally many values. */
+/* Splits the batch into row blocks of about equally many values, and chooses its partitions. */
 static void split_into_blocks(training_batch *batch)
 {
     batch_view *view = &batch->view;
@@ -166,8 +170,8 @@ static void split_into_blocks(training_batch *batch)
             row_block_begin(&view->rows, 0, batch->n_rows, block, view->n_blocks);
 }
 
-/* Looks at indptr and weights only, which come from rows in any order: they are prefetched further
- * ahead than the values, because each row costs little here. */
+/* Reads indptr and weights only. The rows lie anywhere in X, so both are prefetched: further ahead than
+ * values are later, because a row costs little here. */
 fastfm_status batch_take_rows(training_batch *batch, const int64_t *row_numbers, int64_t n,
                               int64_t *bad_row)
 {
@@ -220,8 +224,8 @@ FORCE_INLINE void prefetch_source_row(const training_batch *batch, int64_t i)
                      (int64_t)real_size(batch->targets->y_type));
 }
 
-/* Indices are copied unchecked; workspace_check then checks the copy, which nobody can change. A row
- * of weight zero is absent, and its linear part is zero. */
+/* Indices are copied unchecked; workspace_check then checks the copy, which the caller cannot change. A row
+ * of weight zero is empty in the batch; its linear part is 0, so any linear_scale will do. */
 void batch_copy_block(const training_batch *batch, int64_t block, int sums_repeats, int thread)
 {
     const batch_view *view = &batch->view;

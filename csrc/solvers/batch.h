@@ -3,8 +3,8 @@
  * Words, beside those of kernels/update/batch.h:
  *   source   the caller's X, from which the rows come
  *   view     the batch as kernels see it; view.rows is its own copy of its rows
- *   arena    one allocation that is carved into arrays (base/arena.h). Each carve_... function is
- *            called twice: to measure, with an arena that has no memory, and to place
+ *   carve    to divide an arena into arrays (base/arena.h): each carve_... function is called twice, to
+ *            measure and to place
  *
  * There are two allocations: that of the batch, which lasts for all batches of a call, and that of
  * the threads, which grows when a row block or partition needs more. */
@@ -17,6 +17,7 @@
 
 #define MAX_PARTITION_BITS 8 /* log2 of the most partitions */
 
+/* A batch, from batch_open to batch_close. Between them batch_take_rows fills it again and again. */
 typedef struct {
     batch_view view;
     const fastfm_csr *source;
@@ -46,12 +47,12 @@ fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastf
 void batch_close(training_batch *batch);
 
 /* Makes a batch of as many of the n rows as there is room for, at least one, and splits it into row
- * blocks. Their values are not copied yet. OK, BAD_ROW with a row number outside X, or NO_MEMORY.
- * */
+ * blocks. Their values are not copied yet. OK, BAD_ROW with a row number outside X, or NO_MEMORY. */
 fastfm_status batch_take_rows(training_batch *batch, const int64_t *row_numbers, int64_t n,
                               int64_t *bad_row);
 
-/* Copies the values of a row block from the source, as copy_prepared_row does. */
+/* Copies the values of a row block from the source: divided as the model says, and with repeated columns
+ * summed if sums_repeats. */
 void batch_copy_block(const training_batch *batch, int64_t block, int sums_repeats, int thread);
 
 /* ------------------------------------------------------------------------------- batch_memory.c */

@@ -37,12 +37,13 @@ void carve_accumulators(const fastfm_model *model, gradient_accumulators *accumu
 {
     const int64_t real = (int64_t)real_size(model->real);
     accumulators->grad_stride = accumulator_stride(model);
-    accumulators->features = (feature_entry *)take(memory, n * (int64_t)sizeof(feature_entry));
-    accumulators->grad_w = (char *)take(memory, n * model->n_outputs * real);
-    accumulators->grad_V = (char *)take(memory, n * accumulators->grad_stride * real);
+    accumulators->features =
+        (feature_entry *)arena_alloc(memory, n * (int64_t)sizeof(feature_entry));
+    accumulators->grad_w = (char *)arena_alloc(memory, n * model->n_outputs * real);
+    accumulators->grad_V = (char *)arena_alloc(memory, n * accumulators->grad_stride * real);
     if (model->fields) {
-        accumulators->n_partial = (int32_t *)take(memory, n * 4);
-        accumulators->field_counts = (int32_t *)take(memory, n * model->n_fields * 4);
+        accumulators->n_partial = (int32_t *)arena_alloc(memory, n * 4);
+        accumulators->field_counts = (int32_t *)arena_alloc(memory, n * model->n_fields * 4);
     }
 }
 
@@ -75,11 +76,12 @@ static void carve_thread(const training_batch *batch, thread_local_data *local, 
     const fastfm_model *model = batch->view.model;
     const int64_t features = min_i64(room, model->n_features);
     feature_table *table = &local->table;
-    table->cells = (int32_t *)take(memory, feature_table_size(room) * 4);
-    local->to_update = (int32_t *)take(memory, room * 4);
-    local->map.accumulator_of_value = (int32_t *)take(memory, room * 4);
+    table->cells = (int32_t *)arena_alloc(memory, feature_table_size(room) * 4);
+    local->to_update = (int32_t *)arena_alloc(memory, room * 4);
+    local->map.accumulator_of_value = (int32_t *)arena_alloc(memory, room * 4);
     if (model->fields) {
-        table->entries = (feature_entry *)take(memory, features * (int64_t)sizeof(feature_entry));
+        table->entries =
+            (feature_entry *)arena_alloc(memory, features * (int64_t)sizeof(feature_entry));
         carve_accumulators(model, &local->accumulators, memory,
                            min_i64(batch->view.max_row, batch->view.max_update));
     } else {
@@ -108,7 +110,7 @@ fastfm_status reserve_thread_memory(training_batch *batch, int is_sorted)
         if (!batch->thread_memory)
             return FASTFM_NO_MEMORY;
     }
-    memory = (arena){first_line(batch->thread_memory), 0};
+    memory = (arena){align_to_line(batch->thread_memory), 0};
     carve_all_threads(batch, &memory, room);
     return FASTFM_OK;
 }

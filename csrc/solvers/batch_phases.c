@@ -2,32 +2,32 @@
  *
  * A function here finds the kernel for the types of model and rows, gives it the row block or
  * partition and the memory of its thread, and reports what it returns. Sums of losses and of w0's
- * gradient are not made here, because row blocks end in any order; the thread that ends the phase
- * makes them in row order (train.c, update_bias). */
+ * gradient are not made here, because row blocks end in any order; the thread that ends the batch
+ * makes them in row order (update_bias, and the hooks of train.c and gradient.c). */
 #include "solvers/batch_phases.h"
-
-#include <math.h>
 
 #include "losses/loss.h"
 #include "rows/blocks.h"
 
-/* The weighted loss of row i of the batch and its gradient, from its scores. A row whose label the
- * loss does not take is reported as BAD_LABEL, and in training one whose loss is not finite as
- * DIVERGED. */
+/* Computes the weighted loss of row i of the batch and its gradient, from its scores. Returns OK, or
+ * reports the fault: BAD_LABEL, or in training DIVERGED if the loss is not finite. A gradient
+ * (FASTFM_SUM) may have any loss. */
 static fastfm_status compute_loss(const training_batch *batch, int thread, int64_t i)
 {
     const batch_view *view = &batch->view;
-    const int64_t row = batch->row_numbers[i], C = view->model->n_outputs;
-    const double weight = weight_of(batch->targets, row);
-    double *value = &batch->losses[i];
-    fastfm_status status =
-        loss_row_weighted(batch->loss, batch->targets, row, view->scores, view->model->real, i, C,
-                          batch->weight_sum, value, batch->row_gradients + i * C, view->dscores);
-    if (status == FASTFM_OK && weight != 0 && view->solver->rule != FASTFM_SUM && !isfinite(*value))
-        status = FASTFM_DIVERGED;
-    if (status == FASTFM_OK)
-        *value = weight == 0 ? 0 : *value * weight;
-    else
+    const scored_rows rows = {.loss = batch->loss,
+                              .targets = batch->targets,
+                              .weight_sum = batch->weight_sum,
+                              .n_outputs = view->model->n_outputs,
+                              .real = view->model->real,
+                              .scores = view->scores,
+                              .losses = batch->losses,
+                              .row_gradients = batch->row_gradients,
+                              .dscores = view->dscores};
+    fastfm_status status = weighted_loss(&rows, i, batch->row_numbers[i]);
+    if (status == FASTFM_DIVERGED && view->solver->rule == FASTFM_SUM)
+        status = FASTFM_OK;
+    if (status != FASTFM_OK)
         workspace_report(&batch->work, thread, status, i);
     return status;
 }
@@ -79,8 +79,7 @@ static int find_block(const training_batch *batch, int64_t block, int thread, fa
 }
 
 /* Scores use the parameters as they were before the batch: no phase of an FM updates while it
- * scores. After a fault the rest of the block is left, because the batch will not be learned from.
- * */
+ * scores. After a fault the rest of the block is left, because the batch will not be learned from. */
 void score_and_partition_block(void *context, int64_t block, int thread)
 {
     const training_batch *batch = (const training_batch *)context;
@@ -178,6 +177,8 @@ void reduce_and_update_partition(void *context, int64_t partition, int thread)
         workspace_report(&batch->work, thread, FASTFM_DIVERGED, batch->n_rows - 1);
 }
 
+/* Shares depend on the number of threads, and the bits do not: each gradient row belongs to one share, and
+ * is added to in row order. */
 void add_gradient_share(void *context, int64_t share, int thread)
 {
     const training_batch *batch = (const training_batch *)context;

@@ -4,14 +4,14 @@
  * Contract: in a phase each block or partition is worked on once, by one thread, and all blocks of
  * the phase before are done. Faults are reported to batch->work, and the driver looks at them
  * between phases; after a fault it starts no further phase.
- * The order of phases is in train.c, and a picture of it in csrc/README.md. */
-#ifndef FASTFM_LEARN_H
-#define FASTFM_LEARN_H
+ * batch_run.c has the order of phases, and csrc/README.md a picture of it. */
+#ifndef FASTFM_BATCH_PHASES_H
+#define FASTFM_BATCH_PHASES_H
 
 #include "solvers/batch.h"
 
-/* FM, by row block: copies, checks and scores the rows, keeps s_f and the loss gradients, and sorts
- * the values by partition. */
+/* FM, by row block: copies, checks and scores the rows, keeps s_f and the loss gradients, and, except for
+ * FASTFM_SUM, sorts the values by partition. */
 void score_and_partition_block(void *context, int64_t block, int thread);
 
 /* FFM, by row block: copies and checks the rows, checks their labels, and sorts their features by
@@ -28,11 +28,12 @@ void score_and_accumulate_block(void *context, int64_t block, int thread);
 /* Both, by partition: sums the gradients of its features over the batch, and updates them. */
 void reduce_and_update_partition(void *context, int64_t partition, int thread);
 
-/* Both, by the thread that ends the batch: updates w0. It is never penalised, its value is 1 in
- * every row, and its gradients are summed in double and in row order. */
-/* FM, of a gradient: adds, for the features of one share, the gradients of all rows. */
+/* FM, FASTFM_SUM, by share of the features (feature_shares.h): adds the gradients of all rows to the
+ * rows of grad_w and grad_V that belong to these features. */
 void add_gradient_share(void *context, int64_t share, int thread);
 
+/* Both, by the thread that ends the batch: updates w0. It is never penalised, its x is 1 in every row, and
+ * its gradients are summed in double and in row order. */
 void update_bias(const training_batch *batch);
 
 #endif

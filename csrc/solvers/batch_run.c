@@ -1,11 +1,10 @@
-/* The phases of batches.
+/* The phases of batches. In a phase threads share the row blocks of the batch, the partitions of its
+ * features, or (in the gradient of an FM) one share of the features for each thread.
  *
- * In a phase, threads share the row blocks of the batch, or the partitions of its features; a phase
- * begins when the one before has ended.
- *
- *   FM   SCORING    by row block   copy, check and score rows; sort their values by partition
- *        UPDATING   by partition   sum gradients in row order; update each parameter once
- *                   by share       of a gradient: add those of each row, in row order
+ *   FM   SCORING    by row block   copy, check and score rows; in training, sort their values by
+ *                                  partition
+ *        UPDATING   by partition   training: sum gradients in row order; update each parameter once
+ *                   by share       gradient: add the gradients of all rows, in row order
  *
  *   FFM  LOADING    by row block   copy and check rows; sort their features by partition
  *        ASSIGNING  by partition   give accumulators to features that more than one row has
@@ -13,15 +12,15 @@
  *                                  block, and update the features that no other row has
  *        UPDATING   by partition   sum accumulators in block order; update all other features once
  *
- * The thread that ends a phase starts the next one, in next_phase: it looks for faults, and calls
- * run->finish at the end of a batch. Row blocks and partitions depend on the batch alone, and so
- * does the order of all sums; threads only decide who makes them. */
+ * The thread that ends a phase calls next_phase, which looks for faults, starts the next phase, and calls
+ * the hooks between batches. Row blocks and partitions depend on the batch alone. So does the order
+ * of all sums; threads only decide who makes them. */
 #include "solvers/batch_run.h"
 
 #include "base/parallel.h"
 #include "solvers/batch_phases.h"
 
-/* The first fault that a thread has reported for the batch, with its row in X. */
+/* The fault of the first row of the batch that has one, or OK; bad_row is set to that row of X. */
 static fastfm_status fault_of_batch(batch_run *run)
 {
     int64_t place;
@@ -31,8 +30,19 @@ static fastfm_status fault_of_batch(batch_run *run)
     return status;
 }
 
-/* Starts the next batch, unless all rows are done. A batch ends at the next multiple of batch_size,
- * also when the one before had to be cut: so where batches start depends on the rows alone. */
+/* Says what the threads do next, unless there is a fault: then returns 0. */
+static int start_phase(batch_run *run, batch_phase phase, parallel_block next_body,
+                       int64_t n_next_blocks, parallel_block *body, int64_t *n_blocks)
+{
+    run->phase = phase;
+    *body = next_body;
+    *n_blocks = n_next_blocks;
+    return run->status == FASTFM_OK;
+}
+
+/* Starts the next batch, with its first phase. Returns 0 if all rows are done or there is a fault. A batch
+ * ends at the next multiple of batch_size, also if the batch before had to be cut because its arrays
+ * were full: so where batches begin depends on the rows alone. */
 static int start_batch(batch_run *run, parallel_block *body, int64_t *n_blocks)
 {
     const int64_t size = run->batch_size;
@@ -40,36 +50,38 @@ static int start_batch(batch_run *run, parallel_block *body, int64_t *n_blocks)
     const int is_ffm = run->batch.view.model->fields != NULL;
     if (run->begin == run->n_rows)
         return 0;
-    if (run->start)
-        run->start(run);
+    if (run->before_batch)
+        run->before_batch(run);
     run->status =
         batch_take_rows(&run->batch, run->rows + run->begin, end - run->begin, &run->bad_row);
-    run->phase = is_ffm ? LOADING : SCORING;
-    *body = is_ffm ? load_and_partition_block : score_and_partition_block;
-    *n_blocks = run->batch.view.n_blocks;
-    return run->status == FASTFM_OK;
+    return start_phase(run, is_ffm ? LOADING : SCORING,
+                       is_ffm ? load_and_partition_block : score_and_partition_block,
+                       run->batch.view.n_blocks, body, n_blocks);
 }
 
-/* After the last phase of a batch, and before its arrays are used again. */
+/* After the last phase of a batch. The hook comes first, because it may report a fault too: that of w0. */
 static void finish_batch(batch_run *run)
 {
-    run->finish(run);
+    run->after_batch(run);
     run->status = fault_of_batch(run);
     run->begin += run->batch.n_rows;
 }
 
-/* Whether gradients of the batch are added row by row and not summed first: see fm_gradient. */
+/* Whether the gradients of the batch are added row by row to the caller's arrays, by fm_gradient. Only the
+ * gradient of an FM is: to sort its values by partition took longer than to let every thread walk
+ * all rows. */
 static int adds_shares(const training_batch *batch)
 {
     return batch->view.solver->rule == FASTFM_SUM && !batch->view.model->fields;
 }
 
-/* parallel_phases calls this when all blocks of a phase are done. Returns 0 at the end, or after a
- * fault. */
+/* The next_phase_fn of parallel_phases: called by one thread, when all blocks of run->phase are done. Returns
+ * 0 at the end, or after a fault. */
 static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
 {
     batch_run *run = (batch_run *)context;
     training_batch *batch = &run->batch;
+    const batch_view *view = &batch->view;
     switch (run->phase) {
     case BEFORE_ALL:
         run->phase = BEFORE_BATCH;
@@ -87,32 +99,21 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
         run->status = fault_of_batch(run);
         if (run->status == FASTFM_OK)
             run->status = reserve_thread_memory(batch, 1);
-        if (run->status != FASTFM_OK)
-            return 0;
-        place_accumulators(batch);
-        run->phase = ASSIGNING;
-        *body = assign_partition_accumulators;
-        *n_blocks = batch->view.n_partitions;
-        return 1;
+        if (run->status == FASTFM_OK)
+            place_accumulators(batch);
+        return start_phase(run, ASSIGNING, assign_partition_accumulators, view->n_partitions, body,
+                           n_blocks);
     case ASSIGNING:
-        run->phase = SCORING;
-        *body = score_and_accumulate_block;
-        *n_blocks = batch->view.n_blocks;
-        return 1;
+        return start_phase(run, SCORING, score_and_accumulate_block, view->n_blocks, body,
+                           n_blocks);
     default: /* SCORING */
         run->status = fault_of_batch(run);
-        if (adds_shares(batch)) {
-            run->phase = UPDATING;
-            *body = add_gradient_share;
-            *n_blocks = batch->n_threads;
-            return run->status == FASTFM_OK;
-        }
-        if (run->status == FASTFM_OK && !batch->view.model->fields)
+        if (adds_shares(batch))
+            return start_phase(run, UPDATING, add_gradient_share, batch->n_threads, body, n_blocks);
+        if (run->status == FASTFM_OK && !view->model->fields)
             run->status = reserve_thread_memory(batch, 1);
-        run->phase = UPDATING;
-        *body = reduce_and_update_partition;
-        *n_blocks = batch->view.n_partitions;
-        return run->status == FASTFM_OK;
+        return start_phase(run, UPDATING, reduce_and_update_partition, view->n_partitions, body,
+                           n_blocks);
     }
 }
 

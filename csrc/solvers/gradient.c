@@ -1,8 +1,16 @@
-/* fastfm_gradient: the objective and its gradient. It goes through the rows in batches as training
- * does, with a rule that adds a batch's gradients to the caller's arrays; the model stays as it is.
+/* fastfm_gradient: the objective and its gradient. It goes through the rows in batches as training does
+ * (batch_run.h), with FASTFM_SUM as its rule: that adds a batch's gradients to the caller's arrays,
+ * and the model stays as it is.
  *
- * An FM adds the gradients of each row, in row order, so how many rows a batch has does not change
- * the bits. An FFM sums those of a row block first: its batches have a fixed number of rows. */
+ * FM. When a batch has been scored, every thread walks all its rows in order, and adds what belongs to
+ * the features of its share: feature_share divides the features evenly by their hash. So each number
+ * of the gradient is a sum in row order, and neither the threads nor the rows of a batch change its
+ * bits. A batch is as long as what is kept of its rows fits the caches.
+ *
+ * FFM. The gradients of a row block are summed before they are added, so its batches must not depend on
+ * anything but the rows: they have FFM_BATCH_ROWS rows.
+ *
+ * Losses and the gradient of w0 are added by the hook after_batch (loss_sums.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,16 +22,18 @@
 #include "solvers/feature_shares.h"
 
 #define PAGE_BYTES 4096
-#define SHARE_BYTES (INT64_C(64) << 20) /* of fresh memory, that a thread touches at a time */
-#define FFM_BATCH_ROWS 2048
-#define CACHE_BYTES 262144 /* of V, that the rows of one thread's batch touch */
-#define KEPT_BYTES 4194304 /* by the rows of several threads' batch */
+#define SHARE_BYTES (INT64_C(64) << 20) /* fresh memory that a thread touches at a time */
+#define FFM_BATCH_ROWS 2048             /* divides FASTFM_PIECE_ROWS */
+#define CACHE_BYTES 262144 /* FM, one thread: V that the rows of a batch touch, about */
+#define KEPT_BYTES 4194304 /* FM, several threads: what is kept of the rows of a batch */
 
-/* As few rows that what is kept of them stays in the cache of a thread, or of all. */
+/* Rows of a batch. One thread: as many as touch no more V than its own cache keeps until the gradients
+ * need it again. Several threads read other V for the gradients than for the scores; so for them only
+ * what is kept of the rows (losses, scores, s_f) has to fit the cache that they share. */
 static int64_t batch_rows(const fastfm_csr *X, const fastfm_model *model, int n_threads)
 {
     const int64_t real = (int64_t)real_size(model->real), C = model->n_outputs;
-    const int64_t row_values = X->nnz / max_i64(X->n_rows, 1) + 1; /* on average */
+    const int64_t row_values = count_values(X) / max_i64(X->n_rows, 1) + 1; /* on average */
     const int64_t kept_bytes = 8 * (1 + 3 * C) + C * model->n_factors * real;
     int64_t rows = KEPT_BYTES / kept_bytes;
     if (n_threads == 1) /* divided twice: a product of values and bytes could overflow */
@@ -33,8 +43,8 @@ static int64_t batch_rows(const fastfm_csr *X, const fastfm_model *model, int n_
     return max_i64(1, min_i64(rows, X->n_rows));
 }
 
-/* Writes zeros to a share of fresh memory, once a page: page faults in the order of addresses, by
- * all threads, cost less than those of scattered additions (docs/lab-notebook.md). */
+/* Writes a zero to each page of a share of fresh memory, which is zero already: page faults in the order of
+ * addresses, by all threads, cost less than those of scattered additions (docs/lab-notebook.md). */
 static void touch_pages(void *memory, int64_t bytes, int64_t share, int64_t n_shares)
 {
     const int64_t n_pages = bytes / PAGE_BYTES, end = n_pages * (share + 1) / n_shares;
@@ -42,6 +52,7 @@ static void touch_pages(void *memory, int64_t bytes, int64_t share, int64_t n_sh
         ((volatile char *)memory)[page * PAGE_BYTES] = 0;
 }
 
+/* One pass over the pages of w and V, in n_shares shares. */
 typedef struct {
     loss_sums sums;
     const fastfm_gradient_arrays *gradient;
@@ -57,14 +68,15 @@ static void touch_share(void *context, int64_t share, int thread)
     touch_pages(job->gradient->V, job->V_bytes, share, run->n_before_all);
 }
 
-static void finish_batch(batch_run *run)
+/* The hook: adds the losses of a batch, and the gradients of w0, in row order. */
+static void sum_losses(batch_run *run)
 {
     gradient_job *job = (gradient_job *)run->context;
     loss_sums_add(&job->sums, run->begin, run->batch.n_rows, run->batch.losses,
                   run->batch.row_gradients);
 }
 
-/* The rows of X in order, of which batches are parts. */
+/* The numbers 0, 1, ... of n rows: a gradient takes the rows of X in their order. NULL without memory. */
 static int64_t *row_numbers(int64_t n)
 {
     int64_t *rows = (int64_t *)malloc(sizeof(int64_t) * (size_t)n);
@@ -73,6 +85,7 @@ static int64_t *row_numbers(int64_t n)
     return rows;
 }
 
+/* Opens the batches, runs them and closes them. w0 is not in the target: sum_losses has its gradient. */
 static fastfm_status add_gradient(batch_run *run, const fastfm_csr *X, const fastfm_model *model,
                                   const fastfm_loss *loss, const fastfm_targets *targets,
                                   double weight_sum, const fastfm_gradient_arrays *gradient,
@@ -98,6 +111,7 @@ static fastfm_status add_gradient(batch_run *run, const fastfm_csr *X, const fas
     return status;
 }
 
+/* *total and w0 are summed in memory of the call, so that a fault leaves them as they were. */
 fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
                               const fastfm_loss *loss, const fastfm_targets *targets,
                               double weight_sum, double *total,
@@ -117,7 +131,7 @@ fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
                      .n_rows = X->n_rows,
                      .batch_size = batch_rows(X, model, n_threads),
                      .before_all = touch_share,
-                     .finish = finish_batch,
+                     .after_batch = sum_losses,
                      .context = &job};
     fastfm_status status = memory && rows ? FASTFM_OK : FASTFM_NO_MEMORY;
     if (gradient->is_fresh)

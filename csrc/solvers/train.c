@@ -1,5 +1,7 @@
-/* fastfm_train: stochastic solvers in batches, with the same bits for any number of threads. The
- * phases of a batch are in batch_run.c. */
+/* fastfm_train: stochastic solvers in batches, with the same bits for any number of threads.
+ *
+ * This file has what training adds to batch_run.h, which it shares with the gradient: the learning rate
+ * of each batch, the update of w0, and the sum of losses. */
 #include <math.h>
 #include <string.h>
 
@@ -31,16 +33,19 @@ int fastfm_rule_n_states(fastfm_rule rule)
     return numbers[rule];
 }
 
-/* One call of fastfm_train. */
+/* One call of fastfm_train: the context of its hooks. */
 typedef struct {
-    const fastfm_solver *solver;
-    fastfm_solver now; /* the solver as the kernels read it at the present step */
-    int64_t n_steps;
-    double total;
+    const fastfm_solver *solver; /* the caller's */
+    fastfm_solver now;           /* a copy that kernels read, with the learning rate of the step */
+    int64_t n_steps;             /* batches so far, over all calls */
+    double total;                /* of losses, from *total on */
 } training;
 
-/* Adam's bias correction of step n_steps, from 0, is part of the learning rate. */
-static void start_batch(batch_run *run)
+/* The hook before a batch. Adam corrects its means for their start at 0 (Kingma and Ba 2015, section 2, last
+ * paragraph): at step t, from 1,
+ *
+ *     learning_rate_t = learning_rate * sqrt(1 - beta2^t) / (1 - beta1^t) */
+static void set_learning_rate(batch_run *run)
 {
     training *state = (training *)run->context;
     state->now = *state->solver;
@@ -51,7 +56,8 @@ static void start_batch(batch_run *run)
     }
 }
 
-static void finish_batch(batch_run *run)
+/* The hook after a batch: adds its losses in row order, and updates w0. */
+static void end_step(batch_run *run)
 {
     training *state = (training *)run->context;
     double sum = 0;
@@ -76,13 +82,12 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
     batch_run run = {.rows = rows,
                      .n_rows = n_rows,
                      .batch_size = batch_size,
-                     .start = start_batch,
-                     .finish = finish_batch,
+                     .before_batch = set_learning_rate,
+                     .after_batch = end_step,
                      .context = &state};
     fastfm_status status;
     if (n_rows == 0)
         return FASTFM_OK;
-    start_batch(&run);
     status =
         batch_open(&run.batch, X, model, loss, targets, &state.now, batch_size, n_threads, bad_row);
     if (status != FASTFM_OK)

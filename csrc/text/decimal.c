@@ -1,3 +1,18 @@
+/* Reads and writes decimal numbers.
+ *
+ * Reading. The digits are read as a whole number m < 10^19 and a power of ten. Then, from fast to slow:
+ *
+ *   1. m <= 2^53 and |power| <= 22: m and 10^|power| are exact doubles, so one product or quotient is
+ *      rounded once (Clinger, "How to read floating point numbers accurately", 1990);
+ *   2. else m * 10^power is computed as a pair of doubles, with a relative error below 2^-90. If all
+ *      numbers within the error round to one double, it is that (Dekker, "A floating-point technique
+ *      for extending the available precision", 1971);
+ *   3. else number_exact compares whole numbers of any size (decimal_exact.c).
+ *
+ * A number with more than 19 digits lies between m and m + 1: if both round to one double, it is that.
+ *
+ * Writing. x is rounded to 15 digits (float: 6), which are read back. If that is not x, one digit more
+ * is tried; 17 (float: 9) are always enough. */
 #include "text/decimal.h"
 
 #include <float.h>
@@ -9,18 +24,21 @@ static const double TENS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                               1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 #define MOST_TENS 22
 
-/* hi + lo, with hi the double nearest to it. */
+/* ------------------------------------------------------------------------- pairs of doubles */
+
+/* The number hi + lo. hi is the double nearest to it, and lo what is left. */
 typedef struct {
     double hi, lo;
 } pair;
 
+/* larger + smaller without error, if |larger| >= |smaller|. */
 static pair sum(double larger, double smaller)
 {
     const double hi = larger + smaller;
     return (pair){hi, smaller - (hi - larger)};
 }
 
-/* a * b without error (Dekker 1971). */
+/* a * b without error: each factor is split into halves of 26 bits, whose products are exact. */
 static pair product(double a, double b)
 {
     const double p = a * b, c = 134217729.0 * a, d = 134217729.0 * b; /* 2^27 + 1 */
@@ -28,6 +46,7 @@ static pair product(double a, double b)
     return (pair){p, ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2};
 }
 
+/* x * d and x / d, with a relative error of a few units of 2^-104. */
 static pair times(pair x, double d)
 {
     const pair p = product(x.hi, d);
@@ -41,8 +60,9 @@ static pair over(pair x, double d)
     return sum(quotient, ((x.hi - p.hi) - p.lo + x.lo) / d);
 }
 
-/* x * 10^power within 2^-90 of itself, unless the result is outside 1e-290..1e290. In between a
- * power of two keeps large and small numbers away from the ends of the range. */
+/* x * 10^power, with a relative error below 2^-90, unless the result is outside 1e-290..1e290. It takes at
+ * most 16 exact powers of ten. Meanwhile a power of two keeps large and small numbers away from the
+ * ends of the range, where products are not exact. */
 static pair times_ten_to(pair x, int power)
 {
     const int up = x.hi < 1e-220 || (x.hi <= 1e220 && power < -250);
@@ -58,7 +78,8 @@ static pair times_ten_to(pair x, int power)
     return x;
 }
 
-/* *x: m * 10^power, m < 10^19; returns whether it is known to be the nearest double. */
+/* Sets *x to m * 10^power, for m < 10^19; returns whether it is known to be the nearest double. If it is
+ * not, *x is a guess. Steps 1 and 2. */
 static int nearest(uint64_t m, int64_t power, double *x)
 {
     if (m <= 1ull << 53 && power >= -MOST_TENS && power <= MOST_TENS) { /* one rounding */
@@ -70,18 +91,22 @@ static int nearest(uint64_t m, int64_t power, double *x)
         return m == 0;
     const double hi = (double)m;
     const pair r = times_ten_to((pair){hi, (double)(int64_t)(m - (uint64_t)hi)}, (int)power);
-    const double slack = r.hi * 0x1p-90;
+    const double slack = r.hi * 0x1p-90; /* the result is within r.lo -+ slack of r.hi */
     *x = r.hi;
     return r.hi > 1e-290 && r.hi < 1e290 && r.hi + (r.lo - slack) == r.hi &&
            r.hi + (r.lo + slack) == r.hi;
 }
 
-/* The digits of a number, with a point or not: the first ones that are not 0 as m * 10^power. */
+/* ----------------------------------------------------------------------------------------- reading */
+
+/* The digits of a number, with a point or not. The first 19 of them, leading zeros not counted, make
+ * the number m * 10^power. */
 typedef struct {
-    const char *begin, *end;
+    const char *begin, *end; /* of the digits and the point */
     uint64_t m;
     int64_t power;
-    int has_digits, has_more; /* digits; others than 0 beyond m */
+    int has_digits; /* whether there is a digit */
+    int has_more;   /* whether a digit other than 0 follows those of m */
 } mantissa;
 
 static mantissa read_mantissa(const char *p)
@@ -108,7 +133,8 @@ static mantissa read_mantissa(const char *p)
     return a;
 }
 
-/* After the digits: e, a sign, digits. Without them the number ends before the e. */
+/* Reads what may follow the digits: e, a sign or none, digits. If there are no digits, the number ends before
+ * the e. An exponent of more than 15 digits is cut off: it means 0 or infinity in any case. */
 static const char *read_exponent(const char *p, int64_t *exponent)
 {
     *exponent = 0;
@@ -155,6 +181,9 @@ char *integer_write(uint64_t n, char *out)
     return out;
 }
 
+/* ----------------------------------------------------------------------------------------- writing */
+
+/* The number of type `real` that m * 10^power is read as. */
 static double read_back(uint64_t m, int64_t power, fastfm_type real)
 {
     double x;
@@ -165,7 +194,8 @@ static double read_back(uint64_t m, int64_t power, fastfm_type real)
     return real == FASTFM_F32 ? (double)(float)x : x;
 }
 
-/* x > 0 in n_digits digits, m * 10^power, the last one rounded. */
+/* Rounds x > 0 to n_digits digits: returns m, and x is about m * 10^power. m may have one
+ * digit more. */
 static uint64_t round_to(double x, int64_t n_digits, int64_t *power)
 {
     *power = (int64_t)floor(log10(x)) + 1 - n_digits;
@@ -179,7 +209,7 @@ static uint64_t round_to(double x, int64_t n_digits, int64_t *power)
     }
 }
 
-/* 123 * 10^-4 as 0.0123; from 1e16 and below 1e-4 as 1.23e-2. */
+/* Writes m * 10^power: 123 * 10^-4 as 0.0123, but from 1e16 on and below 1e-4 in the form 1.23e-7. */
 static char *write_decimal(uint64_t m, int64_t power, char *out)
 {
     char digits[NUMBER_ROOM];
@@ -209,7 +239,8 @@ char *number_write(double x, fastfm_type real, char *out)
         *out++ = '-', x = -x;
     if (x < 1e15 && x == (double)(int64_t)x)
         return integer_write((uint64_t)x, out);
-    /* So many digits always survive, so many are always enough; fewer below the normal numbers. */
+    /* n: digits that any normal number keeps when it is read and written again, so fewer are not tried.
+     * A subnormal number may need fewer. `most` are always enough. */
     const int is_float = real == FASTFM_F32;
     const int most = is_float ? 9 : 17;
     int n = x < (is_float ? (double)FLT_MIN : DBL_MIN) ? 1 : is_float ? 6 : 15;

@@ -1,20 +1,33 @@
-/* The last resort of number_read: compares the decimal number with the middle between two
- * neighbouring doubles, both as whole numbers of any size. */
+/* number_exact: the nearest double by comparison of whole numbers of any size.
+ *
+ * The decimal number D * 10^e lies between two neighbouring doubles, and is nearer to the lower one if it
+ * is below their middle M * 2^p. To compare without any rounding, both sides are made whole numbers:
+ *
+ *     D * 10^e  <>  M * 2^p      is      D * 5^e * 2^(e - p)  <>  M
+ *
+ * where a negative power goes to the other side. From a guess the search goes up or down, double by
+ * double, until the number lies between the middles on both sides of one. Guesses of
+ * number_read are right or one double off. It is slow, and seldom needed: for numbers next to a
+ * middle, with many digits, or at the ends of the range. David Gay's strtod ends in the same way. */
 #include <math.h>
 #include <string.h>
 
 #include "text/decimal.h"
 
-#define MOST_DIGITS \
-    800           /* the middle of two doubles has at most 767; of the rest, whether it is 0 */
+/* A middle of two doubles has at most 767 digits. So of the digits from the 800th on it only matters
+ * whether one is not 0. */
+#define MOST_DIGITS 800
 #define LIMBS 200 /* 6400 bits; 801 digits times 2^1400, or 5^1125 * 2^1500, need less */
+/* The bits of infinity. The bits of positive doubles, as whole numbers, are in the order of the doubles. */
 #define INFINITE_BITS 0x7ff0000000000000u
 
+/* A whole number in base 2^32, the lowest limb first. */
 typedef struct {
-    int n; /* limbs in use; the last one is not 0 */
+    int n; /* limbs in use; the last one is not 0; 0 for the number 0 */
     uint32_t limb[LIMBS];
 } whole;
 
+/* x = x * factor + carry. */
 static void multiply_add(whole *x, uint32_t factor, uint32_t carry)
 {
     for (int i = 0; i < x->n; i++) {
@@ -26,6 +39,7 @@ static void multiply_add(whole *x, uint32_t factor, uint32_t carry)
         x->limb[x->n++] = carry;
 }
 
+/* x = x * base^power, or x if power < 0. `largest` is base^per_step, the largest power that fits a limb. */
 static void multiply_power(whole *x, uint32_t base, uint32_t largest, int per_step, int64_t power)
 {
     for (; power >= per_step; power -= per_step)
@@ -37,6 +51,7 @@ static void multiply_power(whole *x, uint32_t base, uint32_t largest, int per_st
 static void multiply_5(whole *x, int64_t power) { multiply_power(x, 5, 1220703125, 13, power); }
 static void multiply_2(whole *x, int64_t power) { multiply_power(x, 2, 1u << 31, 31, power); }
 
+/* The sign of a - b. */
 static int compare(const whole *a, const whole *b)
 {
     if (a->n != b->n)
@@ -47,8 +62,8 @@ static int compare(const whole *a, const whole *b)
     return 0;
 }
 
-/* The sign of number * 10^exponent - middle, the middle of the double with these bits and the next
- * one up. */
+/* The sign of number * 10^exponent - middle, where middle lies between the double with these bits and the
+ * next one up. A double is mantissa * 2^(power + 1), so the middle is (2 mantissa + 1) * 2^power. */
 static int compare_with_middle(const whole *number, int64_t exponent, uint64_t bits)
 {
     const int64_t field = (int64_t)(bits >> 52), power = (field ? field : 1) - 1076;
@@ -67,6 +82,7 @@ static int compare_with_middle(const whole *number, int64_t exponent, uint64_t b
     return compare(&left, &right);
 }
 
+/* Goes from the double `bits` to the nearest one. A number in the middle goes to the even neighbour. */
 static double nearest_from(const whole *number, int64_t exponent, uint64_t bits)
 {
     double value;
@@ -89,6 +105,8 @@ static double nearest_from(const whole *number, int64_t exponent, uint64_t bits)
     return value;
 }
 
+/* Digits are taken up to MOST_DIGITS, leading zeros not counted; if any of the rest is not 0, a 1 stands
+ * for them. The two early returns are far outside the range of doubles. */
 double number_exact(const char *digits, const char *end, int64_t exponent, double guess)
 {
     whole number = {0, {0}};

@@ -1,5 +1,14 @@
-/* Text to rows: blocks of lines in parallel, each into its own room of the arrays; then the rooms
- * are moved together, where a block has filled less than was counted (comments, blank lines). */
+/* Text to rows, in two passes over blocks of lines that threads share.
+ *
+ *     count   each block counts its line ends and colons. There are at most as many rows as lines, and
+ *             at most one value for each colon (two colons with fields). So each block gets its own
+ *             room in the arrays, and the caller allocates the sum
+ *     parse   each block writes rows and values into its room, from its start. Comments and blank
+ *             lines leave gaps at the ends; one thread then moves the later blocks up
+ *
+ * A block goes from the first line that begins at or after a multiple of BLOCK_BYTES to the next
+ * such line: so blocks depend on the text alone, and a long line makes some of them empty. The last
+ * byte of the text is '\n'. Every loop below stops there, so none needs the end of the text. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -8,12 +17,12 @@
 #include "text/decimal.h"
 
 #define BLOCK_BYTES ((int64_t)1 << 18)
-#define WORK_PER_BYTE 4.0
-#define MOST_INDEX_DIGITS 18
+#define WORK_PER_BYTE 4.0    /* multiply-adds that parsing a byte is worth */
+#define MOST_INDEX_DIGITS 18 /* of an index or field; more might not fit int64 */
 
 int64_t fastfm_text_blocks(int64_t n_bytes) { return n_bytes / BLOCK_BYTES + 1; }
 
-/* The start of the first line that begins at `from` or later. */
+/* The offset of the first line that begins at offset `from` or later; n_bytes if there is none. */
 static int64_t line_start(const fastfm_text *text, int64_t from)
 {
     if (from == 0 || from >= text->n_bytes)
@@ -23,13 +32,14 @@ static int64_t line_start(const fastfm_text *text, int64_t from)
     return p == NULL ? text->n_bytes : p + 1 - text->bytes;
 }
 
-/* Short sums of bytes: these loops become vector instructions. */
-static void count_block(void *context, int64_t number, int thread)
+/* Sets the block's borders and counts. At most 255 bytes are summed in bytes, which cannot overflow, and
+ * which compilers make vector instructions of. */
+static void count_block(void *context, int64_t index, int thread)
 {
     const fastfm_text *text = (const fastfm_text *)context;
-    fastfm_text_block *block = &text->blocks[number];
-    const char *p = text->bytes + line_start(text, number * BLOCK_BYTES);
-    const char *end = text->bytes + line_start(text, (number + 1) * BLOCK_BYTES);
+    fastfm_text_block *block = &text->blocks[index];
+    const char *p = text->bytes + line_start(text, index * BLOCK_BYTES);
+    const char *end = text->bytes + line_start(text, (index + 1) * BLOCK_BYTES);
     int64_t n_lines = 0, n_colons = 0;
     (void)thread;
     memset(block, 0, sizeof *block);
@@ -63,6 +73,7 @@ fastfm_status fastfm_text_count(fastfm_text *text, int num_threads)
     return FASTFM_OK;
 }
 
+/* A '\r' counts as a blank, so that lines may end in "\r\n". */
 static const char *skip_blanks(const char *p)
 {
     while (*p == ' ' || *p == '\t' || *p == '\r')
@@ -73,7 +84,12 @@ static const char *skip_blanks(const char *p)
 static int ends_line(char c) { return c == '\n' || c == '#'; }
 static int ends_token(char c) { return c == ' ' || c == '\t' || c == '\r' || ends_line(c); }
 
-/* Each of these returns the end of what it has read, or NULL after it has noted the fault. */
+/* ---------------------------------------------------------------------------------- reading a line
+ *
+ * Each function takes the place where it begins to read, and returns the place behind what it has
+ * read, or NULL. read_value and read_line note a fault in the block before they return NULL. */
+
+/* Notes the block's fault: at which byte, and what was expected there. */
 static const char *fault(const fastfm_text *text, fastfm_text_block *block, const char *at,
                          const char *expected)
 {
@@ -82,7 +98,7 @@ static const char *fault(const fastfm_text *text, fastfm_text_block *block, cons
     return NULL;
 }
 
-/* A whole number before a colon, and the colon. */
+/* A whole number before a colon, and the colon. Too many digits wrap around, and are then refused. */
 static const char *read_integer(const char *p, int64_t *value)
 {
     const char *begin = p;
@@ -93,7 +109,7 @@ static const char *read_integer(const char *p, int64_t *value)
     return p > begin && p - begin <= MOST_INDEX_DIGITS && *p == ':' ? p + 1 : NULL;
 }
 
-/* A number that is finite in the type, and the end of its token. */
+/* A number that is finite in the type and ends its token. One digit alone is most common, and short. */
 static const char *read_real(const char *p, fastfm_type type, double *value)
 {
     const unsigned digit = (unsigned)(unsigned char)*p - '0';
@@ -106,6 +122,7 @@ static const char *read_real(const char *p, fastfm_type type, double *value)
     return p != NULL && size <= DBL_MAX && ends_token(*p) ? p : NULL;
 }
 
+/* One `index:value` or `field:index:value`, which goes to the block's next place in the arrays. */
 static const char *read_value(const fastfm_text *text, fastfm_text_block *block, const char *p)
 {
     int64_t index, field = 0;
@@ -141,6 +158,8 @@ static const char *read_value(const fastfm_text *text, fastfm_text_block *block,
     return p;
 }
 
+/* One line. It is a row unless it is blank or a comment. row_ends counts the values of the block so far;
+ * append_block adds those before it. */
 static const char *read_line(const fastfm_text *text, fastfm_text_block *block, const char *p)
 {
     const int64_t row = block->row + block->n_rows;
@@ -162,37 +181,40 @@ static const char *read_line(const fastfm_text *text, fastfm_text_block *block, 
                       : (const char *)memchr(p, '\n', (size_t)(text->bytes + block->end - p)) + 1;
 }
 
-static void parse_block(void *context, int64_t number, int thread)
+/* Parses the lines of a block up to its first fault. It works on a copy of the block's struct, because
+ * neighbours in the array share cache lines, which threads would write at the same time. */
+static void parse_block(void *context, int64_t index, int thread)
 {
     const fastfm_text *text = (const fastfm_text *)context;
-    fastfm_text_block block = text->blocks[number]; /* a copy, which no other thread's is next to */
+    fastfm_text_block block = text->blocks[index];
     (void)thread;
     block.n_lines = block.n_rows = block.nnz = 0;
     block.least = INT64_MAX, block.largest = -1;
     const char *p = text->bytes + block.begin, *end = text->bytes + block.end;
     while (p != NULL && p < end)
         p = read_line(text, &block, p);
-    text->blocks[number] = block;
+    text->blocks[index] = block;
 }
 
-static void move(void *array, size_t size, int64_t to, int64_t from, int64_t n)
+/* Moves n entries of an array from place `from` down to place `to`. */
+static void move_entries(void *array, size_t size, int64_t to, int64_t from, int64_t n)
 {
     if (to != from && n > 0)
         memmove((char *)array + (size_t)to * size, (char *)array + (size_t)from * size,
                 (size_t)n * size);
 }
 
-/* Appends what the block has parsed to what those before it have. */
-static void join(fastfm_text *text, const fastfm_text_block *block)
+/* Appends the block's rows and values to those of the blocks before it, and its counts to text->all. */
+static void append_block(fastfm_text *text, const fastfm_text_block *block)
 {
     fastfm_text_block *all = &text->all;
-    move(text->y, sizeof *text->y, all->n_rows, block->row, block->n_rows);
-    move(text->row_ends, sizeof *text->row_ends, all->n_rows, block->row, block->n_rows);
-    move(text->lines, sizeof *text->lines, all->n_rows, block->row, block->n_rows);
-    move(text->indices, index_size(text->index_type), all->nnz, block->value, block->nnz);
-    move(text->data, real_size(text->data_type), all->nnz, block->value, block->nnz);
+    move_entries(text->y, sizeof *text->y, all->n_rows, block->row, block->n_rows);
+    move_entries(text->row_ends, sizeof *text->row_ends, all->n_rows, block->row, block->n_rows);
+    move_entries(text->lines, sizeof *text->lines, all->n_rows, block->row, block->n_rows);
+    move_entries(text->indices, index_size(text->index_type), all->nnz, block->value, block->nnz);
+    move_entries(text->data, real_size(text->data_type), all->nnz, block->value, block->nnz);
     if (text->has_fields)
-        move(text->fields, sizeof *text->fields, all->nnz, block->value, block->nnz);
+        move_entries(text->fields, sizeof *text->fields, all->nnz, block->value, block->nnz);
     for (int64_t i = all->n_rows; i < all->n_rows + block->n_rows; i++)
         text->row_ends[i] += text->first_value + all->nnz;
     all->n_lines += block->n_lines, all->n_rows += block->n_rows, all->nnz += block->nnz;
@@ -200,6 +222,8 @@ static void join(fastfm_text *text, const fastfm_text_block *block)
     all->largest = max_i64(all->largest, block->largest);
 }
 
+/* Blocks are appended in order, and the first one with a fault ends the call: so the fault is the first of
+ * the text, whichever thread found one first. */
 fastfm_status fastfm_text_parse(fastfm_text *text, int num_threads)
 {
     const int64_t n_blocks = fastfm_text_blocks(text->n_bytes);
@@ -208,7 +232,7 @@ fastfm_status fastfm_text_parse(fastfm_text *text, int num_threads)
     memset(&text->all, 0, sizeof text->all);
     text->all.least = INT64_MAX, text->all.largest = -1;
     for (int64_t i = 0; i < n_blocks; i++) {
-        join(text, &text->blocks[i]);
+        append_block(text, &text->blocks[i]);
         if (text->blocks[i].expected != NULL) {
             text->all.fault_at = text->blocks[i].fault_at;
             text->all.expected = text->blocks[i].expected;
@@ -219,6 +243,7 @@ fastfm_status fastfm_text_parse(fastfm_text *text, int num_threads)
                                                                            : FASTFM_OK;
 }
 
+/* Serial and in the order of the text, so the first conflict is always the same one. */
 int64_t fastfm_text_conflict(const fastfm_text *text, int64_t first_line, int32_t *field_of,
                              int64_t *line_of)
 {
@@ -235,27 +260,4 @@ int64_t fastfm_text_conflict(const fastfm_text *text, int64_t first_line, int32_
         }
     }
     return -1;
-}
-
-int64_t fastfm_text_write(const fastfm_csr *X, int64_t begin, int64_t end, const double *y,
-                          const int32_t *fields, int64_t first_index, char *out)
-{
-    const char *start = out;
-    for (int64_t i = begin; i < end; i++) {
-        const int64_t row_end = index_at(X->indptr, X->index_type, i + 1);
-        out = number_write(y[i], FASTFM_F64, out);
-        for (int64_t p = index_at(X->indptr, X->index_type, i); p < row_end; p++) {
-            const int64_t j = index_at(X->indices, X->index_type, p);
-            *out++ = ' ';
-            if (fields != NULL) {
-                out = integer_write((uint64_t)fields[j], out);
-                *out++ = ':';
-            }
-            out = integer_write((uint64_t)(j + first_index), out);
-            *out++ = ':';
-            out = number_write(real_at(X->data, X->data_type, p), X->data_type, out);
-        }
-        *out++ = '\n';
-    }
-    return out - start;
 }

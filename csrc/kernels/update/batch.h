@@ -2,9 +2,10 @@
  *
  * Words:
  *   row block     consecutive rows of the batch that one thread works on at a time
- *   partition     the features with the same first bits of a hash; each feature is in one
- * partition,
+ *   partition     the features with the same first bits of a hash; each feature is in one partition,
  *                 and one thread at a time works on a partition, so no two write to a parameter
+ *   share         the features whose gradients one thread adds in fastfm_gradient (FM): as many shares
+ *                 as threads, also chosen by hash
  *   local id      the number of a feature within a row block or a partition, in order of first
  *                 appearance, from 0
  *   accumulator   a place where the gradient of a feature is summed: (n_outputs,) numbers for w and
@@ -12,8 +13,8 @@
  *   value         a stored entry of X that is not zero; explicit zeros take no part
  *
  * Sizes in comments: C = n_outputs, k = n_factors, F = n_fields (1 in an FM). */
-#ifndef FASTFM_TRAINING_H
-#define FASTFM_TRAINING_H
+#ifndef FASTFM_UPDATE_BATCH_H
+#define FASTFM_UPDATE_BATCH_H
 
 #include <string.h>
 
@@ -52,8 +53,7 @@ FORCE_INLINE int64_t feature_table_size(int64_t n)
     return size;
 }
 
-/* Empties the table, for at most n features. The caller has room for feature_table_size(n) cells.
- * */
+/* Empties the table, for at most n features. The caller has room for feature_table_size(n) cells. */
 FORCE_INLINE void feature_table_clear(feature_table *table, int64_t n)
 {
     table->size = feature_table_size(n);
@@ -124,9 +124,9 @@ typedef struct {
     int32_t *local_id_of;    /* (nnz,) of each value's feature in its row block; -1 for a zero */
     feature_entry *features; /* (nnz,) the features of each block, sorted by partition */
     gradient_accumulators accumulators;
-    int64_t *accumulator_begin,
-        *accumulator_end;  /* (n_partitions,) those of each, block by block */
-    int32_t *merge_target; /* per accumulator: the first one of the same feature */
+    int64_t *accumulator_begin; /* (n_partitions,) where those of each begin, block by block */
+    int64_t *accumulator_end;   /* (n_partitions,) where those in use end */
+    int32_t *merge_target;      /* per accumulator: the first one of the same feature */
 } batch_view;
 
 /* The memory of one thread, for the row block or partition that it works on. Aligned to lines, and
@@ -153,8 +153,7 @@ typedef void (*gradient_kernel)(const batch_view *batch, int64_t owned_begin, in
 typedef void (*fm_partition_kernel)(const batch_view *batch, int64_t block, int64_t begin,
                                     int64_t end);
 
-/* FFM: finds the distinct features of a row block, rows [begin, end), and sorts them by partition.
- * */
+/* FFM: finds the distinct features of a row block, rows [begin, end), and sorts them by partition. */
 typedef void (*ffm_partition_kernel)(const batch_view *batch, int64_t block, int64_t begin,
                                      int64_t end, thread_local_data *local);
 
