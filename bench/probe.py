@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import math
 import os
+import shlex
 import subprocess
 import tempfile
 import time
@@ -50,9 +51,9 @@ def _library() -> ctypes.CDLL:
     if not path.exists():
         with tempfile.TemporaryDirectory(dir=directory) as build:
             built = Path(build) / path.name
-            compiler = os.environ.get("CC", "cc")
+            compiler = shlex.split(os.environ.get("CC", "cc"))  # "ccache gcc" is two words
             flags = ["-O3", "-fopenmp", "-shared", "-fPIC"]
-            subprocess.run([compiler, *flags, str(SOURCE), "-o", str(built)], check=True)
+            subprocess.run([*compiler, *flags, str(SOURCE), "-o", str(built)], check=True)
             built.replace(path)
     return ctypes.CDLL(str(path))
 
