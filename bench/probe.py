@@ -6,7 +6,6 @@ import ctypes
 import hashlib
 import math
 import os
-import shlex
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
+
+from .machine import c_compiler
 
 SOURCE = Path(__file__).with_name("limit_probe.c")
 LINE = 64
@@ -51,9 +52,8 @@ def _library() -> ctypes.CDLL:
     if not path.exists():
         with tempfile.TemporaryDirectory(dir=directory) as build:
             built = Path(build) / path.name
-            compiler = shlex.split(os.environ.get("CC", "cc"))  # "ccache gcc" is two words
             flags = ["-O3", "-fopenmp", "-shared", "-fPIC"]
-            subprocess.run([*compiler, *flags, str(SOURCE), "-o", str(built)], check=True)
+            subprocess.run([*c_compiler(), *flags, str(SOURCE), "-o", str(built)], check=True)
             built.replace(path)
     return ctypes.CDLL(str(path))
 
