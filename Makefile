@@ -37,7 +37,7 @@ lint: $(VENV)/compiled # Check style, format, types and workflows. It changes no
 	$(BIN)/ruff format --check .
 	find csrc tests bench tools -name "*.[ch]" | xargs $(BIN)/clang-format --dry-run -Werror
 	$(BIN)/mypy
-	$(BIN)/stubtest fastfm_c._core.core --ignore-missing-stub --ignore-disjoint-bases
+	$(BIN)/stubtest fastfm_c._core.core --mypy-config-file pyproject.toml --ignore-missing-stub --ignore-disjoint-bases
 	$(BIN)/zizmor --offline --no-progress .github
 
 c-tests: # Run the C tests, with warnings as errors and under sanitizers.
