@@ -151,6 +151,13 @@ def test_hooks_and_developers_run_the_same_versions():
 
 
 @needs_checkout
+def test_wheels_are_built_and_listed_by_one_version():
+    [listed] = re.findall(r'^CIBUILDWHEEL = "(.+?)"', text("tools/wheels.py"), re.MULTILINE)
+    for name in (".ci/run", ".github/workflows/release.yml"):
+        assert re.findall(r"\bcibuildwheel==([\d.]+)", text(name)) == [listed], name
+
+
+@needs_checkout
 def test_editors_break_lines_where_the_formatters_do():
     parser = configparser.ConfigParser()
     parser.read_string("[root]\n" + text(".editorconfig"))
