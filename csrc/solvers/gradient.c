@@ -3,8 +3,8 @@
  * and the model stays as it is.
  *
  * FM. When a batch has been scored, every thread walks all its rows in order, and adds what belongs to
- * the features of its share: feature_share divides the features evenly by their hash. So each number
- * of the gradient is a sum in row order, and neither the threads nor the rows of a batch change its
+ * the features of its share (feature_shares.h). Rows are read in place, unless columns repeat or rows
+ * are divided. So each number of the gradient is a sum in row order, and neither the threads nor the rows of a batch change its
  * bits. A batch is as long as what is kept of its rows fits the caches.
  *
  * FFM. The gradients of a row block are summed before they are added, so its batches must not depend on
