@@ -65,9 +65,9 @@ def weighted(
 
 def with_mean_one(weight: Weights) -> Weights:
     """The weights times a number, so that the mean of the positive ones is 1: steps grow with the weights."""
-    n_positive, total = np.count_nonzero(weight), weight.sum()
+    n_positive = np.count_nonzero(weight)
     with np.errstate(over="ignore"):
-        factor = n_positive / total
+        factor = n_positive / weight.sum()
     if 0 < factor < np.inf:
         weight *= factor
     else:  # the sum is too large, or too small, to divide by
