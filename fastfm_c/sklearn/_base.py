@@ -7,6 +7,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastfm_c.sklearn._centring import far_columns
 from fastfm_c.sklearn._fit_rows import FitRows, weighted, with_mean_one
 from fastfm_c.sklearn._partial_fit import PartialFit
 from fastfm_c.sklearn._running import seen_in_fit
@@ -46,7 +47,8 @@ class Estimator(PartialFit):
         ----------
         X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
             Finite values. A CSR matrix of float32 or float64 is read in place. Anything else is converted
-            once.
+            once. Columns far from zero, such as years, are centred in a copy for the fit, except with "lbfgs";
+            callbacks then see a model of the centred columns. `model_` is one of the columns as they are.
         y : array_like of shape (n_rows,)
             Labels for a classifier, finite numbers for a regressor.
         sample_weight : array_like of shape (n_rows,), optional
@@ -86,6 +88,8 @@ class Estimator(PartialFit):
         rows, fields = self._checked_rows(X, y, sample_weight, is_new=not goes_on)
         if rows.weight is not None:
             rows.weight = with_mean_one(rows.weight)
+        if self.solver != "lbfgs" and self.normalize is None and (centring := far_columns(rows)) is not None:
+            rows.X, rows.centring = centring.centred(rows.X), centring
         if goes_on:
             self._go_on_with(rows)
         else:
@@ -110,17 +114,21 @@ class Estimator(PartialFit):
     def _train(self, rows: FitRows, is_new: bool, learned: NDArray[np.int64] | None, **options: Any) -> None:
         """Train `model_` in the units of the solver. Even after an exception it ends in those of y."""
         loss, threads = self._loss(), self._num_threads()
-        targets = rows.in_unit(self._target_scale)
+        targets, centring = rows.in_unit(self._target_scale), rows.centring
         data = TrainingRows(self.model_, loss, rows.X, targets, rows.weight, threads)
         if is_new:  # the solver will ask data for the same numbers, which are measured once
             self._scale_factors(data.column_max_abs)
         # L-BFGS needs the digits of float64.
         model = as_trainable(self.model_, "float64" if self.solver == "lbfgs" else self.dtype)
+        if centring is not None and not is_new:
+            centring.expressed(model, 1)
         try:
             with in_solver_units(model, lambda: self._target_scale):
                 solver = solver_of(self.solver, model, loss, threads, self._solver_options(rows.n_rows))
                 train_on(data, solver, rows=learned, **options)
         finally:
+            if centring is not None:
+                centring.expressed(model, -1)
             self.model_ = as_dtype(model, self.dtype)
             self._unscale_history(self.history_)
 
@@ -146,6 +154,8 @@ class Estimator(PartialFit):
         X, y = self._rows(given.X, given.y)
         targets = self._targets(y)
         weight = weighted(targets, given.checked_weight(X), rows.factors)
+        if rows.centring is not None:
+            X = rows.centring.centred(X)
         return X, FitRows(X, targets, weight).in_unit(self._target_scale), weight
 
 

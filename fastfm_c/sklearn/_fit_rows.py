@@ -27,12 +27,15 @@ class FitRows:
         The weights of the rows times those of their classes.
     factors : ndarray of float, or None
         The weight of each class 0, 1 ..., which validation rows get too.
+    centring : Centring or None
+        What was taken off the columns of X.
     """
 
     X: Any
     targets: NDArray[Any]
     weight: Weights | None
     factors: NDArray[np.float64] | None = None
+    centring: Any = None
 
     @property
     def n_rows(self) -> int:
