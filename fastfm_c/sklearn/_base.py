@@ -47,7 +47,7 @@ class Estimator(PartialFit):
         ----------
         X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
             Finite values. A CSR matrix of float32 or float64 is read in place. Anything else is converted
-            once. Columns far from zero, such as years, are centred in a copy for the fit, except with "lbfgs";
+            once. Columns far from zero, such as years, are centred in a copy for the fit, not with "lbfgs";
             callbacks then see a model of the centred columns. `model_` is one of the columns as they are.
         y : array_like of shape (n_rows,)
             Labels for a classifier, finite numbers for a regressor.

@@ -2,7 +2,7 @@
 
 The figures advance by batches of `batch_size` rows and not by calls, so that a stream that comes in chunks
 has the figures, and the bits, of one call. Later rows count more: of all that counts, the first half of the
-rows is a 16th. So a beginning that tells nothing, such as one class or one number, is soon forgotten.
+rows is an 8th. So a beginning that tells nothing, such as one class or one number, is soon forgotten.
 """
 
 import math
@@ -18,7 +18,7 @@ __all__ = ["BatchTargets", "RunningTargets", "batches_of", "seen_in_fit"]
 Weights: TypeAlias = NDArray[np.float64]
 
 _ROUNDING = 1e-12  # relative, of means of equal numbers
-POWER = 4  # n rows count as n**POWER
+POWER = 3  # n rows count as n**POWER
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,22 @@ class BatchTargets:
     mean: Any
     deviation: float = 0.0
 
+    @property
+    def has_one_target(self) -> bool:
+        """Whether all targets are equal."""
+        return _is_one_target(self.mean, self.deviation)
+
     def is_like(self, target: Any) -> bool:
         """Whether all targets are this one, or in one class of which the share is 1."""
         tolerance = _ROUNDING * np.max(np.abs(target))
         is_near = bool(np.all(np.abs(np.subtract(self.mean, target)) <= tolerance))
         return is_near and self.deviation <= tolerance
+
+
+def _is_one_target(mean: Any, deviation: float) -> bool:
+    if np.ndim(mean):
+        return bool(np.max(mean) >= 1 - _ROUNDING)
+    return bool(deviation <= _ROUNDING * abs(mean))
 
 
 @dataclass
@@ -67,11 +78,7 @@ class RunningTargets:
     @property
     def has_one_target(self) -> bool:
         """Whether all targets so far, of which more than the number is known, were equal."""
-        if self.mean is None:
-            return False
-        if np.ndim(self.mean):
-            return bool(np.max(self.mean) >= 1 - _ROUNDING)
-        return bool(self.deviation <= _ROUNDING * abs(self.mean))
+        return self.mean is not None and _is_one_target(self.mean, self.deviation)
 
     def add(self, batch: BatchTargets) -> bool:
         """Take note of one more batch; whether it counts as the first.
@@ -83,7 +90,17 @@ class RunningTargets:
         if not batch.weight > 0:
             return False
         if self.has_one_target and not batch.is_like(self.mean):
+            if batch.has_one_target:  # such as one row: the two together are the first
+                self.n_rows, self.weight = 2 * batch.n_rows, min(self.weight, batch.weight)
+                self.deviation = 0.0
+                self._merge(batch)
+                return True
             self.n_rows, self.weight, self.mean = batch.n_rows, 0.0, None
+        is_first = self.weight == 0
+        self._merge(batch)
+        return is_first
+
+    def _merge(self, batch: BatchTargets) -> None:
         is_first = self.weight == 0
         total = self.weight + batch.weight
         share = 1 - (self.weight / total) ** POWER if total < math.inf else 0.5
@@ -91,14 +108,13 @@ class RunningTargets:
         if self.mean is None:
             self.mean = batch.mean
             self.deviation = batch.deviation if is_first else max(self.deviation, batch.deviation)
-            return is_first
+            return
         difference = batch.mean - self.mean
         self.mean = self.mean + share * difference
         if isinstance(difference, float):
             own, other = math.sqrt(1 - share), math.sqrt(share)
             between = own * other * difference
             self.deviation = math.hypot(own * self.deviation, other * batch.deviation, between)
-        return False
 
 
 def batches_of(

@@ -83,6 +83,20 @@ def test_equal_targets_first_cost_a_regressor_nothing(solver, first):
     assert errors[1] < 1.15 * errors[0]
 
 
+@pytest.mark.parametrize("n_first", [0, 50])
+@pytest.mark.parametrize("estimator", [FMClassifier, FMRegressor])
+def test_rows_that_come_one_by_one_are_learned_as_in_chunks(estimator, n_first):
+    """A batch of one row has one target, and tells something all the same."""
+    X, y = planted(1500)
+    y, options = targets_for(estimator, y)
+    y[:n_first] = y[0]
+    single = in_chunks(estimator(random_state=0), X, y, range(1501), **options)
+    chunks = in_chunks(estimator(random_state=0), X, y, range(0, 1501, 10), **options)
+    assert single.score(X, y) > chunks.score(X, y) - 0.03
+    if estimator is FMClassifier:
+        assert single.predict_proba(X)[:, 1].mean() == pytest.approx(y.mean(), abs=0.1)
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_stream_whose_targets_change_their_unit_is_learned_again(solver):
     X, y = planted(2000)
