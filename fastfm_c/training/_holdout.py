@@ -158,11 +158,12 @@ def _whole_groups(
     counts = np.bincount(group * n_strata + strata, minlength=n_groups * n_strata).reshape(n_groups, n_strata)
     wanted = counts.sum(axis=0) * (n_held_out / len(group))
     order = np.arange(n_groups)[::-1] if split == "time" else rng.permutation(n_groups)
-    missing, chosen = wanted.copy(), []
+    chosen: list[int] = []
+    missing = wanted.copy()
     for g in order[:-1] if split == "time" else order:
         nearer = np.sum((missing - counts[g]) ** 2 / wanted) < np.sum(missing**2 / wanted)
         if nearer and len(chosen) < n_groups - 1:
-            chosen.append(g)
+            chosen.append(int(g))
             missing -= counts[g]
         elif split == "time":
             break

@@ -79,7 +79,8 @@ def accuracy(y: ArrayLike, scores: ArrayLike, sample_weight: ArrayLike | None = 
         found = scores.shape[1] - 1 - np.argmax(scores[:, ::-1], axis=1)
     else:
         found = (scores >= 0).astype(np.int64)
-    return float(np.average(found == np.asarray(y), weights=sample_weight))
+    weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
+    return float(np.average(found == np.asarray(y), weights=weight))
 
 
 def auc(y: ArrayLike, scores: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
