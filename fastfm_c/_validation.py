@@ -223,7 +223,7 @@ def _as_number(value: Any, name: str, is_valid: Callable[[float], bool], wanted:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         number = float("nan")
-    if isinstance(value, bool) or not is_valid(number):
+    if isinstance(value, bool | str | bytes) or not is_valid(number):
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
     return number
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fastfm_c._validation import as_targets, as_weights
 from fastfm_c.solvers._base import Model, Report
+from fastfm_c.training._growth import FactorGrowth
 from fastfm_c.training._history import EpochInfo, History
 from fastfm_c.training._progress import NullReporter
 
@@ -97,7 +98,9 @@ class Monitor:
         self.callbacks, self.report = callbacks, report
         self.best = self.threshold = math.inf  # smallest metric value; the one that the next must beat by tol
         self.threshold_epoch = 0  # the epoch of the threshold
+        self.n_growing = 0  # epochs since then in which the factors grew much: they need no improvement
         self.checkpoint = None if patience is None else _Checkpoint(model)
+        self.growth = None if patience is None else FactorGrowth(model)
 
     def __enter__(self) -> Self:
         self.clock = time.perf_counter()
@@ -136,7 +139,12 @@ class Monitor:
         self.clock = time.perf_counter()
         if any(isinstance(answer, bool | np.bool_) and answer for answer in answers):
             return "callback"
-        if self.patience is not None and history.n_iter - self.threshold_epoch >= self.patience:
+        if self.growth is not None and self.growth.goes_on():
+            self.n_growing += 1
+        if (
+            self.patience is not None
+            and history.n_iter - self.threshold_epoch - self.n_growing >= self.patience
+        ):
             return "early_stopping"
         return None
 
@@ -147,7 +155,7 @@ class Monitor:
             if self.checkpoint is not None:
                 self.checkpoint.save()
         if value < self.threshold - self.tol:
-            self.threshold, self.threshold_epoch = value, self.history.n_iter
+            self.threshold, self.threshold_epoch, self.n_growing = value, self.history.n_iter, 0
 
 
 class _Checkpoint:

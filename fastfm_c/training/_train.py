@@ -68,7 +68,7 @@ def train(
     validation_fraction : float
         With `early_stopping` and no `eval_set`: the share of the rows, chosen by `rng`, that is
         held out for validation. The rows to learn from are not copied.
-    early_stopping : bool, {"log_loss", "auc", "rmse"} or callable, optional
+    early_stopping : bool, {"log_loss", "auc", "accuracy", "rmse"} or callable, optional
         Stop when the validation metric no longer gets better, and restore the parameters of the
         epoch where it was best, also after an interruption. True: the mean of `loss`.
         ``"log_loss"`` is that of `LogisticLoss` or `SoftmaxLoss` without label smoothing. A
@@ -158,10 +158,12 @@ def train_on(
     verbose: bool | int,
     rng: Any,
     num_threads: int | None,
+    rows: NDArray[np.int64] | None = None,
 ) -> History:
     """`train` with a solver that has prepared the rows: for those who need what is known of them before.
 
-    The parameters are those of `train`; `data` is what ``solver.prepare`` returned.
+    The parameters are those of `train`; `data` is what ``solver.prepare`` returned. `rows` are those to learn
+    from, where the caller has chosen the validation rows; None: all, or those that are not held out.
     """
     stopping = early_stopping not in (None, False)
     metric_name, metric = metric_of(early_stopping, solver.loss)
@@ -173,7 +175,6 @@ def train_on(
     tol, rng = as_not_negative(tol, "tol"), np.random.default_rng(rng)
     callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
 
-    rows = None
     if stopping and eval_set is None:
         rows, eval_set = _hold_out(data, validation_fraction, rng)
     history, validation = History(data.n_rows if rows is None else len(rows)), None

@@ -213,8 +213,8 @@ def test_a_solver_without_a_history(path):
 
 def test_a_fit_that_failed_early(path):
     estimator = FMRegressor(max_iter=1)
-    with pytest.raises(ValueError, match="eval_set"):
-        estimator.fit(np.eye(4), np.ones(4), eval_set=3)
+    with pytest.raises(ValueError, match="features"):
+        estimator.fit(np.eye(4), np.ones(4), eval_set=(np.eye(3), np.ones(3)))
     assert again(estimator, path).model_ == estimator.model_
 
 

@@ -28,7 +28,7 @@ def new_model():
         ({"max_iter": 0}, "max_iter must be a positive integer, got 0"),
         ({"n_iter_no_change": 1.5}, "n_iter_no_change must be a positive integer, got 1.5"),
         ({"tol": -1}, "tol must be finite and >= 0, got -1"),
-        ({"early_stopping": "f1"}, "log_loss, auc, rmse, got 'f1'"),
+        ({"early_stopping": "f1"}, "log_loss, auc, accuracy, rmse, got 'f1'"),
         ({"early_stopping": True, "validation_fraction": 1.0}, r"must be in \(0, 1\), got 1.0"),
         ({"eval_set": [X, Y]}, r"must be a tuple \(X, y\)"),
         ({"eval_set": (X, Y[1:])}, "y has shape"),
