@@ -160,7 +160,7 @@ typedef struct {
     double clip;                  /* largest absolute gradient of a parameter in a batch */
     int64_t batch_size, n_steps;
     fastfm_state state[2];
-    void *scale; /* NULL (FTRL), or the largest |x| of each feature so far: the unit of learning */
+    void *scale; /* NULL, or the largest |x| of each feature so far: the unit of learning */
 } fastfm_solver;
 
 /* One pass over n_rows rows of X in the order of `rows`, in batches of solver->batch_size: the rows
