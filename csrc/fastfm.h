@@ -179,7 +179,7 @@ typedef struct {
     int64_t batch_size, n_steps; /* at least 1; batches so far, which fastfm_train counts */
     fastfm_state state[2];       /* n_states of the rule; the others are NULL */
     /* (n_features,) of the model's type: the largest |x| of each feature so far, which is the unit in
-     * which it is learned; fastfm_train raises it. NULL for 1 each, and for FTRL. */
+     * which it is learned; fastfm_train raises it. NULL for 1 each. */
     void *scale;
 } fastfm_solver;
 

@@ -220,7 +220,7 @@ def as_count(value: Any, name: str, smallest: int = 1) -> int:
 
 def _as_number(value: Any, name: str, is_valid: Callable[[float], bool], wanted: str) -> float:
     try:
-        number = float(value)
+        number = float("nan") if isinstance(value, str | bytes | bytearray) else float(value)
     except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if isinstance(value, bool | str | bytes) or not is_valid(number):

@@ -128,7 +128,7 @@ cdef class Targets:
     cdef double weight_sum
     cdef fastfm_targets targets
 
-    def __cinit__(self, y, sample_weight, int64_t n_rows):
+    def __cinit__(self, y, sample_weight, int64_t n_rows, bint may_be_empty=False):
         self.y = as_targets(y, n_rows)
         self.targets.y = cnp.PyArray_DATA(self.y)
         self.targets.y_type = type_of(self.y)
@@ -139,7 +139,7 @@ cdef class Targets:
             self.weight = weight
             self.targets.weight = <const double *>cnp.PyArray_DATA(self.weight)
             self.weight_sum = fastfm_weighted_sum(NULL, self.targets.weight, FASTFM_F64, n_rows)
-        if not 0 < self.weight_sum < float("inf"):
+        if not 0 < self.weight_sum < float("inf") and not (may_be_empty and self.weight_sum == 0):
             raise ValueError(
                 f"the total weight of the rows is {self.weight_sum}, expected a positive finite number"
             )

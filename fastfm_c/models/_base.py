@@ -182,7 +182,10 @@ class FactorizationMachine(Model):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        now = self._snapshot()
+        try:
+            now = self._snapshot()
+        except TypeError:  # debuggers show objects that are not yet made, too
+            return f"<{type(self).__name__} without parameters>"
         sizes = f"n_features={self.n_features}"
         if now.fields is not None:
             sizes += f", n_fields={now.n_fields}"
@@ -275,6 +278,8 @@ def _assign(array: _Array, value: ArrayLike, name: str) -> None:
         raise ValueError(
             f"{name} must have shape {array.shape} and dtype {array.dtype}, got {new.shape} and {new.dtype}"
         )
+    if new.dtype.kind not in "fiub":  # NumPy would make nan of None, and a number of a string
+        raise ValueError(f"{name} must hold real numbers, got {value!r:.200}")
     array[...] = new
 
 

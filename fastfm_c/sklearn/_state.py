@@ -182,7 +182,9 @@ def _read_history(members: dict[str, Any], reader: Reader) -> History:
     arrays = {name: reader.tensor(f"history_.{name}", "f", 1).tolist() for name in _HISTORY_ARRAYS}
     history = History(
         json_member(members, "rows", int),
-        **{name: json_member(members, name, str, NoneType) for name in ("metric", "stop_reason")},
+        **{
+            name: json_member(members, name, str, NoneType) for name in ("metric", "stop_reason", "loss_name")
+        },
         best_epoch=json_member(members, "best_epoch", int, NoneType),
         **arrays,
     )

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c.losses import LogisticLoss, Loss, SoftmaxLoss, SquaredLoss
 
-__all__ = ["accuracy", "auc", "log_loss", "metric_of", "rmse"]
+__all__ = ["accuracy", "auc", "log_loss", "loss_name", "metric_of", "rmse"]
 
 
 def log_loss(y: ArrayLike, scores: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -177,3 +177,16 @@ def metric_of(early_stopping: object, loss: Loss) -> tuple[str, Callable[..., fl
     if early_stopping == "rmse" and not isinstance(loss, SquaredLoss):
         raise ValueError(f"early_stopping='rmse' needs SquaredLoss, got {type(loss).__name__}")
     return early_stopping, METRICS[early_stopping]
+
+
+def loss_name(loss: Loss) -> str:
+    """What the mean of a loss is called in a `History`.
+
+    Examples
+    --------
+    >>> loss_name(SquaredLoss()), loss_name(SoftmaxLoss(label_smoothing=0.1))
+    ('half MSE', 'smoothed log loss')
+    """
+    if isinstance(loss, SquaredLoss):
+        return "half MSE"
+    return "smoothed log loss" if getattr(loss, "label_smoothing", 0) else "log loss"
