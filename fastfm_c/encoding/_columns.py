@@ -175,11 +175,12 @@ class Series:
     def dates(self) -> NDArray[np.datetime64]:
         series = self.values
         if series.dtype == self.nw.Datetime:
-            found = series.dt.replace_time_zone(None).to_numpy()
+            found: NDArray[Any] = series.dt.replace_time_zone(None).to_numpy()
             if found.dtype.kind == "M":
                 return found.astype("M8[us]")
         codes, distinct = self.factorize()  # a text is read once
-        return np.append(Objects(self.name, distinct).dates(), np.datetime64("NaT", "us"))[codes]
+        dates: NDArray[Any] = np.append(Objects(self.name, distinct).dates(), np.datetime64("NaT", "us"))
+        return dates[codes]
 
     def lists(self) -> tuple[NDArray[np.intp], Objects]:
         return series_as_objects(self.name, self.values).lists()

@@ -22,11 +22,14 @@ FIRST = {"hour": 0, "weekday": 0, "month": 1}  # the number that people give the
 def number_of(part: str, dates: NDArray[np.datetime64]) -> NDArray[np.int64]:
     """The part of each date, counted from 0; Monday is 0."""
     days = dates.astype("M8[D]")
+    number: NDArray[np.int64]
     if part == "hour":
-        return (dates - days).astype("m8[h]").astype(np.int64)
-    if part == "weekday":
-        return (days.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
-    return days.astype("M8[M]").astype(np.int64) % 12
+        number = (dates - days).astype("m8[h]").astype(np.int64)
+    elif part == "weekday":
+        number = (days.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
+    else:
+        number = days.astype("M8[M]").astype(np.int64) % 12
+    return number
 
 
 def ages(dates: NDArray[np.datetime64]) -> NDArray[np.float64]:

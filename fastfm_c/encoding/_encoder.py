@@ -233,7 +233,7 @@ class FieldEncoder(Fitted, EstimatorAPI):
         values: list[float] = []
         learned = self._fitted()
         for field in learned.fields:
-            value = row.get(field.name)
+            value: Any = row.get(field.name)
             try:
                 feature = field.lookup_row.get(value)
             except TypeError:  # a list
@@ -242,7 +242,7 @@ class FieldEncoder(Fitted, EstimatorAPI):
                 indices.append(feature)
                 values.append(1.0)
             else:
-                found = field.encode_value(value)
+                found = field.row_of_missing if value is None else field.encode_value(value)
                 if found.has_unknown or found.has_missing:
                     learned.count(field.name, found)
                 indices += found.features

@@ -63,7 +63,7 @@ class HashedField(Field[Hashed, None]):
 
     def encode_value(self, value: Any) -> Row:
         feature = self.feature_of(value)
-        return Row((feature,), (1.0,)) if feature >= 0 else Row((self.missing,), (1.0,), has_missing=True)
+        return Row((feature,), (1.0,)) if feature >= 0 else self.row_of_missing
 
     def feature_names(self) -> list[str]:
         return self.first_names() + [f"{self.name}#{bucket}" for bucket in range(1 << self.n_bits)]

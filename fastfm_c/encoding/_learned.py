@@ -96,7 +96,7 @@ class Learned:
         for f, field in enumerate(self.fields):
             names[self.field_of == f] = field.feature_names()
         if len(set(names)) < len(names):  # "a=b=c" comes from the column "a" and from the column "a=b"
-            for j, f in enumerate(self.field_of):
+            for j, f in enumerate(self.field_of.tolist()):
                 column = self.fields[f].name
                 names[j] = repr(column) + names[j][len(column) :]
         return names

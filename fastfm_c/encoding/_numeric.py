@@ -150,7 +150,7 @@ class NumericField(Field[Numeric, Standard | list[float] | None]):
     def encode_value(self, value: Any) -> Row:
         x = as_float(value, self.name)
         if x != x:
-            return Row((self.missing,), (1.0,), has_missing=True)
+            return self.row_of_missing
         if self.bins is not None:
             return Row((self.first + bisect_right(self.edges, x),), (1.0,))
         return Row((self.first,), (self.standard.apply_one(x, self.name),))

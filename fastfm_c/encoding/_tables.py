@@ -1,6 +1,7 @@
 """Tables of any type as named columns."""
 
 from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -155,7 +156,7 @@ def _of_arrow(X: Any, nw: Any) -> Any:
     if not hasattr(X, "__arrow_c_stream__") or hasattr(X, "to_frame"):  # a Series is no table
         return None
     try:
-        import pyarrow
+        pyarrow: Any = import_module("pyarrow")
     except ImportError as error:
         raise ImportError(
             f"X is a {type(X).__name__}, which needs pyarrow: pip install 'fastfm-c[dataframe]' pyarrow"

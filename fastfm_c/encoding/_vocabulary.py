@@ -54,6 +54,7 @@ class Field(Generic[_Spec, _Plan]):
         self.name, self.spec = name, spec
         self.has_own_missing = spec.missing == "own"
         self.unknown = self.missing = -1
+        self.row_of_missing = Row((-1,), (1.0,), has_missing=True)
         # From a category to its feature. encode_row looks into lookup_row.
         self.lookup: dict[Category, int] = {}
         self.lookup_row = self.lookup
@@ -96,6 +97,7 @@ class Field(Generic[_Spec, _Plan]):
         if len(features) < self.n_first:
             raise ValueError(f"fields has {len(features)} columns of it, expected {self.n_first} at least")
         self.unknown, self.missing = features[0], features[self.n_first - 1]
+        self.row_of_missing = Row((self.missing,), (1.0,), has_missing=True)
         return features[self.n_first :]
 
     def first_names(self) -> list[str]:
