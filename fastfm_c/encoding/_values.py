@@ -97,8 +97,10 @@ def _text_of_date(value: Any) -> str | None:
     if isinstance(value, np.datetime64):
         if np.isnat(value):
             return None
-        day = value.astype("M8[D]")
-        return str(day if day == value else value)
+        rounded = value.astype("M8[us]")
+        if rounded != value or not isinstance(rounded.item(), datetime):  # nanoseconds; years beyond 9999
+            return str(value)
+        value = rounded.item()
     if isinstance(value, datetime) and value.tzinfo is not None:
         value = value.astimezone(UTC)  # instants that are equal are one category
     elif isinstance(value, datetime) and value.time() == MIDNIGHT and not getattr(value, "nanosecond", 0):

@@ -244,6 +244,25 @@ def test_a_day_is_the_category_of_its_text_in_every_table(table, kind):
         assert wanted == [2, 1]
 
 
+NINE = datetime.datetime(2026, 1, 31, 9, 30)
+
+
+@pytest.mark.parametrize("late", [NINE, NINE.replace(microsecond=250_000)])
+def test_a_time_is_the_category_of_its_text_in_every_table(late):
+    times = [late, datetime.datetime(2025, 12, 1)]
+    encoder = FieldEncoder({"c": "categorical"}).fit([{"c": t} for t in times])
+    assert names(encoder)[1:] == ["c=2025-12-01", f"c={late.isoformat()}"]
+    for dtype in ("M8[us]", "M8[ns]", "M8[ms]"):
+        for table in (
+            np.array([(t,) for t in times], [("c", dtype)]),
+            pd.DataFrame({"c": np.array(times, dtype)}),
+            pl.DataFrame({"c": np.array(times, dtype)}),
+            pa.table({"c": np.array(times, dtype)}),
+        ):
+            assert encoder.transform(table).indices.tolist() == [2, 1]
+    assert columns_of(encoder, late.isoformat(), np.datetime64(late), "2025-12-01") == [2, 2, 1]
+
+
 def test_instants_that_are_equal_are_one_category():
     zone = datetime.timezone(datetime.timedelta(hours=2))
     noon = datetime.datetime(2026, 1, 1, 12, 30, tzinfo=zone)
