@@ -22,10 +22,11 @@ class Kind(NamedTuple):
     group: str  # what an object can stand for: an object with a part names the group that the part must have
     home: str  # the module that users import the class from
     state: str  # the module that has to_state and from_state
+    class_name: str | None = None  # where it is not the name in the table
 
     def class_named(self, name: str) -> Any:
         """The class itself."""
-        return getattr(import_module(self.home), name)
+        return getattr(import_module(self.home), self.class_name or name)
 
     def state_module(self) -> Any:
         """The module with the two functions."""
@@ -48,6 +49,9 @@ KINDS: dict[str, Kind] = {
     "FFMClassifier": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
     "FFMRegressor": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
     "FieldEncoder": Kind("encoder", "fastfm_c.encoding", "fastfm_c.encoding._state"),
+    "FieldEncoder of sklearn": Kind(
+        "encoder", "fastfm_c.sklearn", "fastfm_c.encoding._state", class_name="FieldEncoder"
+    ),
 }
 SHARED = {"model"}  # groups whose objects stay one object when they occur twice in a file
 
@@ -61,6 +65,8 @@ def kind_of(obj: Any) -> tuple[str, Kind]:
         For an object that no file can hold; subclasses are among them.
     """
     name = type(obj).__name__
+    if name == "FieldEncoder" and type(obj).__module__.startswith("fastfm_c.sklearn."):
+        name = "FieldEncoder of sklearn"
     if name not in KINDS or type(obj) is not KINDS[name].class_named(name):
         hint = ""
         if name == "Pipeline":

@@ -43,7 +43,8 @@ ROOMS = {
     "models": {"_core", "_validation", "losses", "persistence"},
     "persistence": {"_validation", "_version"},  # its registry names rooms, and imports them when asked to
     "reference": set(),
-    "sklearn": GROUND | {"_column_scale", "losses", "models", "persistence", "solvers", "training"},
+    "sklearn": GROUND
+    | {"_column_scale", "_field_csr", "encoding", "losses", "models", "persistence", "solvers", "training"},
     "solvers": GROUND | {"_column_scale", "_core", "losses", "models", "persistence"},
     "text": {"_core", "_field_csr", "_validation"},
     "training": GROUND | {"_column_scale", "losses", "models", "solvers"},
