@@ -52,6 +52,7 @@ typedef struct {
     void *w0, *w, *V; /* only fastfm_train writes */
     const int32_t *fields;
     fastfm_normalization normalization; /* of the rows that are scored and learned from */
+    int separates_repeats; /* fastfm_score: repeated columns are values of their own, as for libffm */
 } fastfm_model;
 
 /* The losses: name, function <function>_loss in losses/pointwise.h, the targets that it takes

@@ -162,9 +162,9 @@ class Estimator(Parameters):
         """Check rows, targets and weights. With a generator also make a new `model_` for them."""
         is_new = new_model_rng is not None
         fields = getattr(X, "fields", None) if sp.issparse(X) else None  # a DataFrame may have such a column
+        X, y = self._rows(X, y, reset=is_new)
         if not is_new:
             self._require_fields(X)
-        X, y = self._rows(X, y, reset=is_new)
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, X, dtype=np.float64, copy=True)
@@ -203,26 +203,30 @@ class Estimator(Parameters):
     def _require_fields(self, X: Any) -> None:
         """Refuse an X whose fields are not those of the model."""
 
+    def _rows_for_model(self, X: Any, given: Any) -> Any:
+        """Checked rows as the model takes them; `given` is what they were before the check."""
+        return X
+
     def _rows(self, X: Any, y: Any, reset: bool = False) -> tuple[Any, NDArray[Any]]:
         """X as CSR, and y, both checked."""
         numeric = self._targets_are_numbers
+        given = X
         X, y = validate_data(self, X, y, reset=reset, y_numeric=numeric, **_ACCEPTED)
-        return X if sp.issparse(X) else sp.csr_array(X), y
+        return self._rows_for_model(X if sp.issparse(X) else sp.csr_array(X), given), y
 
     def _validation_rows(self, eval_set: tuple[Any, ...]) -> tuple[Any, ...]:
         """The eval_set with checked rows, and targets as the loss takes them."""
         if not isinstance(eval_set, tuple) or len(eval_set) not in (2, 3):
             raise ValueError("eval_set must be a tuple (X, y) or (X, y, sample_weight)")
-        self._require_fields(eval_set[0])
         X, y = self._rows(*eval_set[:2])
+        self._require_fields(X)
         return X, self._targets(y), *eval_set[2:]
 
     def _scores(self, X: Any) -> NDArray[Any]:
         """Raw scores of rows that are not yet checked."""
         check_is_fitted(self, "model_")
-        self._require_fields(X)
-        X = validate_data(self, X, reset=False, **_ACCEPTED)
-        return self.model_.predict(X, num_threads=self._num_threads())
+        rows = self._rows_for_model(validate_data(self, X, reset=False, **_ACCEPTED), X)
+        return self.model_.predict(rows, num_threads=self._num_threads())
 
     # ---------------------------------------------------------------------- what the targets decide
 
