@@ -65,6 +65,7 @@ typedef struct {
     void *w0, *w, *V;
     const int32_t *fields; /* (n_features,) the field of each, in [0, F); NULL for an FM */
     fastfm_normalization normalization;
+    int separates_repeats; /* fastfm_score: repeated columns are values of their own, as for libffm */
 } fastfm_model;
 
 /* The losses. The columns of a line:

@@ -12,6 +12,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastfm_c._field_table import FieldTable
+
 __all__ = [
     "aligned_zeros",
     "as_count",
@@ -160,8 +162,9 @@ def as_real_dtype(dtype: DTypeLike) -> np.dtype[Any]:
 def as_fields(fields: ArrayLike, n_features: int | None, n_fields: int | None) -> NDArray[np.int32]:
     """A read-only int32 copy of the fields of features. It is never shared, because the kernels trust it.
 
-    None for `n_features` or `n_fields` means any number.
+    None for `n_features` or `n_fields` means any number. A `FieldTable` stays one.
     """
+    table = fields if isinstance(fields, FieldTable) else None
     fields = np.asarray(fields)
     if fields.dtype.kind not in "iu" and fields.size:
         raise ValueError(f"fields must hold integers, got {fields.dtype}")
@@ -175,7 +178,7 @@ def as_fields(fields: ArrayLike, n_features: int | None, n_fields: int | None) -
         raise ValueError(f"fields[{j}] is {fields[j]}, expected 0 <= field < {limit}")
     fields = np.array(fields, np.int32, order="C")
     fields.flags.writeable = False
-    return fields
+    return table._like(fields) if table is not None and table._says_more else fields
 
 
 def as_targets(y: ArrayLike, n_rows: int) -> _Array:

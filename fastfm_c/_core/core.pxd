@@ -29,6 +29,7 @@ cdef extern from "fastfm.h" nogil:
         void *V
         const int32_t *fields
         fastfm_normalization normalization
+        int separates_repeats
     ctypedef struct fastfm_loss:
         fastfm_loss_kind kind
         double label_smoothing

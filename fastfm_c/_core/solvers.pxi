@@ -20,9 +20,13 @@ cdef class TrainingRows:
                   num_threads=None):
         cdef int n_threads = resolve_num_threads(num_threads)
         require_fit(model, loss)
-        self.rows = as_rows(X, model.snapshot().c.n_features)
+        cdef Parameters now = model.snapshot()
+        self.rows = now.rows_of(X)
         self.targets = Targets(y, sample_weight, self.rows.csr.n_rows, True)
         self.rows.check(n_threads)
+        now.refuse_repeats(self.rows)
+        if now.fields is not None:
+            model._decide_fields(fields_of(X), self.rows.columns())
         self._largest = self.rows.largest
 
     def _check_labels(self, Model model not None, Loss loss not None):

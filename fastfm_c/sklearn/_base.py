@@ -150,8 +150,8 @@ class Estimator(PartialFit):
 
     def _checked_validation_rows(self, given: ValidationRows, rows: FitRows) -> tuple[Any, ...]:
         """Checked validation rows, with targets as the loss takes them and the class weights of training."""
-        self._require_fields(given.X)
         X, y = self._rows(given.X, given.y)
+        self._require_fields(X)
         targets = self._targets(y)
         weight = weighted(targets, given.checked_weight(X), rows.factors)
         if rows.centring is not None:

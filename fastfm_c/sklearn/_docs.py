@@ -129,9 +129,12 @@ FFM = {
     "model": "FFM",
     "normalize": 'None or "instance"',
     "fields": """
-    fields : array_like of int, shape (n_features,), or None
-        Field of each column, in 0..n_fields-1. None is `X.fields` if X is sparse and has it. The X of
-        `fastfm_c.FieldEncoder` and `fastfm_c.load_libffm` has it; `fastfm_c.vstack` keeps it, but
-        `scipy.sparse.vstack` loses it. Without `X.fields`, each of at most 2000 columns is a field of its
-        own. Such a model has n_features**2 * n_factors factors.""",
+    fields : array_like of int, shape (n_features,), fitted transformer, or None
+        Field of each column, in 0..n_fields-1, or the transformer whose result X is. None is `X.fields` if X
+        is sparse and has it. The X of `fastfm_c.FieldEncoder`, `FieldColumnTransformer` and
+        `fastfm_c.load_libffm` has it; `fastfm_c.vstack` keeps it, but scikit-learn's ColumnTransformer and
+        `scipy.sparse.vstack` lose it. Without `X.fields`, each of at most 2000 columns is a field of its
+        own, with a warning if there are more than 64 in a sparse X. Such a model has
+        n_features**2 * n_factors factors. Later rows may not have a value in another field than the model;
+        columns without values may be in any. With `fields` given, `X.fields` is not looked at.""",
 }

@@ -47,9 +47,9 @@ class RowsAndModels(Parameters):
     ) -> tuple[FitRows, ArrayLike | None]:
         """Checked rows, targets and weights, and the fields of X. `is_new`: not for the model of now."""
         fields = getattr(X, "fields", None) if sp.issparse(X) else None  # a DataFrame may have such a column
+        X, y = self._rows(X, y, is_new, least_rows)
         if not is_new:
             self._require_fields(X)
-        X, y = self._rows(X, y, is_new, least_rows)
         weight = None
         if sample_weight is not None:
             weight = checked_weights(sample_weight, X, may_be_zero=least_rows == 0)
@@ -89,20 +89,25 @@ class RowsAndModels(Parameters):
     def _require_fields(self, X: Any) -> None:
         """Refuse an X whose fields are not those of the model."""
 
+    def _rows_for_model(self, X: Any, given: Any) -> Any:
+        """Checked rows as the model takes them; `given` is what they were before the check."""
+        return X
+
     def _rows(self, X: Any, y: Any, reset: bool = False, least_rows: int = 1) -> tuple[Any, NDArray[Any]]:
         """X as CSR, and y, both checked."""
         options = {"y_numeric": self._targets_are_numbers, "ensure_min_samples": least_rows, **_ACCEPTED}
+        given = X
         with explained_conversion(X, self):
             X, y = validate_data(self, X, y, reset=reset, **options)
-        return X if sp.issparse(X) else sp.csr_array(X), y
+        return self._rows_for_model(X if sp.issparse(X) else sp.csr_array(X), given), y
 
     def _scores(self, X: Any) -> NDArray[Any]:
         """Raw scores of rows that are not yet checked."""
         check_is_fitted(self, "model_")
-        self._require_fields(X)
+        given = X
         with explained_conversion(X, self):
             X = validate_data(self, X, reset=False, **_ACCEPTED)
-        return scores_without_nan(self.model_, X, self._num_threads())
+        return scores_without_nan(self.model_, self._rows_for_model(X, given), self._num_threads())
 
     # ---------------------------------------------------------------------- what the targets decide
 

@@ -4,6 +4,7 @@ An estimator is a dataclass: the type of each field says what the parameter may 
 attributes whose names end in an underscore.
 """
 
+from copy import copy
 from dataclasses import fields
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -11,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_c._field_table import read_table, write_table
 from fastfm_c._validation import as_fields, as_positive
 from fastfm_c.persistence._generators import random_state, restored_random_state
 from fastfm_c.persistence._json import as_scalar, json_member, require_no_more
@@ -100,7 +102,9 @@ def _read_fit(estimator: Any, state: dict[str, Any], reader: Reader) -> None:
 def _param_to_json(estimator: Any, name: str, value: Any, writer: Writer) -> Any:
     what = f"{type(estimator).__name__}.{name}"
     if name == "fields" and value is not None:
-        writer.tensor("fields", as_fields(value, None, None))
+        if hasattr(value, "transform"):
+            raise ValueError(f"{what} is a transformer, which a file does not hold; set it to model_.fields")
+        write_table(as_fields(value, None, None), writer)
         return "tensor"
     if name == "dtype":
         return _checked(estimator, name, np.dtype(value).name)
@@ -113,7 +117,7 @@ def _param_to_json(estimator: Any, name: str, value: Any, writer: Writer) -> Any
 
 def _param_from_json(estimator: Any, name: str, value: Any, reader: Reader) -> Any:
     if name == "fields" and value == "tensor":
-        return reader.tensor("fields", "i", 1).copy()
+        return copy(read_table(reader))
     if name == "random_state" and isinstance(value, dict):
         return restored_random_state(value)
     if name == "class_weight" and isinstance(value, list):
