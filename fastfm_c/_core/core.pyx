@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array, csr_matrix, issparse
 
 from fastfm_c._field_table import field_conflict, field_conflicts
-from fastfm_c._threads import default_limit
+from fastfm_c._threads import default_limit, stack_size
 from fastfm_c._validation import (
     aligned_zeros, as_count, as_csr, as_not_negative, as_parameter, as_row, as_targets, as_weights,
 )
