@@ -214,10 +214,13 @@ cdef class Model:
 
     def _set_parameters(self, Parameters parameters not None, bint is_first):
         """Take parameters; `is_first`: refuse where there are some, because another thread may read them."""
+        cdef Parameters old  # let go of after the section: to free arrays may run code and let others in
         with cython.critical_section(self):
-            if is_first and self.parameters is not None:
-                raise TypeError(f"this {type(self).__name__} has its parameters already")
-            self.parameters = parameters
+            old = self.parameters
+            if old is None or not is_first:
+                self.parameters = parameters
+        if is_first and old is not None:
+            raise TypeError(f"this {type(self).__name__} has its parameters already")
 
     def _require_rows(self, X):
         """Raise for rows that this model cannot read."""
