@@ -1,4 +1,4 @@
-"""What OpenMP does not tell: how many CPUs a container may use, and how large the stacks of its threads are."""
+"""What OpenMP does not tell: how many CPUs a container may use, and how large its threads' stacks are."""
 
 import os
 import re
@@ -45,7 +45,7 @@ def default_limit() -> int | None:
 
 
 def stack_size() -> int:
-    """Bytes of the stacks that OpenMP gives to its threads, as far as environment variables decide it, or 0."""
+    """Bytes of the stacks of OpenMP's threads, if environment variables say them, or 0."""
     for name in _STACK_SIZES:
         found = re.fullmatch(r"\s*(\d{1,15})\s*([BKMGT]?)\s*", os.environ.get(name, ""), re.IGNORECASE)
         if found:

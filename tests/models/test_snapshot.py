@@ -75,6 +75,6 @@ def test_without_a_gil_the_reference_is_taken_inside_the_critical_section(transl
         r"^static struct [^\n]*Model_snapshot\(struct[^\n]*\{\n(.*?)^\}", translation[0], re.M | re.S
     )
     begin, end = body.index("CriticalSection_Begin("), body.index("CriticalSection_End(")
-    section = re.sub(r"/\*.*?\*/", "", body[begin:end], flags=re.S)
+    section = re.sub(r"/\*.*?\*/", "", body[begin:end], flags=re.DOTALL)
     assert re.search(r"= \(\(PyObject \*\)__pyx_v_self->parameters\);\s+__Pyx_INCREF\(", section)
-    assert "self->parameters" not in re.sub(r"/\*.*?\*/", "", body[end:], flags=re.S)
+    assert "self->parameters" not in re.sub(r"/\*.*?\*/", "", body[end:], flags=re.DOTALL)
