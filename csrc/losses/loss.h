@@ -19,9 +19,6 @@ fastfm_status loss_row(const fastfm_loss *loss, const void *y, fastfm_type y_typ
                        const void *scores, fastfm_type real, int64_t score_row, int64_t n_outputs,
                        double *value, double *gradient);
 
-/* The targets from row `begin` on. */
-fastfm_targets targets_slice(const fastfm_targets *targets, int64_t begin);
-
 FORCE_INLINE double weight_of(const fastfm_targets *targets, int64_t row)
 {
     return targets->weight ? targets->weight[row] : 1;

@@ -16,18 +16,19 @@ typedef struct {
     const fastfm_loss *loss;
     const fastfm_targets *targets;
     const workspace *work;
-    char *scores, *dscores; /* (n_rows, n_outputs) of the model's type */
-    double *losses;         /* (n_rows,), weight * loss */
-    double *row_gradients;  /* (n_rows, n_outputs) */
+    int64_t begin, end, n_blocks; /* the present chunk: rows [begin, end) of X, in row blocks */
+    char *scores, *dscores;       /* of the chunk: (n, n_outputs) of the model's type */
+    double *losses;               /* (n,), weight * loss */
+    double *row_gradients;        /* (n, n_outputs) */
 } objective_job;
 
 static void score_block(void *context, int64_t block, int thread)
 {
     const objective_job *job = (const objective_job *)context;
     const fastfm_model *model = job->model;
-    const int64_t n_blocks = job->work->n_blocks, C = model->n_outputs;
-    const int64_t begin = row_block_begin(job->X, 0, job->X->n_rows, block, n_blocks);
-    const int64_t end = row_block_begin(job->X, 0, job->X->n_rows, block + 1, n_blocks);
+    const int64_t C = model->n_outputs;
+    const int64_t begin = row_block_begin(job->X, job->begin, job->end, block, job->n_blocks);
+    const int64_t end = row_block_begin(job->X, job->begin, job->end, block + 1, job->n_blocks);
     const int64_t score_bytes = C * (int64_t)real_size(model->real);
     fastfm_csr rows;
     double *linear_scale;
@@ -35,46 +36,53 @@ static void score_block(void *context, int64_t block, int thread)
         FASTFM_OK)
         return;
     score_kernel_of(model, &rows)(&rows, linear_scale, model, 0, rows.n_rows,
-                                  job->scores + begin * score_bytes, NULL, job->work->max_row,
-                                  workspace_scratch(job->work, thread));
+                                  job->scores + (begin - job->begin) * score_bytes, NULL,
+                                  job->work->max_row, workspace_scratch(job->work, thread));
     for (int64_t i = begin; i < end; i++) {
+        const int64_t place = i - job->begin;
         const double weight = weight_of(job->targets, i);
         const fastfm_status status =
-            loss_row_weighted(job->loss, job->targets, i, job->scores, model->real, i, C, 1,
-                              &job->losses[i], job->row_gradients + i * C, job->dscores);
+            loss_row_weighted(job->loss, job->targets, i, job->scores, model->real, place, C, 1,
+                              &job->losses[place], job->row_gradients + place * C, job->dscores);
         if (status != FASTFM_OK) {
             workspace_report(job->work, thread, status, i);
             return;
         }
-        job->losses[i] = weight == 0 ? 0 : weight * job->losses[i];
+        job->losses[place] = weight == 0 ? 0 : weight * job->losses[place];
     }
 }
 
-/* The rows of one chunk; sums goes on from chunk to chunk. */
-static fastfm_status add_chunk(objective_job *job, int64_t row, loss_sums *sums, int n_threads,
-                               int64_t *bad_row)
+/* Allocates for n rows at a time. What it returns is to be freed. */
+static void *allocate_chunk(objective_job *job, int64_t n)
 {
-    const int64_t C = job->model->n_outputs, n = job->X->n_rows;
-    workspace work;
-    fastfm_status status =
-        workspace_open(&work, job->X, job->model, SCORE_BLOCK_VALUES, n_threads, bad_row);
-    if (status != FASTFM_OK)
-        return status;
-    job->work = &work;
+    const int64_t C = job->model->n_outputs;
     job->losses = (double *)malloc((size_t)n * (size_t)(1 + 3 * C) * sizeof(double));
-    if (!job->losses) {
-        workspace_close(&work);
-        return FASTFM_NO_MEMORY;
-    }
+    if (!job->losses)
+        return NULL;
     job->row_gradients = job->losses + n;
     job->scores = (char *)(job->row_gradients + n * C);
     job->dscores = job->scores + 8 * n * C;
-    parallel_for(work.n_blocks, score_block, job, n_threads);
-    status = workspace_fault(&work, n_threads, bad_row);
-    if (status == FASTFM_OK)
-        loss_sums_add(sums, row, n, job->losses, NULL);
-    free(job->losses);
-    workspace_close(&work);
+    return job->losses;
+}
+
+/* Goes through all rows, chunk by chunk, and stops at the first fault. No chunk before that has one,
+ * so it is the first of X. */
+static fastfm_status add_chunks(objective_job *job, loss_sums *sums, int n_threads,
+                                int64_t *bad_row)
+{
+    const fastfm_csr *X = job->X;
+    fastfm_status status = FASTFM_OK;
+    for (job->begin = 0; job->begin < X->n_rows && status == FASTFM_OK; job->begin = job->end) {
+        job->end = min_i64(job->begin + CHUNK_ROWS, X->n_rows);
+        job->n_blocks =
+            1 + (index_at(X->indptr, X->index_type, job->end) -
+                 index_at(X->indptr, X->index_type, job->begin) + job->end - job->begin) /
+                    SCORE_BLOCK_VALUES;
+        parallel_for(job->n_blocks, score_block, job, n_threads);
+        status = workspace_fault(job->work, n_threads, bad_row);
+        if (status == FASTFM_OK)
+            loss_sums_add(sums, job->begin, job->end - job->begin, job->losses, NULL);
+    }
     return status;
 }
 
@@ -83,17 +91,25 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
                                double *total, int num_threads, int64_t *bad_row)
 {
     const int n_threads = parallel_threads(num_threads, score_work(X, model));
-    double block = 0;
-    loss_sums sums = {0, &block, total};
-    fastfm_status status = FASTFM_OK;
-    for (int64_t row = 0; row < X->n_rows && status == FASTFM_OK; row += CHUNK_ROWS) {
-        const fastfm_csr rows = row_slice(X, row, min_i64(row + CHUNK_ROWS, X->n_rows));
-        const fastfm_targets targets_of_rows = targets_slice(targets, row);
-        objective_job job = {.X = &rows, .model = model, .loss = loss, .targets = &targets_of_rows};
-        status = add_chunk(&job, row, &sums, n_threads, bad_row);
-        *bad_row += row;
+    double block = 0, sum = *total;
+    workspace work;
+    objective_job job = {.X = X, .model = model, .loss = loss, .targets = targets, .work = &work};
+    loss_sums sums = {0, &block, &sum};
+    fastfm_status status;
+    void *memory;
+    if (X->n_rows == 0)
+        return FASTFM_OK;
+    status = workspace_open(&work, X, model, SCORE_BLOCK_VALUES, n_threads, bad_row);
+    if (status != FASTFM_OK)
+        return status;
+    memory = allocate_chunk(&job, min_i64(CHUNK_ROWS, X->n_rows));
+    status = memory ? add_chunks(&job, &sums, n_threads, bad_row) : FASTFM_NO_MEMORY;
+    free(memory);
+    workspace_close(&work);
+    if (status == FASTFM_OK) {
+        loss_sums_end_block(&sums);
+        *total = sum;
     }
-    loss_sums_end_block(&sums);
     return status == FASTFM_BAD_LABEL
                ? matrix_fault_or(status, X, model->n_features, num_threads, bad_row)
                : status;
