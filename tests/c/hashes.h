@@ -1,5 +1,5 @@
 /* Hashes of results that must have the same bits on all platforms: those that did not go through
- * the platform's exp, log1p or pow. */
+ * the platform's exp, log1p or pow. Scores and gradients of divided rows have one of their own. */
 #ifndef FASTFM_TEST_HASHES_H
 #define FASTFM_TEST_HASHES_H
 
