@@ -76,12 +76,14 @@ fastfm_status fastfm_check(const fastfm_csr *X, int64_t n_features, double *larg
     status = workspace_open(&work, X, NULL, BLOCK_VALUES, n_threads, bad_row);
     if (status != FASTFM_OK)
         return status;
-    if (largest &&
-        !(job.largest = (double *)malloc((sizeof(double) + 1) * (size_t)work.n_blocks))) {
-        workspace_close(&work);
-        return FASTFM_NO_MEMORY;
+    if (largest) {
+        job.largest = (double *)malloc((sizeof(double) + 1) * (size_t)work.n_blocks);
+        if (!job.largest) {
+            workspace_close(&work);
+            return FASTFM_NO_MEMORY;
+        }
+        job.has_repeats = (char *)(job.largest + work.n_blocks);
     }
-    job.has_repeats = (char *)(job.largest + work.n_blocks);
     parallel_for(work.n_blocks, check_block, &job, n_threads);
     for (int64_t block = 0; largest && block < work.n_blocks; block++) {
         const double x = job.largest[block];
