@@ -31,15 +31,15 @@ static void add_arrays(uint64_t *hash, const fastfm_model *m, const void *w0, fa
     add_reals(hash, V, m->real, n_w * model_block(m));
 }
 
-void hash_scores(const problem *P, const outputs *out)
+void hash_scores(const problem *P, const outputs *out, int is_prepared)
 {
-    add_reals(P->m.c.normalization == FASTFM_AS_IS ? &scores_hash : &prepared_hash, out->scores,
-              P->m.c.real, P->X.n_rows * P->m.c.n_outputs);
+    add_reals(is_prepared ? &prepared_hash : &scores_hash, out->scores, P->m.c.real,
+              P->X.n_rows * P->m.c.n_outputs);
 }
 
-void hash_gradients(const problem *P, const outputs *out)
+void hash_gradients(const problem *P, const outputs *out, int is_prepared)
 {
-    uint64_t *hash = P->m.c.normalization == FASTFM_AS_IS ? &gradients_hash : &prepared_hash;
+    uint64_t *hash = is_prepared ? &prepared_hash : &gradients_hash;
     if (P->loss.kind != FASTFM_SQUARED)
         return;
     add_reals(hash, &out->total, FASTFM_F64, 1);

@@ -5,6 +5,7 @@
 
 #include "hashes.h"
 #include "reference.h"
+#include "repeats.h"
 #include "tests.h"
 
 /* Of the sum of the absolute values of all terms. Gradients of rows are added one by one. */
@@ -98,15 +99,15 @@ static void check_reference(const problem *P, const outputs *out)
 
 /* Against the reference; then at all levels, with 1, 2 and 3 threads, or with one number of them
  * that changes from call to call. */
-static void check_problem(const problem *P, int all_threads)
+static void check_problem(const problem *P, int is_prepared, int all_threads)
 {
     static int turn = 0;
     outputs first;
     fastfm_use_level(0);
     first = outputs_of(P, 1);
     check_reference(P, &first);
-    hash_scores(P, &first);
-    hash_gradients(P, &first);
+    hash_scores(P, &first, is_prepared);
+    hash_gradients(P, &first, is_prepared);
     turn++;
     for (int level = 0; level < fastfm_n_levels(); level++) {
         for (int num_threads = 1; num_threads <= 3; num_threads++) {
@@ -124,7 +125,8 @@ static void check_problem(const problem *P, int all_threads)
 }
 
 /* One problem with its rows as they are and divided in each way. Only an FM has xLearn's. */
-static void test_case(const char *shape, const matrix *rows, kind type, int all_threads)
+static void test_rows_of(const char *shape, const matrix *rows, kind type, int has_repeats,
+                         int all_threads)
 {
     problem P = problem_new(rows, type);
     const int last = type.n_fields ? FASTFM_INSTANCE : FASTFM_XLEARN;
@@ -135,9 +137,14 @@ static void test_case(const char *shape, const matrix *rows, kind type, int all_
              (int)type_size(type.data) * 8, (int)type_size(type.index) * 8, (int)type.k,
              (int)type.n_outputs, (int)type.n_fields, (int)P.loss.kind, normalization);
         P.m.c.normalization = (fastfm_normalization)normalization;
-        check_problem(&P, all_threads);
+        check_problem(&P, has_repeats || normalization != FASTFM_AS_IS, all_threads);
     }
     problem_free(&P);
+}
+
+static void test_case(const char *shape, const matrix *rows, kind type, int all_threads)
+{
+    test_rows_of(shape, rows, type, 0, all_threads);
 }
 
 /* indptr that starts after 0 and ends before nnz; what lies outside is garbage. */
@@ -202,6 +209,15 @@ static void test_batches(void)
     matrix_free(&m);
 }
 
+static void test_repeats(void)
+{
+    static const int64_t factors[] = {1, 4, 17};
+    matrix m = matrix_repeated_rows(24, 40, 50, 2);
+    for (int64_t i = 0; i < COUNT(factors) * 32; i++)
+        test_rows_of("repeats", &m, kind_of(i % 32, factors[i / 32]), 1, 0);
+    matrix_free(&m);
+}
+
 void test_models(void)
 {
     static const int64_t factors[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13,
@@ -219,4 +235,5 @@ void test_models(void)
     }
     matrix_free(&m);
     test_batches();
+    test_repeats();
 }

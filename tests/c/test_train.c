@@ -155,6 +155,16 @@ static void test_repeated_rows(const matrix *rows, kind type, fastfm_rule rule, 
     problem_free(&P);
 }
 
+/* 60,000 values in a batch: eight row blocks of an FM, six of an FFM, whose accumulators are added
+ * in block order. */
+static void test_many_blocks(void)
+{
+    matrix rows = matrix_equal_rows(1500, 20, 60);
+    for (int64_t i = 0; i < 32; i++)
+        test_repeated_rows(&rows, kind_of(i, 5), (fastfm_rule)((i + i / 4) % 4), ALL_ROWS);
+    matrix_free(&rows);
+}
+
 void test_train(void)
 {
     static const int64_t factors[] = {1, 5, 40};
@@ -178,4 +188,5 @@ void test_train(void)
     matrix_free(&large);
     matrix_free(&many);
     test_cut_batches();
+    test_many_blocks();
 }
