@@ -107,8 +107,8 @@ def load(path: str | bytes | os.PathLike[Any], mmap: bool = True) -> Any:
     """Read what `save` wrote.
 
     Nothing in a file chooses code to run. A file from an unknown source gives an object of a known type, or
-    an error. Objects of scikit-learn from another of its versions come with its InconsistentVersionWarning, as
-    from a pickle.
+    an error. Objects of scikit-learn from another of its versions come with its InconsistentVersionWarning,
+    as from a pickle.
 
     Parameters
     ----------

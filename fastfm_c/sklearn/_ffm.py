@@ -28,17 +28,12 @@ class FieldAware(Estimator):
 
     fields: ArrayLike | Any | None = None
 
-    def _prepare_fit(
-        self,
-        X: Any,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None,
-        new_model_rng: np.random.Generator | None,
-        classes: ArrayLike | None = None,
-    ) -> FitRows:
-        if new_model_rng is not None and self.fields is None and sp.issparse(X) and not hasattr(X, "fields"):
+    def _checked_rows(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, is_new: bool, *args: Any, **options: Any
+    ) -> tuple[FitRows, ArrayLike | None]:
+        if is_new and self.fields is None and sp.issparse(X) and not hasattr(X, "fields"):
             _warn_of_many_fields(X.shape[-1])
-        return super()._prepare_fit(X, y, sample_weight, new_model_rng, classes)
+        return super()._checked_rows(X, y, sample_weight, is_new, *args, **options)
 
     def _rows_for_model(self, X: Any, given: Any) -> Any:
         """Checked rows with the fields that the model is to compare: those of the X that was given."""

@@ -122,7 +122,7 @@ def _shares(sizes: NDArray[np.int64], n_held_out: int) -> NDArray[np.int64]:
         least[:] = 0
     if most.sum() < n_held_out:
         most = sizes
-    counts = np.clip(np.floor(quota).astype(np.int64), least, most)
+    counts: NDArray[np.int64] = np.clip(np.floor(quota).astype(np.int64), least, most)
     while (missing := n_held_out - counts.sum()) != 0:
         can = counts < most if missing > 0 else counts > least
         distance = np.where(can, (quota - counts) * np.sign(missing), -np.inf)
