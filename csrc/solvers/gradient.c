@@ -85,6 +85,15 @@ static int64_t *row_numbers(int64_t n)
     return rows;
 }
 
+/* Whether a row has weight zero. */
+static int has_absent_row(const fastfm_targets *targets, int64_t n)
+{
+    int64_t i = 0;
+    while (targets->weight && i < n && targets->weight[i] != 0)
+        i++;
+    return targets->weight && i < n;
+}
+
 /* Opens the batches, runs them and closes them. w0 is not in the target: sum_losses has its gradient. */
 static fastfm_status add_gradient(batch_run *run, const fastfm_csr *X, const fastfm_model *model,
                                   const fastfm_loss *loss, const fastfm_targets *targets,
@@ -136,6 +145,10 @@ fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
     fastfm_status status = memory && rows ? FASTFM_OK : FASTFM_NO_MEMORY;
     if (gradient->is_fresh)
         run.n_before_all = 1 + (job.w_bytes + job.V_bytes) / SHARE_BYTES;
+    /* Batches leave out rows of weight zero: their columns are checked here, as fastfm_objective
+     * checks them. */
+    if (status == FASTFM_OK && has_absent_row(targets, X->n_rows))
+        status = fastfm_check(X, model->n_features, NULL, NULL, num_threads, bad_row);
     if (status == FASTFM_OK && X->n_rows > 0) {
         job.sums.total[0] = *total;
         memcpy(job.sums.total + 1, gradient->w0, sizeof(double) * (size_t)C);

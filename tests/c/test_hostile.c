@@ -46,12 +46,13 @@ typedef struct {
     fastfm_gradient_arrays gradient;
 } result;
 
-static result check_results(const expectation *expected, const fastfm_csr *X, const model *m)
+static result check_results(const expectation *expected, const fastfm_csr *X, const model *m,
+                            const double *weight)
 {
     const int64_t C = m->c.n_outputs;
     const fastfm_loss loss = {C > 1 ? FASTFM_SOFTMAX : FASTFM_LOGISTIC, 0};
     void *y = calloc((size_t)X->n_rows + 1, 1);
-    const fastfm_targets targets = {y, FASTFM_U8, NULL};
+    const fastfm_targets targets = {y, FASTFM_U8, weight};
     result R = {exactly(X->n_rows * C, type_size(m->c.real)), 0, 0, gradient_new(&m->c, 1)};
     int64_t bad_row = -1;
     check_fault(expected, fastfm_score(X, &m->c, R.scores, expected->num_threads, &bad_row),
@@ -108,9 +109,12 @@ static void check_model(const expectation *expected, int64_t n_features, kind ty
 {
     const fastfm_csr *X = expected->X;
     model m = model_random(n_features, type.n_fields, type.k, type.n_outputs, type.real);
+    double *weight = random_below(2) ? (double *)exactly(X->n_rows, 8) : NULL;
     result R;
     m.c.normalization = (fastfm_normalization)random_below(type.n_fields ? 2 : 3);
-    R = check_results(expected, X, &m);
+    for (int64_t i = 0; weight && i < X->n_rows; i++)
+        weight[i] = (double)random_below(3); /* also rows of weight zero are checked */
+    R = check_results(expected, X, &m, weight);
     if (expected->status == FASTFM_OK) {
         fastfm_csr summed = *X;
         void *indices = calloc((size_t)X->nnz + 1, (size_t)type_size(X->index_type));
@@ -119,13 +123,14 @@ static void check_model(const expectation *expected, int64_t n_features, kind ty
         sum_repeats_plainly(X, indices, data);
         summed.indices = indices;
         summed.data = data;
-        of_summed = check_results(expected, &summed, &m);
+        of_summed = check_results(expected, &summed, &m, weight);
         check_same_results(&R, &of_summed, X, &m.c);
         result_free(&of_summed);
         free(indices), free(data);
     }
     result_free(&R);
     model_free(&m);
+    free(weight);
 }
 
 /* What fastfm_sum_repeats makes of X, and fastfm_check says of its repeats and largest value. */
