@@ -21,7 +21,7 @@
 #include "solvers/batch_run.h"
 
 #define PAGE_BYTES 4096
-#define SHARE_BYTES (INT64_C(64) << 20) /* fresh memory that a thread touches at a time */
+#define PIECE_BYTES (INT64_C(64) << 20) /* fresh memory that a thread touches at a time */
 #define FFM_BATCH_ROWS 2048             /* divides FASTFM_PIECE_ROWS */
 #define CACHE_BYTES 262144 /* FM, one thread: V that the rows of a batch touch, about */
 #define KEPT_BYTES 4194304 /* FM, several threads: what is kept of the rows of a batch */
@@ -42,27 +42,27 @@ static int64_t batch_rows(const fastfm_csr *X, const fastfm_model *model, int n_
     return max_i64(1, min_i64(rows, X->n_rows));
 }
 
-/* Writes a zero to each page of a share of fresh memory, which is zero already: page faults in the order of
+/* Writes a zero to each page of a piece of fresh memory, which is zero already: page faults in the order of
  * addresses, by all threads, cost less than those of scattered additions (docs/lab-notebook.md). */
-static void touch_pages(void *memory, int64_t bytes, int64_t share, int64_t n_shares)
+static void touch_pages(void *memory, int64_t bytes, int64_t piece, int64_t n_pieces)
 {
-    const int64_t n_pages = bytes / PAGE_BYTES, end = n_pages * (share + 1) / n_shares;
-    for (int64_t page = n_pages * share / n_shares; page < end; page++)
+    const int64_t n_pages = bytes / PAGE_BYTES, end = n_pages * (piece + 1) / n_pieces;
+    for (int64_t page = n_pages * piece / n_pieces; page < end; page++)
         ((volatile char *)memory)[page * PAGE_BYTES] = 0;
 }
 
-/* One pass over the pages of w and V, in n_shares shares. */
+/* One pass over the pages of w and V, in pieces. */
 typedef struct {
     const fastfm_gradient_arrays *gradient;
-    int64_t w_bytes, V_bytes, n_shares;
+    int64_t w_bytes, V_bytes, n_pieces;
 } touch_job;
 
-static void touch_share(void *context, int64_t share, int thread)
+static void touch_piece(void *context, int64_t piece, int thread)
 {
     const touch_job *job = (const touch_job *)context;
     (void)thread;
-    touch_pages(job->gradient->w, job->w_bytes, share, job->n_shares);
-    touch_pages(job->gradient->V, job->V_bytes, share, job->n_shares);
+    touch_pages(job->gradient->w, job->w_bytes, piece, job->n_pieces);
+    touch_pages(job->gradient->V, job->V_bytes, piece, job->n_pieces);
 }
 
 static void touch_arrays(const fastfm_gradient_arrays *gradient, const fastfm_model *model,
@@ -72,8 +72,8 @@ static void touch_arrays(const fastfm_gradient_arrays *gradient, const fastfm_mo
     touch_job job = {.gradient = gradient};
     job.w_bytes = model->n_outputs * feature_bytes;
     job.V_bytes = feature_stride(model) * feature_bytes;
-    job.n_shares = 1 + (job.w_bytes + job.V_bytes) / SHARE_BYTES;
-    parallel_for(job.n_shares, touch_share, &job, n_threads);
+    job.n_pieces = 1 + (job.w_bytes + job.V_bytes) / PIECE_BYTES;
+    parallel_for(job.n_pieces, touch_piece, &job, n_threads);
 }
 
 /* The hook: adds the losses of a batch, and the gradients of w0, in row order. */
@@ -92,7 +92,8 @@ static int64_t *row_numbers(int64_t n)
     return rows;
 }
 
-/* Opens the batches, runs them and closes them. w0 is not in the target: sum_losses has its gradient. */
+/* Opens the batches, runs them and closes them. w0 is not among the updated arrays, because sum_losses adds
+ * its gradient. */
 static fastfm_status add_gradient(batch_run *run, const fastfm_csr *X, const fastfm_model *model,
                                   const fastfm_loss *loss, const fastfm_targets *targets,
                                   double weight_sum, const fastfm_gradient_arrays *gradient,
@@ -103,7 +104,7 @@ static fastfm_status add_gradient(batch_run *run, const fastfm_csr *X, const fas
                                       run->batch_size, n_threads, bad_row);
     if (status != FASTFM_OK)
         return status;
-    run->batch.view.target = (fastfm_state){NULL, gradient->w, gradient->V};
+    run->batch.view.updated = (fastfm_state){NULL, gradient->w, gradient->V};
     run->batch.weight_sum = weight_sum;
     if (gradient->is_fresh)
         touch_arrays(gradient, model, n_threads);

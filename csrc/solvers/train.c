@@ -92,7 +92,7 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
         batch_open(&run.batch, X, model, loss, targets, &state.now, batch_size, n_threads, bad_row);
     if (status != FASTFM_OK)
         return status;
-    run.batch.view.target = (fastfm_state){model->w0, model->w, model->V};
+    run.batch.view.updated = (fastfm_state){model->w0, model->w, model->V};
     run.batch.weight_sum = 1;
     status = batch_run_all(&run);
     batch_close(&run.batch);

@@ -115,8 +115,9 @@ typedef struct {
     double *linear_scale; /* (n_rows,) what the linear part is multiplied by, or NULL for 1 */
     const fastfm_model *model;
     const fastfm_solver *solver;
-    fastfm_state target; /* what is updated: the parameters of model, or the arrays of a gradient */
-    int64_t max_row;     /* values of the longest row that may come */
+    fastfm_state
+        updated;     /* what is updated: the parameters of model, or the arrays of a gradient */
+    int64_t max_row; /* values of the longest row that may come */
     char *scores, *dscores; /* (n_rows, C) of the model's type; dscores: weighted loss gradients */
     int64_t n_blocks, n_partitions;
     int partition_bits;       /* n_partitions is 2 to this power */
@@ -150,7 +151,7 @@ typedef struct {
 /* -------------------------------------------------------------------------------- kernel contracts
  * A row block or partition is worked on by one thread at a time; `local` is that thread's. */
 
-/* FM: adds the gradients of all rows, in their order, to batch->target, for the features of one of
+/* FM: adds the gradients of all rows, in their order, to batch->updated, for the features of one of
  * n_shares shares (feature_share). */
 typedef void (*gradient_kernel)(const batch_view *batch, int64_t share, int64_t n_shares);
 
