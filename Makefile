@@ -27,14 +27,18 @@ $(VENV)/compiled: pyproject.toml $(SOURCES)
 	$(if $(filter pyproject.toml,$?),$(MAKE) install,$(BIN)/python setup.py -q build_ext --inplace && touch $@)
 
 test: $(VENV)/compiled # Compile what has changed, and run the fast tests.
-	$(BIN)/python -m pytest -q $(TESTS)
+	$(BIN)/pytest -q $(TESTS)
 
 test-all: $(VENV)/compiled # Compile what has changed, and run all tests.
-	$(BIN)/python -m pytest -q -m "" $(TESTS)
+	$(BIN)/pytest -q -m "" $(TESTS)
 
-lint: $(VENV)/compiled # Check style, format and types. It changes nothing.
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python -m mypy
-	git ls-files "*.[ch]" | xargs $(BIN)/clang-format --dry-run -Werror
+lint: $(VENV)/compiled # Check style, format, types and workflows. It changes nothing.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	find csrc tests bench tools -name "*.[ch]" | xargs $(BIN)/clang-format --dry-run -Werror
+	$(BIN)/mypy
+	$(BIN)/stubtest fastfm_c._core.core --mypy-config-file pyproject.toml --ignore-missing-stub --ignore-disjoint-bases
+	$(BIN)/zizmor --offline --no-progress .github
 
 c-tests: # Run the C tests, with warnings as errors and under sanitizers.
 	tests/c/run.sh

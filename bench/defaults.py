@@ -1,7 +1,7 @@
 """``python -m bench defaults``: what the estimators' defaults were chosen by.
 
 Each data set is fitted with the default settings and with one setting changed; the figure is the
-log-loss (RMSE for ratings) on rows that took no part, a mean over seeds. No single setting is best
+log-loss (RMSE for ratings) on held-out rows, a mean over seeds. No single setting is best
 everywhere: the defaults are those whose worst loss against the best of a row is least.
 
 - adult: UCI Adult, official split (shipped with the package), 16 bins a number
@@ -51,36 +51,36 @@ def run_defaults(options: argparse.Namespace) -> list[dict]:
     seeds = SEEDS[:1] if options.quick else SEEDS
     records = []
     for name, make in sets.items():
-        parts = make()
+        splits = make()
         for kind in ("FM", "FFM"):
             if kind == "FFM" and name.startswith("planted"):
                 continue  # each column would be a field
             for change in CHANGES[:3] if options.quick else CHANGES:
                 if change.get("solver") == "lbfgs" and name in ("clicks", "ratings"):
                     continue  # minutes
-                records.append(_fit(name, kind, parts, change, seeds))
+                records.append(_fit(name, kind, splits, change, seeds))
         rows = [
-            [f"{r['kind']}, {r['change']}", f"{r['figure']:.4f}", f"{r['passes']:.0f}", f"{r['seconds']:.2f}"]
+            [f"{r['kind']}, {r['change']}", f"{r['figure']:.4f}", f"{r['epochs']:.0f}", f"{r['seconds']:.2f}"]
             for r in records
             if r["data"] == name
         ]
-        print_table(name, ["", "RMSE" if name == "ratings" else "log-loss", "passes", "s"], rows)
+        print_table(name, ["", "RMSE" if name == "ratings" else "log-loss", "epochs", "s"], rows)
     return records
 
 
-def _fit(name: str, kind: str, parts: tuple, change: dict, seeds: tuple[int, ...]) -> dict:
+def _fit(name: str, kind: str, splits: tuple, change: dict, seeds: tuple[int, ...]) -> dict:
     from fastfm_c import sklearn as estimators
 
-    X, y, X_test, y_test, fields = parts
+    X, y, X_test, y_test, fields = splits
     is_regression = name == "ratings"
     create = getattr(estimators, kind + ("Regressor" if is_regression else "Classifier"))
-    figures, passes, seconds = [], [], []
+    figures, epochs, seconds = [], [], []
     for seed in seeds:
         options = change | ({"fields": fields} if kind == "FFM" else {}) | {"random_state": seed}
         start = time.perf_counter()
         estimator = create(**options).fit(X, y)
         seconds.append(time.perf_counter() - start)
-        passes.append(estimator.n_iter_)
+        epochs.append(estimator.n_iter_)
         if is_regression:
             figures.append(np.sqrt(np.mean((estimator.predict(X_test) - y_test) ** 2)))
         else:
@@ -90,7 +90,7 @@ def _fit(name: str, kind: str, parts: tuple, change: dict, seeds: tuple[int, ...
         "kind": kind,
         "change": ", ".join(f"{k}={v}" for k, v in change.items()) or "defaults",
         "figure": float(np.mean(figures)),
-        "passes": float(np.mean(passes)),
+        "epochs": float(np.mean(epochs)),
         "seconds": float(np.mean(seconds)),
     }
 

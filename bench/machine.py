@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import subprocess
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -62,8 +63,13 @@ def _cpu_model() -> str:
     return next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
 
 
+def c_compiler() -> list[str]:
+    """Its command, which may be several words, as in CC="ccache gcc"."""
+    return shlex.split(os.environ.get("CC", "cc"))
+
+
 def _compiler() -> str:
-    command = [os.environ.get("CC", "cc"), "--version"]
+    command = [*c_compiler(), "--version"]
     return subprocess.run(command, capture_output=True, text=True).stdout.partition("\n")[0]
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
+from .machine import c_compiler
+
 SOURCE = Path(__file__).with_name("limit_probe.c")
 LINE = 64
 PREFETCH_DISTANCES = (0, 8, 16, 32, 64, 96, 128, 192)
@@ -50,9 +52,8 @@ def _library() -> ctypes.CDLL:
     if not path.exists():
         with tempfile.TemporaryDirectory(dir=directory) as build:
             built = Path(build) / path.name
-            compiler = os.environ.get("CC", "cc")
             flags = ["-O3", "-fopenmp", "-shared", "-fPIC"]
-            subprocess.run([compiler, *flags, str(SOURCE), "-o", str(built)], check=True)
+            subprocess.run([*c_compiler(), *flags, str(SOURCE), "-o", str(built)], check=True)
             built.replace(path)
     return ctypes.CDLL(str(path))
 

@@ -182,11 +182,11 @@ def _softmax(split: Split, rounds: int) -> dict:
             ],
         }
         for name, some in solvers.items():
-            for pass_number in range(2):  # the first one touches fresh memory
+            for number in range(2):  # the first epoch touches fresh memory
                 start = time.perf_counter()
                 for c, solver in enumerate(some):
                     solver.partial_fit(split.X, y if name == "softmax" else y == c)
-                if pass_number:
+                if number:
                     seconds[name].append(time.perf_counter() - start)
     best = {name: min(values) for name, values in seconds.items()}
     rows = [[name, f"{value:.3f}", f"{value / best['binary']:.2f}"] for name, value in best.items()]

@@ -5,7 +5,7 @@ import os
 __all__ = ["default_limit"]
 
 
-def _read(path):
+def _read(path: str) -> list[str]:
     try:
         with open(path) as file:
             return file.read().split()
@@ -13,7 +13,7 @@ def _read(path):
         return []
 
 
-def _cgroup_cpus():
+def _cgroup_cpus() -> int | None:
     """CPUs that a container's quota amounts to, rounded up, or None."""
     numbers = _read("/sys/fs/cgroup/cpu.max")  # version 2: "max 100000" or "150000 100000"
     if not numbers:  # version 1
@@ -25,7 +25,7 @@ def _cgroup_cpus():
     return max(1, -(-quota // period)) if quota > 0 and period > 0 else None
 
 
-def _usable_cpus():
+def _usable_cpus() -> int:
     """CPUs that this process may use: affinity and container quota."""
     try:
         cpus = len(os.sched_getaffinity(0))
@@ -34,6 +34,6 @@ def _usable_cpus():
     return min(cpus, _cgroup_cpus() or cpus)
 
 
-def default_limit():
+def default_limit() -> int | None:
     """The most threads to use by default, or None when ``OMP_NUM_THREADS`` decides."""
     return None if "OMP_NUM_THREADS" in os.environ else _usable_cpus()

@@ -139,11 +139,11 @@ class SquaredLoss(Loss):
     def __init__(self) -> None:
         super().__init__()
 
-    def __reduce__(self) -> tuple[type["SquaredLoss"], tuple[()]]:
-        return SquaredLoss, ()
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        return type(self), ()
 
     def __repr__(self) -> str:
-        return "SquaredLoss()"
+        return f"{type(self).__name__}()"
 
 
 class _ClassLoss(Loss):

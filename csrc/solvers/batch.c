@@ -82,7 +82,7 @@ static void carve_arena(training_batch *batch, arena *memory)
     batch->row_gradients = (double *)arena_alloc(memory, rows * C * 8);
     view->partition_begin =
         (int64_t *)arena_alloc(memory, max_blocks * ((1 << MAX_PARTITION_BITS) + 1) * 8);
-    batch->block_begin = (int64_t *)arena_alloc(memory, (max_blocks + 1) * 8);
+    view->block_begin = (int64_t *)arena_alloc(memory, (max_blocks + 1) * 8);
     batch->local = (thread_local_data *)arena_alloc(memory, batch->n_threads *
                                                                 (int64_t)sizeof(thread_local_data));
     if (model->fields) {
@@ -95,6 +95,9 @@ static void carve_arena(training_batch *batch, arena *memory)
         view->accumulator_begin = (int64_t *)arena_alloc(memory, (1 << MAX_PARTITION_BITS) * 8);
         view->accumulator_end = (int64_t *)arena_alloc(memory, (1 << MAX_PARTITION_BITS) * 8);
     } else {
+        if (view->solver->rule == FASTFM_SUM)
+            view->block_rows =
+                (fastfm_csr *)arena_alloc(memory, max_blocks * (int64_t)sizeof(fastfm_csr));
         view->s = (char *)arena_alloc(memory, rows * C * model->n_factors * real);
         view->values = arena_alloc(memory, values * FM_VALUE_BYTES);
     }
@@ -163,7 +166,7 @@ static void split_into_blocks(training_batch *batch)
     view->n_blocks = blocks_for(view->model, batch->n_rows, view->rows.nnz);
     choose_partition_bits(batch);
     for (int64_t block = 0; block <= view->n_blocks; block++)
-        batch->block_begin[block] =
+        batch->view.block_begin[block] =
             row_block_begin(&view->rows, 0, batch->n_rows, block, view->n_blocks);
 }
 
@@ -230,7 +233,7 @@ void batch_copy_block(const training_batch *batch, int64_t block, int sums_repea
     const int64_t index_bytes = (int64_t)index_size(copy->index_type);
     const int64_t data_bytes = (int64_t)real_size(copy->data_type);
     char *indices = (char *)(uintptr_t)copy->indices, *data = (char *)(uintptr_t)copy->data;
-    for (int64_t i = batch->block_begin[block]; i < batch->block_begin[block + 1]; i++) {
+    for (int64_t i = batch->view.block_begin[block]; i < batch->view.block_begin[block + 1]; i++) {
         const int64_t to = index_at(copy->indptr, copy->index_type, i);
         prefetch_source_row(batch, i + ROWS_AHEAD);
         if (view->linear_scale)

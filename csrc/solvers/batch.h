@@ -23,13 +23,13 @@ typedef struct {
     const fastfm_csr *source;
     const fastfm_targets *targets; /* of the source's rows */
     double weight_sum;             /* by which gradients are divided */
+    const int64_t *share_begin;    /* of a gradient: (n_threads + 1,), see feature_shares.h */
     const fastfm_loss *loss;
     const int64_t *row_numbers; /* (n_rows,) where the batch's rows are in the source */
     int64_t n_rows, n_weighted; /* rows; those of them whose weight is not zero */
     workspace work;             /* for the checks, and for the faults that threads report */
     int n_threads;
     int64_t max_rows, max_values; /* what the arrays have room for */
-    int64_t *block_begin;         /* (n_blocks + 1,) the first row of each row block */
     double *losses;               /* (n_rows,) times weight */
     double *row_gradients;        /* (n_rows, C) loss gradients in double, for w0 */
     thread_local_data *local;     /* (n_threads,) */

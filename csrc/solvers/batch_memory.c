@@ -53,9 +53,9 @@ static int64_t largest_block(const training_batch *batch)
     const fastfm_csr *X = &batch->view.rows;
     int64_t largest = 0;
     for (int64_t block = 0; block < batch->view.n_blocks; block++)
-        largest =
-            max_i64(largest, index_at(X->indptr, X->index_type, batch->block_begin[block + 1]) -
-                                 index_at(X->indptr, X->index_type, batch->block_begin[block]));
+        largest = max_i64(largest,
+                          index_at(X->indptr, X->index_type, batch->view.block_begin[block + 1]) -
+                              index_at(X->indptr, X->index_type, batch->view.block_begin[block]));
     return largest;
 }
 

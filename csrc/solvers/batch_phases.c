@@ -7,6 +7,7 @@
 #include "solvers/batch_phases.h"
 
 #include "losses/loss.h"
+#include "rows/blocks.h"
 
 /* Computes the weighted loss of row i of the batch and its gradient, from its scores. Returns OK, or
  * reports the fault: BAD_LABEL, or in training DIVERGED if the loss is not finite. A gradient
@@ -44,14 +45,37 @@ static fastfm_csr rows_until(const training_batch *batch, int64_t end)
  * sound. */
 static int load_block(const training_batch *batch, int64_t block, int thread)
 {
-    const fastfm_csr rows = rows_until(batch, batch->block_begin[block + 1]);
+    const fastfm_csr rows = rows_until(batch, batch->view.block_begin[block + 1]);
     fastfm_status status;
     batch_copy_block(batch, block, 0, thread);
     status = workspace_check(&batch->work, thread, &rows, batch->view.model->n_features,
-                             batch->block_begin[block], batch->block_begin[block + 1]);
+                             batch->view.block_begin[block], batch->view.block_begin[block + 1]);
     if (status == FASTFM_REPEATED_COLUMN)
         batch_copy_block(batch, block, 1, thread);
     return status != FASTFM_BAD_INDEX;
+}
+
+/* Sets *rows to a row block of a gradient, which are consecutive rows of the source: in place, or
+ * copied if columns repeat or rows are divided. Returns whether their columns are sound. */
+static int find_block(const training_batch *batch, int64_t block, int thread, fastfm_csr *rows)
+{
+    const batch_view *view = &batch->view;
+    const int64_t begin = view->block_begin[block], end = view->block_begin[block + 1];
+    const int64_t first = batch->row_numbers[0];
+    int64_t bad_row = 0;
+    const fastfm_status status = kernels()->check[view->rows.index_type == FASTFM_I64](
+        batch->source, view->model->n_features, first + begin, first + end,
+        workspace_table(&batch->work, thread), &bad_row);
+    *rows = row_slice(batch->source, first + begin, first + end);
+    if (status == FASTFM_BAD_INDEX) {
+        workspace_report(&batch->work, thread, status, bad_row - first);
+        return 0;
+    }
+    if (status == FASTFM_REPEATED_COLUMN || view->model->normalization != FASTFM_AS_IS) {
+        batch_copy_block(batch, block, status == FASTFM_REPEATED_COLUMN, thread);
+        *rows = row_slice(&view->rows, begin, end);
+    }
+    return 1;
 }
 
 /* Scores use the parameters as they were before the batch: no phase of an FM updates while it
@@ -61,16 +85,23 @@ void score_and_partition_block(void *context, int64_t block, int thread)
     const training_batch *batch = (const training_batch *)context;
     const batch_view *view = &batch->view;
     const fastfm_model *fm = view->model;
-    const int64_t begin = batch->block_begin[block], end = batch->block_begin[block + 1];
+    const int64_t begin = view->block_begin[block], end = view->block_begin[block + 1];
     const int64_t score_bytes = fm->n_outputs * (int64_t)real_size(fm->real);
-    const fastfm_csr rows = rows_until(batch, end);
-    if (!load_block(batch, block, thread))
-        return;
-    score_kernel_of(fm, &rows)(&rows, view->linear_scale, fm, begin, end,
-                               view->scores + begin * score_bytes,
-                               view->s + begin * fm->n_factors * score_bytes, view->max_row, NULL);
-    if (view->solver->rule != FASTFM_SUM) /* fm_gradient needs no partitions */
+    fastfm_csr rows;
+    if (view->block_rows) {
+        if (!find_block(batch, block, thread, &rows))
+            return;
+        view->block_rows[block] = rows;
+    } else {
+        if (!load_block(batch, block, thread))
+            return;
+        rows = rows_until(batch, end);
         KERNEL_OF(kernels()->fm_partition_values, fm, &rows)(view, block, begin, end);
+        rows = row_slice(&rows, begin, end);
+    }
+    score_kernel_of(fm, &rows)(&rows, view->linear_scale ? view->linear_scale + begin : NULL, fm, 0,
+                               end - begin, view->scores + begin * score_bytes,
+                               view->s + begin * fm->n_factors * score_bytes, view->max_row, NULL);
     for (int64_t i = begin; i < end; i++)
         if (compute_loss(batch, thread, i) != FASTFM_OK)
             return;
@@ -81,7 +112,7 @@ void load_and_partition_block(void *context, int64_t block, int thread)
 {
     const training_batch *batch = (const training_batch *)context;
     const batch_view *view = &batch->view;
-    const int64_t begin = batch->block_begin[block], end = batch->block_begin[block + 1];
+    const int64_t begin = batch->view.block_begin[block], end = batch->view.block_begin[block + 1];
     if (!load_block(batch, block, thread))
         return;
     for (int64_t i = begin; i < end; i++)
@@ -108,7 +139,7 @@ void score_and_accumulate_block(void *context, int64_t block, int thread)
     const batch_view *view = &batch->view;
     const fastfm_model *ffm = view->model;
     const int64_t score_bytes = ffm->n_outputs * (int64_t)real_size(ffm->real);
-    const int64_t end = batch->block_begin[block + 1];
+    const int64_t end = batch->view.block_begin[block + 1];
     const int64_t *begin = view->partition_begin + block * (view->n_partitions + 1);
     const score_kernel score = score_kernel_of(ffm, &view->rows);
     const ffm_accumulate_kernel accumulate = kernels()->ffm_accumulate_row[ffm->real == FASTFM_F64];
@@ -118,7 +149,7 @@ void score_and_accumulate_block(void *context, int64_t block, int thread)
     for (int64_t e = begin[0]; e < begin[view->n_partitions]; e++)
         local->map.accumulator_of_feature[view->features[e].local_id] =
             view->features[e].accumulator;
-    for (int64_t i = batch->block_begin[block]; i < end; i++) {
+    for (int64_t i = batch->view.block_begin[block]; i < end; i++) {
         /* Row by row: the score kernel prefetches nothing, because accumulate does. */
         const fastfm_csr rows = rows_until(batch, i + 1);
         score(&rows, NULL, ffm, i, i + 1, view->scores + i * score_bytes, NULL, view->max_row,
@@ -153,7 +184,8 @@ void add_gradient_share(void *context, int64_t share, int thread)
     const training_batch *batch = (const training_batch *)context;
     const batch_view *view = &batch->view;
     (void)thread;
-    KERNEL_OF(kernels()->fm_gradient, view->model, &view->rows)(view, share, batch->n_threads);
+    KERNEL_OF(kernels()->fm_gradient, view->model, &view->rows)
+    (view, batch->share_begin[share], batch->share_begin[share + 1]);
 }
 
 /* A batch in which every weight is zero leaves w0 alone, also where a rule would move it without a

@@ -28,8 +28,8 @@ void score_and_accumulate_block(void *context, int64_t block, int thread);
 /* Both, by partition: sums the gradients of its features over the batch, and updates them. */
 void reduce_and_update_partition(void *context, int64_t partition, int thread);
 
-/* FM, FASTFM_SUM, by share of the features, of which there are batch->n_threads: adds the gradients of all
- * rows to the rows of grad_w and grad_V that belong to these features. */
+/* FM, FASTFM_SUM, by share of the features (feature_shares.h): adds the gradients of all rows to the
+ * rows of grad_w and grad_V that belong to these features. */
 void add_gradient_share(void *context, int64_t share, int thread);
 
 /* Both, by the thread that ends the batch: updates w0. It is never penalised, its x is 1 in every row, and

@@ -83,6 +83,13 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
     training_batch *batch = &run->batch;
     const batch_view *view = &batch->view;
     switch (run->phase) {
+    case BEFORE_ALL:
+        run->phase = BEFORE_BATCH;
+        if (run->n_before_all == 0)
+            return start_batch(run, body, n_blocks);
+        *body = run->before_all;
+        *n_blocks = run->n_before_all;
+        return 1;
     case UPDATING:
         finish_batch(run);
         /* fall through */
@@ -112,7 +119,7 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
 
 fastfm_status batch_run_all(batch_run *run)
 {
-    run->phase = BEFORE_BATCH;
+    run->phase = BEFORE_ALL;
     parallel_phases(next_phase, run, run->batch.n_threads);
     return run->status;
 }

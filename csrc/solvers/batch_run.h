@@ -9,7 +9,7 @@
 
 #include "solvers/batch.h"
 
-typedef enum { BEFORE_BATCH, LOADING, ASSIGNING, SCORING, UPDATING } batch_phase;
+typedef enum { BEFORE_ALL, BEFORE_BATCH, LOADING, ASSIGNING, SCORING, UPDATING } batch_phase;
 
 typedef struct batch_run {
     training_batch batch; /* opened and closed by the caller */
@@ -18,7 +18,10 @@ typedef struct batch_run {
     int64_t begin;        /* the present batch begins at rows[begin]; 0 at first */
     fastfm_status status; /* OK at first; the fault that ends the run */
     int64_t bad_row;      /* of that fault: a row of X */
-    batch_phase phase;    /* the one under way; BEFORE_BATCH at first */
+    batch_phase phase;    /* the one under way; BEFORE_ALL at first */
+    /* A phase before the first batch, of n_before_all blocks; 0 for none. Its context is the run. */
+    parallel_block before_all;
+    int64_t n_before_all;
     /* Hooks. before_batch: before rows are taken; may be NULL. after_batch: when all phases are done;
      * batch->losses and row_gradients are complete, but a parameter may not have been finite. */
     void (*before_batch)(struct batch_run *run);

@@ -3,9 +3,9 @@
  * and the model stays as it is.
  *
  * FM. When a batch has been scored, every thread walks all its rows in order, and adds what belongs to
- * the features of its share: feature_share divides the features evenly by their hash. So each number
- * of the gradient is a sum in row order, and neither the threads nor the rows of a batch change its
- * bits. A batch is as long as what is kept of its rows fits the caches.
+ * the features of its share (feature_shares.h). So each number of the gradient is a sum in row order,
+ * and neither the threads nor the rows of a batch change its bits. A batch is as long as what is kept
+ * of its rows fits the caches. Rows are read in place, unless columns repeat or rows are divided.
  *
  * FFM. The gradients of a row block are summed before they are added, so its batches must not depend on
  * anything but the rows: they have FFM_BATCH_ROWS rows.
@@ -19,6 +19,7 @@
 #include "models/score.h"
 #include "rows/prepare_block.h"
 #include "solvers/batch_run.h"
+#include "solvers/feature_shares.h"
 
 #define PAGE_BYTES 4096
 #define PIECE_BYTES (INT64_C(64) << 20) /* fresh memory that a thread touches at a time */
@@ -51,35 +52,28 @@ static void touch_pages(void *memory, int64_t bytes, int64_t piece, int64_t n_pi
         ((volatile char *)memory)[page * PAGE_BYTES] = 0;
 }
 
-/* One pass over the pages of w and V, in pieces. */
+/* One call of fastfm_gradient: the context of its hooks. */
 typedef struct {
+    loss_sums sums;
     const fastfm_gradient_arrays *gradient;
-    int64_t w_bytes, V_bytes, n_pieces;
-} touch_job;
+    int64_t w_bytes, V_bytes; /* of its arrays */
+} gradient_job;
 
+/* The phase before the first batch, if the arrays are fresh: touches a piece of their pages. */
 static void touch_piece(void *context, int64_t piece, int thread)
 {
-    const touch_job *job = (const touch_job *)context;
+    const batch_run *run = (const batch_run *)context;
+    const gradient_job *job = (const gradient_job *)run->context;
     (void)thread;
-    touch_pages(job->gradient->w, job->w_bytes, piece, job->n_pieces);
-    touch_pages(job->gradient->V, job->V_bytes, piece, job->n_pieces);
-}
-
-static void touch_arrays(const fastfm_gradient_arrays *gradient, const fastfm_model *model,
-                         int n_threads)
-{
-    const int64_t feature_bytes = model->n_features * (int64_t)real_size(model->real);
-    touch_job job = {.gradient = gradient};
-    job.w_bytes = model->n_outputs * feature_bytes;
-    job.V_bytes = feature_stride(model) * feature_bytes;
-    job.n_pieces = 1 + (job.w_bytes + job.V_bytes) / PIECE_BYTES;
-    parallel_for(job.n_pieces, touch_piece, &job, n_threads);
+    touch_pages(job->gradient->w, job->w_bytes, piece, run->n_before_all);
+    touch_pages(job->gradient->V, job->V_bytes, piece, run->n_before_all);
 }
 
 /* The hook: adds the losses of a batch, and the gradients of w0, in row order. */
 static void sum_losses(batch_run *run)
 {
-    loss_sums_add((loss_sums *)run->context, run->begin, run->batch.n_rows, run->batch.losses,
+    gradient_job *job = (gradient_job *)run->context;
+    loss_sums_add(&job->sums, run->begin, run->batch.n_rows, run->batch.losses,
                   run->batch.row_gradients);
 }
 
@@ -92,7 +86,7 @@ static int64_t *row_numbers(int64_t n)
     return rows;
 }
 
-/* Opens the batches, runs them and closes them. w0 is not among the updated arrays, because sum_losses adds
+/* Divides the features into shares, opens the batches, runs them and closes them. w0 is not among the updated arrays, because sum_losses adds
  * its gradient. */
 static fastfm_status add_gradient(batch_run *run, const fastfm_csr *X, const fastfm_model *model,
                                   const fastfm_loss *loss, const fastfm_targets *targets,
@@ -100,16 +94,21 @@ static fastfm_status add_gradient(batch_run *run, const fastfm_csr *X, const fas
                                   int n_threads, int64_t *bad_row)
 {
     const fastfm_solver solver = {.rule = FASTFM_SUM};
-    fastfm_status status = batch_open(&run->batch, X, model, loss, targets, &solver,
-                                      run->batch_size, n_threads, bad_row);
-    if (status != FASTFM_OK)
+    int64_t *shares = (int64_t *)malloc(sizeof(int64_t) * (size_t)(FEATURE_SAMPLE + n_threads + 1));
+    fastfm_status status = !shares ? FASTFM_NO_MEMORY
+                                   : batch_open(&run->batch, X, model, loss, targets, &solver,
+                                                run->batch_size, n_threads, bad_row);
+    if (status != FASTFM_OK) {
+        free(shares);
         return status;
+    }
+    divide_features(X, model->n_features, n_threads, shares, shares + FEATURE_SAMPLE);
+    run->batch.share_begin = shares + FEATURE_SAMPLE;
     run->batch.view.updated = (fastfm_state){NULL, gradient->w, gradient->V};
     run->batch.weight_sum = weight_sum;
-    if (gradient->is_fresh)
-        touch_arrays(gradient, model, n_threads);
     status = batch_run_all(run);
     batch_close(&run->batch);
+    free(shares);
     *bad_row = run->bad_row;
     return status;
 }
@@ -122,25 +121,32 @@ fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
                               int64_t *bad_row)
 {
     const int64_t C = model->n_outputs;
+    const int64_t feature_bytes = model->n_features * (int64_t)real_size(model->real);
     const int n_threads = parallel_threads(num_threads, score_work(X, model));
     double *memory = (double *)calloc((size_t)(2 * (1 + C)), sizeof(double));
     int64_t *rows = row_numbers(max_i64(X->n_rows, 1));
-    loss_sums sums = {C, memory, memory ? memory + 1 + C : NULL};
+    gradient_job job = {.sums = {C, memory, memory ? memory + 1 + C : NULL},
+                        .gradient = gradient,
+                        .w_bytes = C * feature_bytes,
+                        .V_bytes = feature_stride(model) * feature_bytes};
     batch_run run = {.rows = rows,
                      .n_rows = X->n_rows,
                      .batch_size = batch_rows(X, model, n_threads),
+                     .before_all = touch_piece,
                      .after_batch = sum_losses,
-                     .context = &sums};
+                     .context = &job};
     fastfm_status status = memory && rows ? FASTFM_OK : FASTFM_NO_MEMORY;
+    if (gradient->is_fresh)
+        run.n_before_all = 1 + (job.w_bytes + job.V_bytes) / PIECE_BYTES;
     if (status == FASTFM_OK && X->n_rows > 0) {
-        sums.total[0] = *total;
-        memcpy(sums.total + 1, gradient->w0, sizeof(double) * (size_t)C);
+        job.sums.total[0] = *total;
+        memcpy(job.sums.total + 1, gradient->w0, sizeof(double) * (size_t)C);
         status =
             add_gradient(&run, X, model, loss, targets, weight_sum, gradient, n_threads, bad_row);
         if (status == FASTFM_OK) {
-            loss_sums_end_block(&sums);
-            *total = sums.total[0];
-            memcpy(gradient->w0, sums.total + 1, sizeof(double) * (size_t)C);
+            loss_sums_end_block(&job.sums);
+            *total = job.sums.total[0];
+            memcpy(gradient->w0, job.sums.total + 1, sizeof(double) * (size_t)C);
         }
     }
     free(rows);

@@ -78,7 +78,8 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
     const double per_row = score_work(X, model) / (double)max_i64(X->n_rows, 1);
     const int64_t batch_size = min_i64(solver->batch_size, n_rows); /* so that no sum overflows */
     const int n_threads = parallel_threads(num_threads, work * per_row * (double)batch_size);
-    training state = {.solver = solver, .n_steps = solver->n_steps, .total = *total};
+    training state = {
+        .solver = solver, .now = *solver, .n_steps = solver->n_steps, .total = *total};
     batch_run run = {.rows = rows,
                      .n_rows = n_rows,
                      .batch_size = batch_size,

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 _Array: TypeAlias = NDArray[Any]
-_Rng: TypeAlias = int | np.random.Generator | np.random.SeedSequence | np.random.BitGenerator | None
 
 def config() -> dict[str, Any]: ...
 def _use_simd(name: str) -> None: ...

@@ -137,7 +137,7 @@ class FactorizationMachine(Model):
     @property
     def n_factors(self) -> int:
         """Number of factors k."""
-        return self._snapshot().V.shape[-1]
+        return int(self._snapshot().V.shape[-1])
 
     @property
     def n_outputs(self) -> int:
@@ -158,7 +158,8 @@ class FactorizationMachine(Model):
     def copy(self) -> Self:
         """An equal model with parameters of its own."""
         create, parameters, normalize = self.__reduce__()
-        return create(*(np.array(p) for p in parameters), normalize=normalize)
+        copied: Self = create(*(np.array(p) for p in parameters), normalize=normalize)
+        return copied
 
     def __reduce__(self) -> Any:
         now = self._snapshot()

@@ -187,8 +187,9 @@ class FFM(FactorizationMachine):
     @property
     def fields(self) -> NDArray[np.int32]:
         """Field of each feature: read-only int32 array of shape (n_features,)."""
-        fields: NDArray[np.int32] = self._snapshot().fields.view()
-        return fields
+        fields = self._snapshot().fields
+        assert fields is not None
+        return fields.view()
 
     @property
     def n_fields(self) -> int:

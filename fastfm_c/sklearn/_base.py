@@ -12,38 +12,23 @@ from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from fastfm_c._column_scale import column_max_abs
-from fastfm_c.losses import LogisticLoss, SoftmaxLoss, SquaredLoss
+from fastfm_c.losses import Loss
 from fastfm_c.models import FM
+from fastfm_c.sklearn._fit_rows import FitRows, Weights, require_valid_weights
 from fastfm_c.sklearn._parameters import Parameters
 from fastfm_c.sklearn._trainable import Model, as_dtype, as_trainable, in_solver_units, scale_scores
-from fastfm_c.solvers import SOLVERS
-from fastfm_c.training import EpochInfo, History, train
+from fastfm_c.solvers import SOLVERS, StochasticSolver, TrainingRows
+from fastfm_c.training import EpochInfo, History
+from fastfm_c.training._train import solver_of, train_on
 
-__all__ = ["Estimator", "Weights", "require_valid_weights"]
+__all__ = ["Estimator"]
 
 _Callback: TypeAlias = Callable[[EpochInfo], Any]
-_Loss: TypeAlias = SquaredLoss | LogisticLoss | SoftmaxLoss
-Weights: TypeAlias = NDArray[np.float64]
 
 _ACCEPTED = {"accept_sparse": "csr", "dtype": (np.float64, np.float32)}  # by validate_data, of X
-
-
-@dataclass
-class _FitRows:
-    """Checked rows, with the targets and the weights that a solver learns from."""
-
-    X: Any  # a CSR matrix or array
-    targets: NDArray[Any]
-    weight: Weights | None
-    column_scale: NDArray[Any] | None = None  # of a new model: the units that its factors allow for
-
-    @property
-    def n_rows(self) -> int:
-        return int(self.X.shape[0])
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -108,18 +93,23 @@ class Estimator(Parameters):
         self._begin_history(rows.n_rows)
         recorder = _Recorder(self)
         given = (callbacks,) if callable(callbacks) else tuple(callbacks or ())
-        self._train(rows, eval_set=eval_set, callbacks=(recorder, *given), rng=rng, **options)
+        self._train(rows, not goes_on, eval_set=eval_set, callbacks=(recorder, *given), rng=rng, **options)
         if recorder.has_converged:
             self.history_.stop_reason = "converged"
         return self
 
-    def _train(self, rows: _FitRows, **options: Any) -> None:
+    def _train(self, rows: FitRows, is_new: bool, **options: Any) -> None:
         """Train `model_` in the units of the solver. Even after an exception it ends in those of y."""
+        loss, threads = self._loss(), self._num_threads()
+        data = TrainingRows(self.model_, loss, rows.X, rows.targets, rows.weight, threads)
+        if is_new:  # the solver will ask data for the same numbers, which are measured once
+            self._scale_factors(data.column_max_abs)
         # L-BFGS needs the digits of float64.
         model = as_trainable(self.model_, "float64" if self.solver == "lbfgs" else self.dtype)
         try:
             with in_solver_units(model, self._target_scale):
-                train(model, rows.X, rows.targets, self._loss(), sample_weight=rows.weight, **options)
+                solver = solver_of(self.solver, model, loss, threads, self._solver_options(rows.n_rows))
+                train_on(data, solver, **options)
         finally:
             self.model_: Model = as_dtype(model, self.dtype)
             self._unscale_history(self.history_)
@@ -133,6 +123,8 @@ class Estimator(Parameters):
         if self.solver not in SOLVERS:
             raise ValueError(f"solver must be one of {', '.join(SOLVERS)} or lbfgs, got {self.solver!r}")
         is_first = not hasattr(self, "solver_")
+        if rng is not None:
+            self._scale_factors(rows.column_max_abs)
         if is_first:
             self._begin_history(rows.n_rows)
             self.model_ = as_trainable(self.model_, self.model_.dtype)
@@ -152,11 +144,10 @@ class Estimator(Parameters):
         self.__dict__.pop("solver_", None)
         self.history_, self.n_iter_ = History(n_rows), 0
 
-    def _new_solver(self) -> Any:
+    def _new_solver(self) -> StochasticSolver:
         """A solver object for `partial_fit`."""
-        return SOLVERS[self.solver](
-            self.model_, self._loss(), num_threads=self._num_threads(), **self._solver_options()
-        )
+        create = SOLVERS[self.solver]
+        return create(self.model_, self._loss(), num_threads=self._num_threads(), **self._solver_options())
 
     # ------------------------------------------------------------------------------ rows and models
 
@@ -167,7 +158,7 @@ class Estimator(Parameters):
         sample_weight: ArrayLike | None,
         new_model_rng: np.random.Generator | None,
         classes: ArrayLike | None = None,
-    ) -> _FitRows:
+    ) -> FitRows:
         """Check rows, targets and weights. With a generator also make a new `model_` for them."""
         is_new = new_model_rng is not None
         fields = getattr(X, "fields", None) if sp.issparse(X) else None  # a DataFrame may have such a column
@@ -181,7 +172,7 @@ class Estimator(Parameters):
         if is_new:
             self._fit_targets(y, weight, classes)
         targets = self._targets(y)
-        rows = _FitRows(X, targets, self._weights(y, targets, weight))
+        rows = FitRows(X, targets, self._weights(y, targets, weight))
         if new_model_rng is not None:
             self.model_ = self._new_model(rows, fields, new_model_rng)
         if self.model_.n_factors != self.n_factors:
@@ -189,23 +180,22 @@ class Estimator(Parameters):
             raise ValueError(f"n_factors is {self.n_factors}, but the model to go on with has {was}")
         return rows
 
-    def _new_model(self, rows: _FitRows, fields: ArrayLike | None, rng: np.random.Generator) -> Model:
+    def _new_model(self, rows: FitRows, fields: ArrayLike | None, rng: np.random.Generator) -> Model:
         """Make a model of random factors and the best constant score, in the units of y."""
         options = {"init_stdev": self.init_stdev, "dtype": self.dtype, "rng": rng}
         model = self._random_model(rows.X.shape[1], fields, n_outputs=self._n_outputs(), **options)
         model.normalize = self.normalize
         model.w0 = np.asarray(self._best_constant(rows.targets, rows.weight), model.dtype)
         scale_scores(model, self._target_scale)
-        if self.normalize is None:
-            # A pair is then as large as if each column were in units of its largest value.
-            X = rows.X
-            rows.column_scale = column_max_abs(
-                X.indptr, X.indices, X.data, X.shape[1], model.dtype, rows.weight
-            )
-            if rows.column_scale is not None:
-                V = model.V
-                V /= rows.column_scale.reshape(-1, *[1] * (V.ndim - model.w.ndim))
         return model
+
+    def _scale_factors(self, column_max_abs: Callable[[DTypeLike], NDArray[Any] | None]) -> None:
+        """Make a pair as large as if each column were in units of its largest value."""
+        if self.normalize is not None:  # the sizes of columns then say little
+            return
+        if (size := column_max_abs(self.model_.dtype)) is not None:
+            V = self.model_.V
+            V /= size.reshape(-1, *[1] * (V.ndim - self.model_.w.ndim))
 
     def _random_model(self, n_features: int, fields: ArrayLike | None, **options: Any) -> Model:
         return FM.random(n_features, self.n_factors, **options)
@@ -258,7 +248,7 @@ class Estimator(Parameters):
         """Number of scores of a row."""
 
     @abstractmethod
-    def _loss(self) -> _Loss:
+    def _loss(self) -> Loss:
         """The loss that a fit minimises."""
 
     @abstractmethod
@@ -287,11 +277,3 @@ class _Recorder:
         if patience is not None and len(losses) > patience:
             self.has_converged = losses[-1 - patience] - losses[-1] < self.estimator.tol
         return self.has_converged
-
-
-def require_valid_weights(weight: Weights) -> None:
-    """Refuse negative weights, and weights that are all zero."""
-    if np.min(weight) < 0:
-        raise ValueError(f"the weight of row {np.argmin(weight)} is {np.min(weight)}, expected a weight >= 0")
-    if not np.max(weight) > 0:
-        raise ValueError("the weights of all rows are zero")

@@ -10,9 +10,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from fastfm_c.losses import LogisticLoss, SoftmaxLoss
-from fastfm_c.sklearn._base import Estimator, Weights, require_valid_weights
+from fastfm_c.sklearn._base import Estimator
 from fastfm_c.sklearn._docs import CLASSIFIER, FFM, FM, shared_parameters
 from fastfm_c.sklearn._ffm import FieldAware
+from fastfm_c.sklearn._fit_rows import Weights, require_valid_weights
 from fastfm_c.sklearn._parameters import unless_lbfgs
 
 __all__ = ["FFMClassifier", "FMClassifier"]

@@ -54,10 +54,9 @@ class Parameters(BaseEstimator, ABC):
     verbose: bool | int = False
 
     def _train_options(self, n_rows: int, has_eval_set: bool) -> dict[str, Any]:
-        """Arguments of `train` for a fit to this number of rows."""
+        """Arguments of `train_on` for a fit to this number of rows."""
         early_stopping = self._early_stopping(n_rows, has_eval_set)
         return {
-            "solver": self.solver,
             "max_iter": self._max_iter(n_rows, early_stopping),
             "validation_fraction": self.validation_fraction,
             "early_stopping": self._metric(early_stopping),
@@ -65,7 +64,7 @@ class Parameters(BaseEstimator, ABC):
             "tol": self.tol,
             "verbose": self.verbose,
             "num_threads": self._num_threads(),
-            **self._solver_options(n_rows),
+            "shuffle": True,
         }
 
     def _early_stopping(self, n_rows: int, has_eval_set: bool) -> EarlyStopping:

@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
 from fastfm_c.losses import SquaredLoss
-from fastfm_c.sklearn._base import Estimator, Weights
+from fastfm_c.sklearn._base import Estimator
 from fastfm_c.sklearn._docs import FFM, FM, REGRESSOR, shared_parameters
 from fastfm_c.sklearn._ffm import FieldAware
+from fastfm_c.sklearn._fit_rows import Weights
 from fastfm_c.sklearn._parameters import EarlyStopping, unless_lbfgs
 from fastfm_c.training import History
 

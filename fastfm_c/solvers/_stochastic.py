@@ -31,6 +31,7 @@ class StochasticSolver(_core.Solver):
     __slots__ = ("_n_epochs", "_rng", "_values")
     _rule: ClassVar[str]
     _uses_scale: ClassVar[bool] = True
+    _model: Model
     _n_epochs: int
     _rng: np.random.Generator
     _values: dict[str, Any]  # of the options

@@ -16,7 +16,7 @@ from fastfm_c.training._metrics import metric_of
 from fastfm_c.training._monitor import Monitor, Validation
 from fastfm_c.training._progress import reporter
 
-__all__ = ["train", "train_on"]
+__all__ = ["solver_of", "train", "train_on"]
 
 _Callback = Callable[[EpochInfo], Any]
 _Metric = bool | str | Callable[..., float] | None
@@ -124,7 +124,7 @@ def train(
     >>> history.n_iter, history.stop_reason
     (30, 'max_iter')
     """
-    learner = _solver_of(solver, model, loss, num_threads, solver_options)
+    learner = solver_of(solver, model, loss, num_threads, solver_options)
     data = learner.prepare(X, y, sample_weight)
     return train_on(
         data,
@@ -212,7 +212,7 @@ def _hold_out(
     return rows, (data.X[held_out], data.y[held_out], weight)
 
 
-def _solver_of(
+def solver_of(
     solver: object, model: Model, loss: Loss, num_threads: int | None, options: dict[str, Any]
 ) -> Solver:
     """A new solver of this name, or the solver object if it fits."""

@@ -13,11 +13,12 @@ TIME_LIMIT = float(os.environ.get("FASTFM_C_TIME_LIMIT", "120"))
 
 
 def environment(**changes):
-    """The present one without choices of threads and SIMD.
+    """The present one without choices of threads, SIMD and the GIL.
 
     With ``python -P`` the same fastfm_c is imported, and not one that lies in the working directory.
     """
-    env = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "FASTFM_C_SIMD")}
+    choices = "OMP_NUM_THREADS", "FASTFM_C_SIMD", "PYTHON_GIL"
+    env = {k: v for k, v in os.environ.items() if k not in choices}
     paths = [
         Path(fastfm_c.__file__).parent.parent,
         TESTS,

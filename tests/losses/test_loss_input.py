@@ -234,3 +234,20 @@ def test_equality_hash_repr_and_pickling():
     assert losses[2].label_smoothing == 0.25
     with pytest.raises(AttributeError):
         losses[2].label_smoothing = 0.5
+
+
+class Squared(SquaredLoss):
+    """A user's own."""
+
+
+class Logistic(LogisticLoss):
+    """A user's own."""
+
+
+@pytest.mark.parametrize("loss", [Squared(), Logistic(0.25)], ids=repr)
+def test_a_subclass_is_pickled_as_such(loss):
+    again = pickle.loads(pickle.dumps(loss))
+    assert type(again) is type(loss)
+    assert again == loss
+    assert repr(again) == repr(loss)
+    assert again != type(loss).__base__(*loss.__reduce__()[1])

@@ -45,6 +45,24 @@ def test_copies_are_equal_and_independent(model, make):
     assert changed != model
 
 
+class OwnFM(FM):
+    """A user's own."""
+
+
+class OwnFFM(FFM):
+    """A user's own."""
+
+
+@pytest.mark.parametrize("own", [OwnFM.random(4, 2, rng=0), OwnFFM.random(FIELDS, 2, rng=0)], ids=repr)
+def test_random_models_and_copies_keep_a_subclass(own):
+    base = type(own).__base__
+    for other in (own, own.copy(), copy.deepcopy(own), pickle.loads(pickle.dumps(own))):
+        assert type(other) is type(own)
+        assert repr(other).startswith(f"Own{base.__name__}(")
+        assert other == own
+        assert other != base(*own.__reduce__()[1])
+
+
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_pickling_keeps_every_bit(model, protocol):
     model.V[..., 0, 0] = np.finfo(model.dtype).smallest_subnormal

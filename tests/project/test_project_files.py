@@ -76,7 +76,7 @@ def test_make_knows_its_targets():
         ["make", "-n", "VENV=.venv", *recipes()], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    for command in (".venv/bin/python -m pytest -q", "tests/c/run.sh", "clang-format --dry-run", ".ci/run"):
+    for command in (".venv/bin/pytest -q", "tests/c/run.sh", "clang-format --dry-run", ".ci/run"):
         assert command in done.stdout
 
 
@@ -148,6 +148,13 @@ def test_hooks_and_developers_run_the_same_versions():
     assert pinned <= wanted
     names = [requirement.partition("==")[0] for requirement in wanted]
     assert len(names) == len(set(names))  # one version of each
+
+
+@needs_checkout
+def test_wheels_are_built_and_listed_by_one_version():
+    [listed] = re.findall(r'^CIBUILDWHEEL = "(.+?)"', text("tools/wheels.py"), re.MULTILINE)
+    for name in (".ci/run", ".github/workflows/release.yml"):
+        assert re.findall(r"\bcibuildwheel==([\d.]+)", text(name)) == [listed], name
 
 
 @needs_checkout

@@ -1,0 +1,115 @@
+"""Faults of the encoder: constant columns, and threads. See `helpers.faults`."""
+
+import contextlib
+import pickle
+import threading
+
+import numpy as np
+import pytest
+from helpers.faults import fault
+
+from fastfm_c import FieldEncoder, load, save
+
+
+@fault("a column without a deviation is divided by 1", 15)
+@pytest.mark.parametrize("constant", [0.0, 3.0, 0.1, -1e6])
+def test_a_numeric_column_that_was_constant_at_fit_is_zero_ever_after(constant, tmp_path):
+    """As the docstring of Numeric says, and after saving, too."""
+    encoder = FieldEncoder().fit([{"u": user, "fee": constant} for user in "abc"])
+    save(encoder, tmp_path / "encoder")
+    for each in (encoder, load(tmp_path / "encoder"), pickle.loads(pickle.dumps(encoder))):
+        for fee in (constant, 5000.0, constant + 1):
+            row = {"u": "a", "fee": fee}
+            assert each.transform([row]).toarray().tolist() == [[0, 1, 0, 0, 0, 0]]
+            columns, values = each.encode_row(row)
+            assert dict(zip(columns.tolist(), values.tolist(), strict=True)).get(5, 0.0) == 0.0
+
+
+@fault("a column without a deviation is divided by 1, and meets factors that nothing trained", 15)
+def test_a_numeric_column_that_was_constant_at_fit_changes_no_probability():
+    pytest.importorskip("sklearn")
+    from fastfm_c.sklearn import FMClassifier
+
+    rng = np.random.default_rng(0)
+    rows = [{"u": u, "i": i, "fee": 0.0} for u, i in rng.choice(list("abcd"), (400, 2)).tolist()]
+    encoder = FieldEncoder()
+    X, y = encoder.fit_transform(rows), [row["u"] == row["i"] for row in rows]
+    model = FMClassifier(random_state=0).fit(X, y)
+    before = model.predict_proba(X)
+    after = model.predict_proba(encoder.transform([row | {"fee": 5000.0} for row in rows]))
+    np.testing.assert_array_equal(after, before)
+
+
+def meet(barrier):
+    """Wait for the other thread, or a second where a lock keeps it away."""
+    with contextlib.suppress(threading.BrokenBarrierError):
+        barrier.wait(1.0)
+
+
+def in_threads(*functions):
+    """Run each in a thread of its own; what was raised."""
+    errors = []
+
+    def run(function):
+        try:
+            function()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(function,)) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return errors
+
+
+@fault("two threads append from the same column on", 17)
+def test_two_threads_in_partial_fit_give_each_value_a_column_of_its_own():
+    """Or one of them is told that another is at work. They meet where they look up their first value."""
+    barrier, come = threading.Barrier(2), set()
+
+    class User(str):
+        __eq__ = str.__eq__
+
+        def __hash__(self):
+            if threading.get_ident() not in come:
+                come.add(threading.get_ident())
+                meet(barrier)
+            return str.__hash__(self)
+
+    encoder = FieldEncoder().fit([{"user": "first"}])
+    tables = [[{"user": User(f"{name}{i}")} for i in range(50)] for name in "ab"]
+    errors = in_threads(*(lambda table=table: encoder.partial_fit(table) for table in tables))
+    assert all(isinstance(error, (RuntimeError, ValueError)) for error in errors)
+    assert all("thread" in str(error) for error in errors)
+    users = ["first"] + [f"{name}{i}" for name in "ab" for i in range(50)]
+    columns = encoder.transform([{"user": user} for user in users]).indices
+    known = columns[columns > 0].tolist()
+    assert len(known) == (51 if errors else 101)
+    assert sorted(known) == list(range(1, encoder.fields_.size))
+
+
+@fault("names are read while they grow", 17)
+def test_names_can_be_read_beside_a_thread_in_partial_fit():
+    """Here the other thread adds a value where a name is made."""
+    barrier, read = threading.Barrier(2), []
+
+    class Column(str):
+        def __format__(self, spec):
+            for _ in range(2):
+                meet(barrier)
+            return str.__format__(self, spec)
+
+    def write():
+        meet(barrier)
+        encoder.partial_fit([{"user": "c"}])
+        meet(barrier)
+        barrier.abort()
+
+    encoder = FieldEncoder().fit([{Column("user"): user} for user in "ab"])
+    errors = in_threads(write, lambda: read.append(encoder.get_feature_names_out().tolist()))
+    assert errors == []
+    names = ["user=<unknown>", "user=a", "user=b", "user=c"]
+    assert read in ([names[:3]], [names])
+    assert encoder.get_feature_names_out().tolist() == names
