@@ -86,8 +86,8 @@ static int64_t *row_numbers(int64_t n)
     return rows;
 }
 
-/* Divides the features into shares, opens the batches, runs them and closes them. w0 is not among the updated arrays, because sum_losses adds
- * its gradient. */
+/* Divides the features into shares, opens the batches, runs them and closes them. w0 is not among the
+ * updated arrays, because sum_losses adds its gradient. */
 static fastfm_status add_gradient(batch_run *run, const fastfm_csr *X, const fastfm_model *model,
                                   const fastfm_loss *loss, const fastfm_targets *targets,
                                   double weight_sum, const fastfm_gradient_arrays *gradient,

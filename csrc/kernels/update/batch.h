@@ -99,9 +99,9 @@ typedef struct {
 
 /* A batch under way through fastfm_train or fastfm_gradient, as kernels see it. `rows` is the batch's
  * own copy of its rows, in order, and in row blocks; all row numbers are places in it. (The gradient
- * of an FM reads block_rows instead, and leaves the copy of a block that it reads in place empty.) What row block b holds of
- * partition q begins at partition_begin[b * (n_partitions + 1) + q] of `values` (FM) or `features`
- * (FFM) and ends where that of q + 1 begins.
+ * of an FM reads block_rows instead; the copy of a block that it reads in place is never filled.)
+ * What row block b holds of partition q begins at partition_begin[b * (n_partitions + 1) + q] of
+ * `values` (FM) or `features` (FFM) and ends where that of q + 1 begins.
  * model and solver belong to the caller; of them kernels change parameters, state and scale. */
 typedef struct {
     fastfm_csr rows;
