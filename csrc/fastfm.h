@@ -65,6 +65,7 @@ typedef struct {
     void *w0, *w, *V;
     const int32_t *fields; /* (n_features,) the field of each, in [0, F); NULL for an FM */
     fastfm_normalization normalization;
+    int separates_repeats; /* fastfm_score: repeated columns are values of their own, as for libffm */
 } fastfm_model;
 
 /* The losses. The columns of a line:
@@ -179,7 +180,7 @@ typedef struct {
     int64_t batch_size, n_steps; /* at least 1; batches so far, which fastfm_train counts */
     fastfm_state state[2];       /* n_states of the rule; the others are NULL */
     /* (n_features,) of the model's type: the largest |x| of each feature so far, which is the unit in
-     * which it is learned; fastfm_train raises it. NULL for 1 each, and for FTRL. */
+     * which it is learned; fastfm_train raises it. NULL for 1 each. */
     void *scale;
 } fastfm_solver;
 
@@ -286,9 +287,11 @@ int fastfm_active_level(void);
 const char *fastfm_compiler(void);
 
 /* Threads. fastfm_init_threads, called once at the time of loading, makes a child of fork() compute on
- * one thread, because GNU OpenMP hangs there. fastfm_has_openmp is the date of the OpenMP standard, such
- * as 201511, or 0. fastfm_max_threads honours OMP_NUM_THREADS and the affinity of the process. */
-void fastfm_init_threads(void);
+ * one thread, because GNU OpenMP hangs there. Where the system starts no more threads, calls use those
+ * that there are. fastfm_has_openmp is the date of the OpenMP standard, such as 201511, or 0.
+ * fastfm_max_threads honours OMP_NUM_THREADS and the affinity of the process.
+ *   stack_size  bytes of the stacks that OpenMP is told to use, or 0 */
+void fastfm_init_threads(int64_t stack_size);
 int fastfm_has_openmp(void);
 int fastfm_max_threads(void);
 

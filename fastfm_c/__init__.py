@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:
 from fastfm_c._core import config, get_num_threads, set_num_threads, show_config
 from fastfm_c._errors import DivergenceError
 from fastfm_c._field_csr import FieldCSR, vstack
+from fastfm_c._field_table import FieldTable
 from fastfm_c._version import __version__
 from fastfm_c.encoding import FieldEncoder
 from fastfm_c.losses import LogisticLoss, SoftmaxLoss, SquaredLoss
@@ -36,6 +37,7 @@ __all__ = [
     "EpochInfo",
     "FieldCSR",
     "FieldEncoder",
+    "FieldTable",
     "Gradient",
     "History",
     "LogisticLoss",

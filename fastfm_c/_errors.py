@@ -7,6 +7,6 @@ class DivergenceError(ArithmeticError):
     """Training ran away: a loss or a parameter is no longer a finite number.
 
     The message names the epoch, the learning rate and the largest ``|x|``; the model holds the
-    last finite parameters. What helps: a smaller ``learning_rate``, columns of similar size,
-    ``clip_value``, more L2.
+    last finite parameters. What helps: a smaller ``learning_rate``, columns of similar size, targets of
+    order 1, more L2; for solvers also their ``clip_value``.
     """

@@ -1,30 +1,35 @@
 """`FieldCSR`: a CSR matrix that knows the field of each column."""
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastfm_c._field_table import FieldTable
 from fastfm_c._validation import as_fields
 
-__all__ = ["Encoded", "FieldCSR", "assemble", "vstack"]
+__all__ = ["Encoded", "FieldCSR", "assemble", "merged_fields", "vstack", "with_fields"]
 
 
 class FieldCSR(sp.csr_array):
     """A `scipy.sparse.csr_array` with the field of each column; `FFMClassifier` and its like read it.
 
     An operation that keeps the columns, or chooses some of them, keeps their fields: slices, masks and
-    index arrays of rows and columns, ``copy``, ``astype``, products with numbers, pickling, and `vstack`.
-    Every other operation gives a plain csr_array. So does a call without `fields`.
+    index arrays of rows and columns, ``copy``, ``astype``, products, sums and differences, pickling, and
+    `vstack`. Every other operation gives a matrix without fields: among them are ``tocsc``, ``save_npz``,
+    ``csr_matrix(X)`` and ``scipy.sparse.hstack``.
 
     Parameters
     ----------
     args, options
         Positional and named arguments of `scipy.sparse.csr_array`.
-    fields : array_like of shape (n_features,), int
-        At least 0. They are kept as a read-only array of int32.
+    fields : array_like of shape (n_features,), int, optional
+        At least 0. They are kept as a read-only array of int32. Default: those of a FieldCSR that is given.
+        Without any, the call gives a plain csr_array.
 
     Examples
     --------
@@ -33,15 +38,18 @@ class FieldCSR(sp.csr_array):
     array([1, 0], dtype=int32)
     """
 
+    _fields: NDArray[np.int32]
+
     def __new__(cls, *args: Any, fields: ArrayLike | None = None, **options: Any) -> Any:
         # SciPy makes a result by calling the class of an operand. Without fields the result is plain.
-        return sp.csr_array(*args, **options) if fields is None else super().__new__(cls)
+        has_fields = fields is not None or (args and isinstance(args[0], FieldCSR))
+        return super().__new__(cls) if has_fields else sp.csr_array(*args, **options)
 
-    def __init__(self, *args: Any, fields: ArrayLike, **options: Any) -> None:
+    def __init__(self, *args: Any, fields: ArrayLike | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         if self.ndim != 2:
             raise ValueError(f"FieldCSR has the shape {self.shape}, expected 2 dimensions: rows and columns")
-        self._fields: NDArray[np.int32] = as_fields(fields, self.shape[1], None)
+        self._fields = as_fields(args[0].fields if fields is None else fields, self.shape[1], None)
 
     @property
     def fields(self) -> NDArray[np.int32]:
@@ -53,23 +61,78 @@ class FieldCSR(sp.csr_array):
         if not sp.issparse(part) or part.ndim != 2:
             return part
         columns = key[-1] if isinstance(key, tuple) and len(key) > 1 else slice(None)
-        fields = np.atleast_2d(self.fields[columns])
-        is_same_in_all_rows = fields.shape == (1, part.shape[1])
-        return _with_fields(part, fields[0]) if is_same_in_all_rows else part
+        if columns is Ellipsis or (isinstance(columns, slice) and columns == slice(None)):
+            return with_fields(part, self.fields)
+        chosen = np.atleast_2d(np.arange(self.shape[1])[columns])
+        is_same_in_all_rows = chosen.shape == (1, part.shape[1])
+        return with_fields(part, _chosen(self.fields, chosen[0])) if is_same_in_all_rows else part
 
     def _with_data(self, data: Any, copy: bool = True) -> "FieldCSR":
-        return _with_fields(super()._with_data(data, copy), self.fields)
+        return with_fields(super()._with_data(data, copy), self.fields)
+
+    def __add__(self, other: Any) -> Any:
+        return self._with_fields_of(super().__add__(other), other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        return self._with_fields_of(super().__sub__(other), other)
+
+    def multiply(self, other: Any) -> Any:
+        """Multiply element by element, with numbers, arrays or a sparse matrix."""
+        return self._with_fields_of(super().multiply(other), other)
+
+    def maximum(self, other: Any) -> Any:
+        """Take the larger one, element by element."""
+        return self._with_fields_of(super().maximum(other), other)
+
+    def minimum(self, other: Any) -> Any:
+        """Take the smaller one, element by element."""
+        return self._with_fields_of(super().minimum(other), other)
+
+    def _with_fields_of(self, result: Any, other: Any) -> Any:
+        """A result that has the columns of both operands. It is plain if they have other fields."""
+        if not sp.issparse(result) or result.shape != self.shape:
+            return result
+        fields = self.fields
+        if isinstance(other, FieldCSR) and other.fields is not fields:
+            try:
+                fields = merged_fields([self, other], ("X", "the other matrix"))
+            except ValueError as error:
+                warnings.warn(f"the result has no fields: {error}", UserWarning, stacklevel=3)
+                return result
+        return with_fields(sp.csr_array(result), fields)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _with_fields, (sp.csr_array(self), np.array(self.fields))
+        return _with_fields, (sp.csr_array(self), copy(self.fields))
 
 
 def _with_fields(X: Any, fields: ArrayLike) -> FieldCSR:
+    """What pickles call: X and fields that are checked."""
     return FieldCSR((X.data, X.indices, X.indptr), shape=X.shape, fields=fields)
+
+
+def with_fields(X: Any, fields: NDArray[np.int32]) -> FieldCSR:
+    """The CSR matrix X with fields that another FieldCSR has, or `as_fields` gave; they are shared."""
+    result: FieldCSR = sp.csr_array.__new__(FieldCSR)
+    sp.csr_array.__init__(result, (X.data, X.indices, X.indptr), shape=X.shape)
+    result._fields = fields
+    return result
+
+
+def _chosen(fields: NDArray[np.int32], columns: NDArray[np.intp]) -> NDArray[np.int32]:
+    if isinstance(fields, FieldTable) and fields._says_more:
+        table = fields._select(columns)
+        table.flags.writeable = False
+        return table
+    return as_fields(np.asarray(fields)[columns], None, None)
 
 
 def vstack(blocks: Iterable[FieldCSR]) -> FieldCSR:
     """Stack the rows of matrices that have the same fields. `scipy.sparse.vstack` would lose the fields.
+
+    The field of a column comes from the blocks that have values in it. So blocks of several files, each of
+    which lacks some features, fit each other.
 
     Parameters
     ----------
@@ -83,7 +146,8 @@ def vstack(blocks: Iterable[FieldCSR]) -> FieldCSR:
     Raises
     ------
     ValueError
-        If there are no blocks, or one is not a FieldCSR or has other fields than the first.
+        If there are no blocks, or one is not a FieldCSR, or two have values in a column that is in another
+        field of each.
 
     Examples
     --------
@@ -97,11 +161,42 @@ def vstack(blocks: Iterable[FieldCSR]) -> FieldCSR:
     for i, block in enumerate(blocks):
         if not isinstance(block, FieldCSR):
             raise ValueError(f"blocks[{i}] is a {type(block).__name__}, expected a FieldCSR")
-        if not np.array_equal(block.fields, blocks[0].fields):
+        if block.shape[1] != blocks[0].shape[1]:
+            raise ValueError(f"blocks[{i}] has {block.shape[1]} columns, expected {blocks[0].shape[1]}")
+    fields = merged_fields(blocks, [f"blocks[{i}]" for i in range(len(blocks))])
+    return with_fields(sp.vstack(blocks, format="csr"), fields)
+
+
+def merged_fields(blocks: Sequence[FieldCSR], names: Sequence[str]) -> NDArray[np.int32]:
+    """The field of each column, from the blocks that have values in it.
+
+    A column without values has the largest of its fields: a reader gives 0 to a column that it has not seen.
+    """
+    if all(block.fields is blocks[0].fields for block in blocks):
+        return blocks[0].fields
+    n = blocks[0].shape[1]
+    fields, features = np.zeros(n, np.int32), np.full(n, -1)
+    owner = np.full(n, -1)  # the first block with values in the column
+    is_known, is_split = np.zeros(n, bool), False
+    for i, block in enumerate(blocks):
+        table = block.fields if isinstance(block.fields, FieldTable) else FieldTable(block.fields)
+        mine, has_values = np.asarray(block.fields), np.zeros(n, bool)
+        has_values[block.indices[block.indptr[0] : block.indptr[-1]]] = True
+        differs = mine != fields
+        if table.is_split:
+            differs |= (table.features != features) & (features >= 0) & (table.features >= 0)
+        for j in np.flatnonzero(differs & has_values & (owner >= 0))[:1]:
             raise ValueError(
-                f"blocks[{i}] has other fields than blocks[0], expected the same {blocks[0].shape[1]} columns"
+                f"{names[i]} has other fields than {names[owner[j]]}: a value in column {j} and field "
+                f"{mine[j]}, expected field {fields[j]}"
             )
-    return _with_fields(sp.vstack(blocks, format="csr"), blocks[0].fields)
+        fields = np.where(owner >= 0, fields, np.where(has_values, mine, np.maximum(fields, mine)))
+        if table.is_split:
+            is_split = True
+            features = np.where((features < 0) | (has_values & (owner < 0)), table.features, features)
+        owner[has_values & (owner < 0)] = i
+        is_known |= table.has_values | has_values
+    return as_fields(FieldTable(fields, features if is_split else None, is_known), n, None)
 
 
 class Encoded(NamedTuple):

@@ -1,8 +1,13 @@
-"""How many CPUs this process may use, which OpenMP does not fully know: it ignores container quotas."""
+"""What OpenMP does not tell: how many CPUs a container may use, and how large its threads' stacks are."""
 
 import os
+import re
 
-__all__ = ["default_limit"]
+__all__ = ["default_limit", "stack_size"]
+
+# In the order in which the runtimes of LLVM and GNU prefer them; and the powers of two of their units.
+_STACK_SIZES = "KMP_STACKSIZE", "OMP_STACKSIZE", "GOMP_STACKSIZE"
+_UNITS = {"B": 0, "": 10, "K": 10, "M": 20, "G": 30, "T": 40}
 
 
 def _read(path: str) -> list[str]:
@@ -37,3 +42,12 @@ def _usable_cpus() -> int:
 def default_limit() -> int | None:
     """The most threads to use by default, or None when ``OMP_NUM_THREADS`` decides."""
     return None if "OMP_NUM_THREADS" in os.environ else _usable_cpus()
+
+
+def stack_size() -> int:
+    """Bytes of the stacks of OpenMP's threads, if environment variables say them, or 0."""
+    for name in _STACK_SIZES:
+        found = re.fullmatch(r"\s*(\d{1,15})\s*([BKMGT]?)\s*", os.environ.get(name, ""), re.IGNORECASE)
+        if found:
+            return min(int(found[1]) << _UNITS[found[2].upper()], 1 << 62)
+    return 0

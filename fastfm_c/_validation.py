@@ -12,6 +12,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastfm_c._field_table import FieldTable
+
 __all__ = [
     "aligned_zeros",
     "as_count",
@@ -160,8 +162,9 @@ def as_real_dtype(dtype: DTypeLike) -> np.dtype[Any]:
 def as_fields(fields: ArrayLike, n_features: int | None, n_fields: int | None) -> NDArray[np.int32]:
     """A read-only int32 copy of the fields of features. It is never shared, because the kernels trust it.
 
-    None for `n_features` or `n_fields` means any number.
+    None for `n_features` or `n_fields` means any number. A `FieldTable` stays one.
     """
+    table = fields if isinstance(fields, FieldTable) else None
     fields = np.asarray(fields)
     if fields.dtype.kind not in "iu" and fields.size:
         raise ValueError(f"fields must hold integers, got {fields.dtype}")
@@ -175,7 +178,7 @@ def as_fields(fields: ArrayLike, n_features: int | None, n_fields: int | None) -
         raise ValueError(f"fields[{j}] is {fields[j]}, expected 0 <= field < {limit}")
     fields = np.array(fields, np.int32, order="C")
     fields.flags.writeable = False
-    return fields
+    return table._like(fields) if table is not None and table._says_more else fields
 
 
 def as_targets(y: ArrayLike, n_rows: int) -> _Array:
@@ -220,10 +223,10 @@ def as_count(value: Any, name: str, smallest: int = 1) -> int:
 
 def _as_number(value: Any, name: str, is_valid: Callable[[float], bool], wanted: str) -> float:
     try:
-        number = float(value)
+        number = float("nan") if isinstance(value, str | bytes | bytearray) else float(value)
     except (TypeError, ValueError, OverflowError):
         number = float("nan")
-    if isinstance(value, bool) or not is_valid(number):
+    if isinstance(value, bool | str | bytes) or not is_valid(number):
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
     return number
 

@@ -141,7 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
     static void (*const parts[])(input *) = {fuzz_rows, fuzz_train, fuzz_text, fuzz_losses};
     input in = {bytes, bytes + n_bytes};
-    fastfm_init_threads();
+    fastfm_init_threads(0);
     CASE("of the fuzzer");
     parts[input_below(&in, COUNT(parts))](&in);
     if (n_failed > 0) {

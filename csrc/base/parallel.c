@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "base/atomic.h"
+#include "base/start.h"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -46,8 +47,9 @@ static int is_forked_child = 0;
 static void after_fork_in_child(void) { is_forked_child = 1; }
 #endif
 
-void fastfm_init_threads(void)
+void fastfm_init_threads(int64_t stack_size)
 {
+    set_stack_size(stack_size);
 #if !defined(_WIN32)
     static int installed = 0;
     if (!installed)
@@ -80,7 +82,7 @@ int parallel_threads(int num_threads, double work)
 #ifdef _OPENMP
     if (omp_in_parallel())
         return 1;
-    /* The runtime ends the process when it cannot start a thread, so we never ask for very many. */
+    /* More threads than this are a mistake: they only share the same processors. */
     num_threads = (int)min_i64(num_threads, max_i64(64, 4 * (int64_t)omp_get_num_procs()));
     return (int)min_i64(num_threads, 1 + (int64_t)(work / SERIAL_WORK));
 #else
@@ -175,6 +177,7 @@ static void set_x87_control(unsigned short control)
  * programs start no threads and may fork. */
 void parallel_phases(next_phase_fn next, void *context, int n_threads)
 {
+    n_threads = startable_threads(n_threads);
     if (n_threads <= 1) {
         parallel_block body;
         int64_t n_blocks;
@@ -190,8 +193,11 @@ void parallel_phases(next_phase_fn next, void *context, int n_threads)
     const unsigned short precision = x87_control();
 #pragma omp parallel num_threads(n_threads)
     {
+        const int thread = omp_get_thread_num();
+        if (thread == 0)
+            threads_have_started(n_threads);
         set_x87_control(precision);
-        work_on(&queue, next, context, omp_get_thread_num());
+        work_on(&queue, next, context, thread);
     }
 #endif
 }

@@ -66,9 +66,9 @@ fastfm_status prepare_block(const workspace *work, int thread, const fastfm_csr 
     *linear_scale = NULL;
     if (status == FASTFM_BAD_INDEX)
         return status;
-    if (status == FASTFM_REPEATED_COLUMN || model->normalization != FASTFM_AS_IS)
-        copy_block(work, thread, X, model, begin, end, status == FASTFM_REPEATED_COLUMN, rows,
-                   linear_scale);
+    const int sums_repeats = status == FASTFM_REPEATED_COLUMN && !model->separates_repeats;
+    if (sums_repeats || model->normalization != FASTFM_AS_IS)
+        copy_block(work, thread, X, model, begin, end, sums_repeats, rows, linear_scale);
     return FASTFM_OK;
 }
 

@@ -29,6 +29,7 @@ cdef extern from "fastfm.h" nogil:
         void *V
         const int32_t *fields
         fastfm_normalization normalization
+        int separates_repeats
     ctypedef struct fastfm_loss:
         fastfm_loss_kind kind
         double label_smoothing
@@ -121,6 +122,6 @@ cdef extern from "fastfm.h" nogil:
     void fastfm_use_level(int level) noexcept
     int fastfm_active_level() noexcept
     const char *fastfm_compiler() noexcept
-    void fastfm_init_threads() noexcept
+    void fastfm_init_threads(int64_t stack_size) noexcept
     int fastfm_has_openmp() noexcept
     int fastfm_max_threads() noexcept

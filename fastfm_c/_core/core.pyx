@@ -3,9 +3,10 @@ import math
 import os
 
 import numpy as np
-from scipy.sparse import csr_array, csr_matrix
+from scipy.sparse import csr_array, csr_matrix, issparse
 
-from fastfm_c._threads import default_limit
+from fastfm_c._field_table import field_conflict, field_conflicts
+from fastfm_c._threads import default_limit, stack_size
 from fastfm_c._validation import (
     aligned_zeros, as_count, as_csr, as_not_negative, as_parameter, as_row, as_targets, as_weights,
 )
@@ -14,7 +15,7 @@ from fastfm_c._version import __version__
 cimport cython
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 cnp.import_array()
 

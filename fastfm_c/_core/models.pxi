@@ -18,10 +18,12 @@ cdef class Parameters:
     cdef readonly cnp.ndarray fields  # (n_features,) int32, or None for an FM
     cdef readonly bint has_outputs  # whether there is an axis of outputs
     cdef readonly object normalize
+    cdef object known_fields  # of the X that was last compared with these fields: a read-only array
+    cdef cnp.ndarray conflicts  # (n_features,) bool: which columns of that X are in another field; None: none
     cdef fastfm_model c
 
     def __cinit__(self, cnp.ndarray w0 not None, cnp.ndarray w not None, cnp.ndarray V not None,
-                  cnp.ndarray fields, bint has_outputs, normalize):
+                  cnp.ndarray fields, bint has_outputs, normalize, bint separates_repeats=False):
         cdef int64_t n_outputs = len(w0), n = len(w), n_fields = 1 if fields is None else V.shape[V.ndim - 2]
         for array, size in (w0, n_outputs), (w, n * n_outputs), (V, n * n_outputs * n_fields * V.shape[V.ndim - 1]):
             if not cnp.PyArray_ISCARRAY_RO(array) or array.dtype.num != V.dtype.num or array.size != size:
@@ -32,6 +34,7 @@ cdef class Parameters:
             raise ValueError("fields must be a plain int32 array with an entry for each feature")
         self.w0, self.w, self.V, self.fields = w0, w, V, fields
         self.has_outputs, self.normalize = has_outputs, normalize
+        self.c.separates_repeats = separates_repeats
         self.c.n_features, self.c.n_outputs = n, n_outputs
         self.c.n_fields, self.c.n_factors = 0 if fields is None else n_fields, V.shape[V.ndim - 1]
         self.c.real = type_of(V)
@@ -42,6 +45,47 @@ cdef class Parameters:
     @property
     def n_fields(self):
         return self.c.n_fields
+
+    @property
+    def separates_repeats(self):
+        return bool(self.c.separates_repeats)
+
+    cdef int refuse_repeats(self, Rows rows) except -1:
+        """Raise for a column that a row repeats if this model has no gradient for it; after `rows.check`."""
+        if not (self.c.separates_repeats and rows.has_repeats):
+            return 0
+        for row in range(rows.csr.n_rows):
+            columns, counts = np.unique(rows.indices[rows.indptr[row]:rows.indptr[row + 1]], return_counts=True)
+            if (counts > 1).any():
+                raise ValueError(f"row {row} of X repeats column {columns[counts > 1][0]}, from which a model with "
+                                 "repeats='separate' does not learn; model.repeats = 'sum' adds its values up")
+        return 0
+
+    cdef Rows rows_of(self, X):
+        """X as rows. For an FFM, no value of X may be in another field than its feature has here."""
+        cdef Rows rows = as_rows(X, self.c.n_features)
+        cdef cnp.ndarray conflicts
+        cdef int64_t p
+        if self.fields is None:
+            return rows
+        fields = fields_of(X)
+        if fields is None:
+            return rows
+        with cython.critical_section(self):
+            is_known, conflicts = fields is self.known_fields, self.conflicts
+        if not is_known:
+            conflicts = field_conflicts(self.fields, fields)
+            if isinstance(fields, np.ndarray) and not fields.flags.writeable:
+                with cython.critical_section(self):
+                    self.known_fields, self.conflicts = fields, conflicts
+        if conflicts is not None:
+            p = first_marked(rows, <const uint8_t *>cnp.PyArray_DATA(conflicts))
+            if p >= 0:
+                column = rows.indices[p]
+                row = np.searchsorted(rows.indptr, p, side="right") - 1
+                raise ValueError(f"row {row} of X has a value in column {column}, "
+                                 + field_conflict(self.fields, fields, column))
+        return rows
 
     cdef int64_t rows_per_call(self, Rows rows) noexcept:
         """Rows between two looks at pending signals; X and the model's sizes alone decide."""
@@ -84,7 +128,7 @@ cdef class Parameters:
     def data_term(self, X, y, Loss loss not None, sample_weight, num_threads, gradient):
         """The weighted mean loss; its gradient is added to `gradient`, a tuple (w0, w, V) of arrays like
         these parameters except for w0, which is float64, or None."""
-        cdef Rows rows = as_rows(X, self.c.n_features)
+        cdef Rows rows = self.rows_of(X)
         cdef Targets targets = Targets(y, sample_weight, rows.csr.n_rows)
         cdef int n_threads = resolve_num_threads(num_threads)
         cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
@@ -95,6 +139,9 @@ cdef class Parameters:
         cdef fastfm_targets of_piece
         cdef fastfm_status status
         cdef bint wants_gradient = gradient is not None
+        if self.c.separates_repeats:
+            rows.check(n_threads)
+            self.refuse_repeats(rows)
         if wants_gradient:
             w0, w, V = gradient
             if not (w0.dtype == np.float64 and w0.size == self.c.n_outputs and w.dtype == V.dtype == self.V.dtype
@@ -125,8 +172,9 @@ cdef class Parameters:
 
     def sound_rows(self, X, num_threads):
         """The arrays (indptr, indices, data) of X, found sound, with repeated columns summed."""
-        cdef Rows rows = as_rows(X, self.c.n_features)
+        cdef Rows rows = self.rows_of(X)
         rows.check(resolve_num_threads(num_threads))
+        self.refuse_repeats(rows)
         return rows.arrays()
 
     def penalty(self, cnp.ndarray parameter not None, double l2, cnp.ndarray gradient, num_threads):
@@ -166,10 +214,20 @@ cdef class Model:
 
     def _set_parameters(self, Parameters parameters not None, bint is_first):
         """Take parameters; `is_first`: refuse where there are some, because another thread may read them."""
+        cdef Parameters old  # let go of after the section: to free arrays may run code and let others in
         with cython.critical_section(self):
-            if is_first and self.parameters is not None:
-                raise TypeError(f"this {type(self).__name__} has its parameters already")
-            self.parameters = parameters
+            old = self.parameters
+            if old is None or not is_first:
+                self.parameters = parameters
+        if is_first and old is not None:
+            raise TypeError(f"this {type(self).__name__} has its parameters already")
+
+    def _require_rows(self, X):
+        """Raise for rows that this model cannot read."""
+        self.snapshot().rows_of(X)
+
+    def _decide_fields(self, fields, columns):
+        """Take the fields of columns that have values for the first time; an FM has none."""
 
     def predict(self, X, *, out=None, num_threads=None):
         """Raw scores y(x) of the rows of X: no link function.
@@ -192,10 +250,11 @@ cdef class Model:
         Raises
         ------
         ValueError
-            For a matrix that is malformed or of the wrong width, naming the row; or an unfit `out`.
+            For a matrix that is malformed or of the wrong width, naming the row; or an unfit `out`; or, of an
+            FFM, if X has `fields` and a value in another field than its feature has in the model.
         """
         cdef Parameters parameters = self.snapshot()
-        cdef Rows rows = as_rows(X, parameters.c.n_features)
+        cdef Rows rows = parameters.rows_of(X)
         cdef int n_threads = resolve_num_threads(num_threads)
         cdef cnp.ndarray scores = parameters.scores_array(out, rows.csr.n_rows)
         parameters.score(rows, scores, n_threads)

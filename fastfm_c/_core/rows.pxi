@@ -81,6 +81,10 @@ cdef class Rows:
             self.raise_for_status(status, bad_row)
         return 0
 
+    cdef cnp.ndarray columns(self):
+        """The columns of the stored values; after `check`."""
+        return self.indices[self.indptr[0]:self.indptr[self.csr.n_rows]]
+
     cdef tuple arrays(self):
         """(indptr, indices, data) after `check`; in a copy where columns repeat, with their values summed."""
         cdef cnp.ndarray indices, data
@@ -122,13 +126,33 @@ cdef Rows as_rows(X, int64_t n_features):
     return rows
 
 
+cdef object fields_of(X):
+    """`X.fields` of a sparse X, or None; a table may have a column of that name."""
+    return getattr(X, "fields", None) if isinstance(X, (csr_array, csr_matrix)) or issparse(X) else None
+
+
+cdef int64_t first_marked(Rows rows, const uint8_t *is_marked) noexcept:
+    """The first stored value whose column is marked, or -1. Columns outside of X are left to the driver."""
+    cdef const int32_t *indices32 = <const int32_t *>rows.csr.indices
+    cdef const int64_t *indices64 = <const int64_t *>rows.csr.indices
+    cdef bint is_32 = rows.csr.index_type == FASTFM_I32
+    cdef int64_t p, j, begin = rows.indptr[0], end = rows.indptr[rows.csr.n_rows], n = rows.n_columns
+    begin, end = max(begin, 0), min(end, rows.csr.nnz)
+    with nogil:
+        for p in range(begin, end):
+            j = indices32[p] if is_32 else indices64[p]
+            if 0 <= j < n and is_marked[j]:
+                return p
+    return -1
+
+
 cdef class Targets:
     """y and the sample weights of the rows of X, and the struct that points into them."""
     cdef cnp.ndarray y, weight
     cdef double weight_sum
     cdef fastfm_targets targets
 
-    def __cinit__(self, y, sample_weight, int64_t n_rows):
+    def __cinit__(self, y, sample_weight, int64_t n_rows, bint may_be_empty=False):
         self.y = as_targets(y, n_rows)
         self.targets.y = cnp.PyArray_DATA(self.y)
         self.targets.y_type = type_of(self.y)
@@ -139,7 +163,7 @@ cdef class Targets:
             self.weight = weight
             self.targets.weight = <const double *>cnp.PyArray_DATA(self.weight)
             self.weight_sum = fastfm_weighted_sum(NULL, self.targets.weight, FASTFM_F64, n_rows)
-        if not 0 < self.weight_sum < float("inf"):
+        if not 0 < self.weight_sum < float("inf") and not (may_be_empty and self.weight_sum == 0):
             raise ValueError(
                 f"the total weight of the rows is {self.weight_sum}, expected a positive finite number"
             )

@@ -20,9 +20,13 @@ cdef class TrainingRows:
                   num_threads=None):
         cdef int n_threads = resolve_num_threads(num_threads)
         require_fit(model, loss)
-        self.rows = as_rows(X, model.snapshot().c.n_features)
-        self.targets = Targets(y, sample_weight, self.rows.csr.n_rows)
+        cdef Parameters now = model.snapshot()
+        self.rows = now.rows_of(X)
+        self.targets = Targets(y, sample_weight, self.rows.csr.n_rows, True)
         self.rows.check(n_threads)
+        now.refuse_repeats(self.rows)
+        if now.fields is not None:
+            model._decide_fields(fields_of(X), self.rows.columns())
         self._largest = self.rows.largest
 
     def _check_labels(self, Model model not None, Loss loss not None):
@@ -49,6 +53,10 @@ cdef class TrainingRows:
     def _sample_weight(self):
         return self.targets.weight
 
+    @property
+    def _weight_sum(self):
+        return self.targets.weight_sum
+
     cdef double weight_of(self, rows) except? -1:
         """Sum of the weights of these rows."""
         return len(rows) if self.targets.weight is None else self.targets.weight[rows].sum()
@@ -67,7 +75,6 @@ cdef class Solver:
     cdef fastfm_solver c
     cdef list states  # of (w0, w, V) arrays; replaced and not changed
     cdef int n_states
-    cdef bint uses_scale
     cdef object state_lock  # state is made by one thread at a time
 
     def __cinit__(self, *args, **kwargs):
@@ -93,7 +100,6 @@ cdef class Solver:
             self.c.beta1 = options.get("beta", options.get("beta1", 0))  # FTRL's, or Adam's
             self.c.beta2, self.c.epsilon = options.get("beta2", 0), options.get("epsilon", 0)
             self.c.initial_accumulator = options.get("initial_accumulator", 0)
-            self.uses_scale = self._uses_scale
             self._model, self._loss = model, loss
 
     def _require_state(self):
@@ -143,9 +149,24 @@ cdef class Solver:
     def _states(self):
         return tuple(self.states)
 
+    @property
+    def _rate(self):
+        """The learning rate of the last epoch; before the first, the one that the state was made for."""
+        return self.c.learning_rate
+
+    def _set_rate(self, double rate):
+        """Learn at this rate from now on. `_change_rate(states, parameters, scale, rate)` converts the state."""
+        cdef Parameters now
+        with self.state_lock:
+            if rate != self.c.learning_rate:
+                self._fit_state()
+                now = self._model.snapshot()
+                self._change_rate(self.states, (now.w0, now.w, now.V), self._scale, rate)
+                self.c.learning_rate = rate
+
     def _has_scale(self):
         """Whether steps may be in units of each feature."""
-        return self.uses_scale and self._model.snapshot().c.normalization == FASTFM_AS_IS
+        return self._model.snapshot().c.normalization == FASTFM_AS_IS
 
     def _set_scale(self, scale):
         """Learn in these units from now on: a copy of them, or None for 1 each."""
@@ -153,7 +174,7 @@ cdef class Solver:
             self._scale = None if scale is None else copy_into_corner(unit_scale(self._model.snapshot()), scale)
             self.bind_pointers()
 
-    def _set_state(self, Model model not None, int64_t n_steps, states, scale):
+    def _set_state(self, Model model not None, int64_t n_steps, states, scale, double rate):
         """Go on with the state of another solver; read-only arrays of it are copied."""
         cdef Parameters now = model.snapshot()
         restored = []
@@ -168,6 +189,7 @@ cdef class Solver:
             raise TypeError(f"this {type(self).__name__} was made without its state")
         with self.state_lock:
             self._model, self.c.n_steps, self.states, self._scale = model, n_steps, restored, scale
+            self.c.learning_rate = rate
             self.bind_pointers()
 
     def _learn(self, TrainingRows data not None, rows, progress, num_threads):
@@ -192,7 +214,7 @@ cdef class Solver:
             if progress is not None:
                 progress(int(end), int(n_rows), total / weight if weight else 0.0)
             PyErr_CheckSignals()
-        return total / weight if weight else 0.0
+        return total / weight if weight else float("nan")
 
     cdef int64_t rows_per_call(self, TrainingRows data, int64_t n_rows) except -1:
         """Whole batches, between two looks at pending signals."""

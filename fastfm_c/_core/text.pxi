@@ -7,7 +7,7 @@ cdef class _TextRows:
     cdef object num_threads
     cdef cnp.ndarray y, row_ends, lines, indices, data, fields, blocks
     cdef readonly int64_t n_rows, nnz, least, largest
-    cdef int64_t parsed_row, parsed_value
+    cdef int64_t parsed_row, parsed_value, largest_before
 
     def __cinit__(self, bint has_fields, dtype, int64_t first_index, int64_t n_features, num_threads):
         resolve_num_threads(num_threads)
@@ -74,7 +74,7 @@ cdef class _TextRows:
         if status == FASTFM_BAD_TEXT:
             expected = self.c.all.expected.decode()
             return self.c.all.fault_at, expected.replace("n_features", f"n_features = {self.c.n_features}")
-        self.parsed_row, self.parsed_value = self.n_rows, self.nnz
+        self.parsed_row, self.parsed_value, self.largest_before = self.n_rows, self.nnz, self.largest
         self.n_rows += self.c.all.n_rows
         self.nnz += self.c.all.nnz
         self.least = min(self.least, self.c.all.least)
@@ -94,10 +94,28 @@ cdef class _TextRows:
             p = fastfm_text_conflict(&self.c, first_line, fields, lines)
         if p < 0:
             return None
+        return self.place(first_line, p)
+
+    def place(self, int64_t first_line, int64_t p):
+        """(line, place in that line, feature, field) of a value parsed last; p counts these values."""
         row = np.searchsorted(self.row_ends[self.parsed_row:self.n_rows], p + self.parsed_value, side="right")
         begin = self.row_ends[self.parsed_row + row - 1] if self.parsed_row + row else 0
         return (first_line + int(self.lines[row]), int(p + self.parsed_value - begin),
                 int(self.indices[p + self.parsed_value]), int(self.fields[p]))
+
+    def keep(self, is_kept):
+        """Drop those of the values parsed last for which `is_kept`, an array of bool, is False."""
+        begin, end = self.parsed_value, self.nnz
+        before = np.concatenate([[0], np.cumsum(is_kept)])
+        ends = self.row_ends[self.parsed_row:self.n_rows]
+        ends[:] = begin + before[ends - begin]
+        self.nnz = begin + before[-1]
+        for array in self.indices, self.data:
+            array[begin:self.nnz] = array[begin:end][is_kept]
+        if self.c.has_fields:
+            self.fields[:self.nnz - begin] = self.fields[:end - begin][is_kept]
+        self.c.all.nnz = self.nnz - begin
+        self.largest = max(self.largest_before, int(self.indices[begin:self.nnz].max(initial=-1)))
 
     def last(self):
         """Features and fields of the values parsed last; the features can be replaced until the next call."""

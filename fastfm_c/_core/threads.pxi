@@ -1,6 +1,6 @@
 # Threads and instruction sets: choices for this process.
 
-fastfm_init_threads()
+fastfm_init_threads(stack_size())
 cdef int _openmp_at_import = fastfm_max_threads()
 cdef object _limit = default_limit()
 cdef int _chosen_threads = 0

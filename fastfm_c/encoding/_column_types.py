@@ -3,16 +3,18 @@
 import operator
 from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from fastfm_c._validation import as_count
 
 __all__ = [
     "Categorical",
+    "Date",
     "Hashed",
     "MultiCategorical",
     "Numeric",
     "Spec",
+    "check_rest",
     "from_json",
     "names_of",
     "plain",
@@ -69,7 +71,8 @@ class Numeric:
     bins : int, optional
         The largest number of bins. Each bin is a feature and has about equally many values; a frequent
         number has a bin of its own. Numbers outside belong to the first and the last bin. None: one feature
-        whose value is ``(x - mean) / standard deviation``, 0 if all numbers were equal.
+        whose value is ``(x - mean) / standard deviation``. If all numbers of the first table were equal, it
+        is 0, also for other numbers later: no model has learned anything about them.
     missing : {"unknown", "own"}, optional
         As for `Categorical`.
     """
@@ -79,12 +82,40 @@ class Numeric:
 
 
 @dataclass(frozen=True)
+class Date:
+    """A column of `FieldEncoder` that holds dates, times, or both.
+
+    A value is a date or time of Python, NumPy, pandas or Arrow, or a str in ISO 8601. What its clock and its
+    calendar show counts; time zones are not converted.
+
+    Parameters
+    ----------
+    parts : sequence of str, optional
+        Some of "hour" (0 to 23), "weekday" (0 is Monday), "month" (1 to 12), and "age": the age in days,
+        standardised as a `Numeric` column is. Default: all, but no hour if the dates of the first table have
+        no times, and the hour alone if the values are times without dates.
+    encoding : {"one-hot", "cyclic"}
+        Whether a part other than the age has a feature for each of its values, or two features: the sine and
+        the cosine of its angle, so that December is beside January.
+    missing : {"unknown", "own"}, optional
+        As for `Categorical`.
+    """
+
+    PARTS: ClassVar[tuple[str, ...]] = ("hour", "weekday", "month", "age")
+
+    parts: tuple[str, ...] | None = None
+    encoding: str = "one-hot"
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
 class Hashed:
     """A column of `FieldEncoder` whose values are hashed. No value is unknown and none is stored.
 
     The bucket of a value is the lowest bits of the 64-bit BLAKE2b hash (RFC 7693) of its text in UTF-8. The
     digest is read as a little-endian number. So the bucket is the same in every process and version, and on
-    every machine. The text of a whole number has no point; True and False are 1 and 0.
+    every machine. The text of a whole number has no point; True and False are 1 and 0; a float32 has the
+    shortest text that is read as the same float32.
 
     Parameters
     ----------
@@ -98,10 +129,11 @@ class Hashed:
     missing: str | None = None
 
 
-Spec: TypeAlias = Categorical | MultiCategorical | Numeric | Hashed
-_CHOICES = {"missing": ("unknown", "own"), "scale": (None, "sqrt")}
+Spec: TypeAlias = Categorical | Date | MultiCategorical | Numeric | Hashed
+_CHOICES = {"missing": ("unknown", "own"), "scale": (None, "sqrt"), "encoding": ("one-hot", "cyclic")}
 SPECS: dict[str, type[Any]] = {
     "categorical": Categorical,
+    "date": Date,
     "hashed": Hashed,
     "multi": MultiCategorical,
     "numeric": Numeric,
@@ -110,14 +142,14 @@ _NAMES = {spec: name for name, spec in SPECS.items()}
 
 
 def resolve(spec: Any, name: str, encoder: Any) -> Spec:
-    """The type of the column `name` that a user gave, with the encoder's defaults, after checks."""
+    """The type of the column `name` that a user gave, with the encoder's defaults (if any), after checks."""
     if isinstance(spec, str) and spec in SPECS:
         spec = SPECS[spec]()
     if type(spec) not in _NAMES:
         is_class = isinstance(spec, type) and spec in _NAMES
         raise ValueError(
-            f"columns[{name!r}] is {spec!r}, expected Categorical, MultiCategorical, Numeric, Hashed "
-            f"or one of {', '.join(['auto', *SPECS])}"
+            f"columns[{name!r}] is {spec!r}, expected Categorical, MultiCategorical, Numeric, Date, "
+            f"Hashed or one of {', '.join(['auto', *SPECS])}"
             + (f"; did you mean {spec.__name__}()?" if is_class else "")
         )
     inherited = [f.name for f in fields(spec) if hasattr(encoder, f.name) and getattr(spec, f.name) is None]
@@ -128,10 +160,32 @@ def resolve(spec: Any, name: str, encoder: Any) -> Spec:
             spec = replace(spec, **{key: as_count(value, argument)})
         elif key in _CHOICES and value not in _CHOICES[key]:
             raise ValueError(f"{argument} must be one of {_CHOICES[key]}, got {value!r}")
+        elif key == "parts" and value is not None:
+            spec = replace(spec, parts=_parts(value, argument))
     if isinstance(spec, Hashed) and spec.n_bits > MOST_BITS:
         raise ValueError(f"n_bits of column {name!r} must be at most {MOST_BITS}, got {spec.n_bits}")
     resolved: Spec = spec
     return resolved
+
+
+def check_rest(rest: Any, encoder: Any) -> None:
+    """Check the encoder's parameter `rest`."""
+    if isinstance(rest, str) and rest in ("drop", "error", "auto"):
+        return
+    try:
+        resolve(rest, "rest", encoder)
+    except ValueError:
+        raise ValueError(
+            f"rest is {rest!r}, expected 'drop', 'error', 'auto', or a column type or its name: "
+            f"{', '.join(SPECS)}"
+        ) from None
+
+
+def _parts(parts: Any, argument: str) -> tuple[str, ...]:
+    is_sequence = isinstance(parts, (list, tuple)) and len(parts) > 0
+    if not is_sequence or not all(p in Date.PARTS for p in parts) or len(set(parts)) < len(parts):
+        raise ValueError(f"{argument} must be a tuple of some of {Date.PARTS}, got {parts!r}")
+    return tuple(parts)
 
 
 def names_of(columns: Any) -> list[str]:
@@ -161,7 +215,9 @@ def to_json(spec: Spec | str) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A parameter as a JSON value: an integer of NumPy becomes an int."""
+    """A parameter as a JSON value: an integer of NumPy becomes an int, a tuple a list."""
+    if isinstance(value, tuple):
+        return list(value)
     return operator.index(value) if hasattr(value, "__index__") else value
 
 

@@ -1,30 +1,16 @@
-"""A column of a table of any type, and the values in it as Python's own."""
+"""A column of a table of any type: what it holds, as categories, numbers, lists or dates."""
 
-import math
+from datetime import time
+from decimal import Decimal
 from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "DATES",
-    "SINGLES",
-    "Column",
-    "Numbers",
-    "Objects",
-    "Series",
-    "as_float",
-    "as_list",
-    "canonical",
-    "series_as_objects",
-]
+from fastfm_c.encoding._values import LISTS, NONE, SINGLES, as_date, as_float, as_list, canonical, is_date
 
-NONE = ("NoneType", "NAType", "NaTType")  # names of the types of missing values; pandas may not be installed
-# Types whose values `canonical` takes. A dict finds 1 under Decimal(1), so others must be looked at first.
-SINGLES = frozenset([str, int, float, bool, type(None), np.float64, np.int64, np.str_])
-LISTS = (list, tuple, set, frozenset, np.ndarray)
-DATES = ": derive columns such as the weekday, or convert to str"
+__all__ = ["Column", "Numbers", "Objects", "Series", "series_as_objects"]
 
 
 class Column(Protocol):
@@ -33,7 +19,13 @@ class Column(Protocol):
     name: str
 
     def default_type(self) -> str:
-        """The name of the column type for "auto": numeric, categorical or multi."""
+        """The name of the column type for "auto": numeric, date, categorical or multi."""
+
+    def whole_numbers(self) -> NDArray[np.float64] | None:
+        """The numbers of a column of integers, NaN where they are missing; None for another column.
+
+        Whole floats count as integers where some are missing, because pandas makes floats of such integers.
+        """
 
     def factorize(self) -> tuple[NDArray[np.intp], list[Any]]:
         """(codes, distinct): each value is distinct[code]; a missing one may also have the code -1."""
@@ -41,59 +33,14 @@ class Column(Protocol):
     def numbers(self) -> NDArray[np.float64]:
         """The values as numbers, NaN where they are missing."""
 
+    def dates(self) -> NDArray[np.datetime64]:
+        """What clock and calendar of the values show, in microseconds, NaT where they are missing."""
+
     def lists(self) -> tuple[NDArray[np.intp], "Objects"]:
         """(sizes, elements): the length of each row's list, and the elements of all lists.
 
         A missing list counts as one missing element.
         """
-
-
-def canonical(value: Any, name: str) -> str | bool | int | float | None:
-    """The value as str, bool, int or float, a whole number as int; None if it is missing."""
-    kind = type(value)
-    if kind is str or kind is bool or kind is int:
-        single: str | bool | int = value
-        return single
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        value = float(value)
-        return None if math.isnan(value) else int(value) if value.is_integer() else value
-    if isinstance(value, np.bool_):
-        return bool(value)
-    if kind.__name__ in NONE:
-        return None
-    raise ValueError(
-        f"column {name!r} holds {value!r}, a {kind.__name__}; expected str, bool, int, float or missing"
-        + DATES * (isinstance(value, np.datetime64) or hasattr(value, "year"))
-    )
-
-
-def as_float(value: Any, name: str) -> float:
-    """The value as float, NaN if it is missing."""
-    value = canonical(value, name)
-    if isinstance(value, str):
-        raise ValueError(f"column {name!r} holds {value!r}, expected a number")
-    try:
-        number = math.nan if value is None else float(value)
-    except OverflowError:
-        number = math.inf
-    if math.isinf(number):
-        raise ValueError(f"column {name!r} holds an infinite number, expected finite or missing ones")
-    return number
-
-
-def as_list(value: Any, name: str) -> Any:
-    """The values of a list of any type; a missing list is one missing value."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()  # not a list if the array has no dimensions
-    if isinstance(value, LISTS):
-        return value
-    if isinstance(value, (str, bytes)) or canonical(value, name) is not None:
-        raise ValueError(f"column {name!r} holds {value!r}, expected lists of values")
-    return (None,)
 
 
 class Objects:
@@ -105,13 +52,22 @@ class Objects:
     def default_type(self) -> str:
         if all(map(_is_missing, self.values)):
             return "categorical"
-        types = {type_ for type_ in set(map(type, self.values)) if type_.__name__ not in NONE}
+        types = self._types()
         if any(issubclass(type_, LISTS) for type_ in types):
             return "multi"
-        numbers = (int, float, np.integer, np.floating)
-        if all(issubclass(type_, numbers) and type_ is not bool for type_ in types):
+        numbers = (int, float, np.integer, np.floating, Decimal)
+        if all(issubclass(type_, numbers) and type_ not in (bool, np.timedelta64) for type_ in types):
             return "numeric"
-        return "categorical"
+        examples = {type(value): value for value in self.values}
+        is_time = all(is_date(examples[type_]) or issubclass(type_, time) for type_ in types)
+        return "date" if is_time else "categorical"
+
+    def _types(self) -> set[type]:
+        return {type_ for type_ in set(map(type, self.values)) if type_.__name__ not in NONE}
+
+    def whole_numbers(self) -> NDArray[np.float64] | None:
+        is_integer = all(issubclass(type_, (int, np.integer)) for type_ in self._types())
+        return self.numbers() if is_integer else None
 
     def factorize(self) -> tuple[NDArray[np.intp], list[Any]]:
         try:
@@ -129,6 +85,9 @@ class Objects:
     def numbers(self) -> NDArray[np.float64]:
         return np.array([as_float(value, self.name) for value in self.values], np.float64)
 
+    def dates(self) -> NDArray[np.datetime64]:
+        return np.array([as_date(value, self.name) for value in self.values], "M8[us]")
+
     def lists(self) -> tuple[NDArray[np.intp], "Objects"]:
         rows = [as_list(row, self.name) for row in self.values]
         return np.fromiter(map(len, rows), np.intp, len(rows)), Objects(self.name, list(chain(*rows)))
@@ -144,12 +103,22 @@ class Numbers:
         has_no_number = self.values.dtype.kind == "b" or np.isnan(self.values).all()
         return "categorical" if has_no_number else "numeric"
 
+    def whole_numbers(self) -> NDArray[np.float64] | None:
+        return _if_whole(self.numbers(), self.values.dtype.kind in "iu")
+
     def factorize(self) -> tuple[NDArray[np.intp], list[Any]]:
         distinct, codes = np.unique(self.values, return_inverse=True)
-        return codes, distinct.tolist()
+        is_narrow = self.values.dtype.kind == "f" and self.values.dtype.itemsize < 8
+        # The float32 nearest to 0.1 must not become a float that is not 0.1.
+        return codes, list(
+            distinct.astype(distinct.dtype.newbyteorder("="))
+        ) if is_narrow else distinct.tolist()
 
     def numbers(self) -> NDArray[np.float64]:
         return _finite(self.values.astype(np.float64), self.name)
+
+    def dates(self) -> NDArray[np.datetime64]:
+        return Objects(self.name, self.values.tolist()).dates()
 
     def lists(self) -> tuple[NDArray[np.intp], Objects]:
         return Objects(self.name, self.values.tolist()).lists()
@@ -162,14 +131,23 @@ class Series:
         self.name, self.values, self.nw = name, values, nw
 
     def default_type(self) -> str:
-        numeric = self.values.dtype.is_numeric() and not np.isnan(self._floats()).all()
+        dtype = self.values.dtype
+        if dtype in (self.nw.Date, self.nw.Datetime, self.nw.Time):
+            return "categorical" if self.values.null_count() == len(self.values) else "date"
+        numeric = dtype.is_numeric() and not np.isnan(self._floats()).all()
         return "numeric" if numeric else "categorical"
+
+    def whole_numbers(self) -> NDArray[np.float64] | None:
+        return _if_whole(self.numbers(), self.values.dtype.is_integer())
 
     def factorize(self) -> tuple[NDArray[np.intp], list[Any]]:
         try:
-            return self._factorize()
+            codes, distinct = self._factorize()
         except Exception:  # the library's own: it cannot do this with the type of the column
             return series_as_objects(self.name, self.values).factorize()
+        if self.values.dtype == self.nw.Float32:
+            distinct = [np.float32(value) if isinstance(value, float) else value for value in distinct]
+        return codes, distinct
 
     def _factorize(self) -> tuple[NDArray[np.intp], list[Any]]:
         series = self.values
@@ -184,12 +162,25 @@ class Series:
         return codes.fill_null(-1).to_numpy(), distinct
 
     def _floats(self) -> NDArray[np.float64]:
-        return np.asarray(self.values.cast(self.nw.Float64).to_numpy(), np.float64)
+        try:
+            return np.asarray(self.values.cast(self.nw.Float64).to_numpy(), np.float64)
+        except Exception:  # pyarrow's: it does not round whole numbers beyond 2**53
+            return series_as_objects(self.name, self.values).numbers()
 
     def numbers(self) -> NDArray[np.float64]:
         if self.values.dtype.is_numeric():
             return _finite(self._floats(), self.name)
         return series_as_objects(self.name, self.values).numbers()
+
+    def dates(self) -> NDArray[np.datetime64]:
+        series = self.values
+        if series.dtype == self.nw.Datetime:
+            found: NDArray[Any] = series.dt.replace_time_zone(None).to_numpy()
+            if found.dtype.kind == "M":
+                return found.astype("M8[us]")
+        codes, distinct = self.factorize()  # a text is read once
+        dates: NDArray[Any] = np.append(Objects(self.name, distinct).dates(), np.datetime64("NaT", "us"))
+        return dates[codes]
 
     def lists(self) -> tuple[NDArray[np.intp], Objects]:
         return series_as_objects(self.name, self.values).lists()
@@ -204,8 +195,19 @@ def series_as_objects(name: str, series: Any) -> Objects:
 
 
 def _is_missing(value: Any) -> bool:
-    is_nan = isinstance(value, (float, np.floating)) and math.isnan(value)
-    return type(value).__name__ in NONE or is_nan
+    is_nan = (
+        value.is_nan()
+        if isinstance(value, Decimal)
+        else isinstance(value, (float, np.floating)) and value != value
+    )
+    return type(value).__name__ in NONE or is_nan or (isinstance(value, np.datetime64) and np.isnat(value))
+
+
+def _if_whole(numbers: NDArray[np.float64], is_integer: bool) -> NDArray[np.float64] | None:
+    if is_integer:
+        return numbers
+    is_missing = np.isnan(numbers)
+    return numbers if is_missing.any() and (np.floor(numbers) == numbers)[~is_missing].all() else None
 
 
 def _finite(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:

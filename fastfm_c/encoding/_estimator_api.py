@@ -1,9 +1,20 @@
-"""What scikit-learn expects of an estimator, without scikit-learn until it asks for the tags."""
+"""What scikit-learn expects of an estimator. scikit-learn is imported when it asks, or for its own error."""
 
 import inspect
 from typing import Any, Self
 
-__all__ = ["EstimatorAPI"]
+__all__ = ["EstimatorAPI", "not_fitted"]
+
+
+def not_fitted(encoder: Any) -> ValueError:
+    """The error of an encoder that is not fitted: scikit-learn's, where that is installed."""
+    message = f"this {type(encoder).__name__} is not fitted yet: call fit"
+    try:
+        from sklearn.exceptions import NotFittedError
+    except ImportError:
+        return ValueError(message)
+    error: ValueError = NotFittedError(message)
+    return error
 
 
 class EstimatorAPI:
@@ -57,6 +68,21 @@ class EstimatorAPI:
         defaults = self._defaults()
         changed = [f"{k}={v!r}" for k, v in self.get_params().items() if repr(v) != repr(defaults[k])]
         return f"{type(self).__name__}({', '.join(changed)})"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether `fit` has been called."""
+        return "_learned" in vars(self)
+
+    def get_metadata_routing(self) -> Any:
+        """Which metadata the methods take: none.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRequest
+        """
+        from sklearn.utils.metadata_routing import MetadataRequest
+
+        return MetadataRequest(owner=self)
 
     def __sklearn_tags__(self) -> Any:
         """Tags of a transformer that takes tables of strings and needs no targets."""

@@ -9,8 +9,8 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c._validation import aligned_zeros, as_fields
-from fastfm_c.interop._number_tables import PathLike, require_model
+from fastfm_c._validation import aligned_zeros
+from fastfm_c.interop._number_tables import PathLike, columns_of, require_model
 from fastfm_c.models import FFM
 
 __all__ = ["dump_libffm_model", "load_libffm_model"]
@@ -27,9 +27,10 @@ def load_libffm_model(path: PathLike, fields: ArrayLike, *, alignment: int | Non
     Parameters
     ----------
     path : str or path-like
-    fields : array_like of int, shape (n_features,)
+    fields : FieldTable, or array_like of int, shape (n_features,)
         The field of each feature. The file does not hold it, because libffm reads it beside each value;
-        `fastfm_c.load_libffm` returns it.
+        `fastfm_c.load_libffm` returns it. With a table of pairs of feature and field, for a feature in
+        several fields, the model has a column for each pair.
     alignment : {None, 1, 4}
         How many weights lie side by side. After each group of weights lie its AdaGrad sums. It is 4 in
         libffm built with SSE instructions, 1 without. None finds it by the size of the file. If the size is
@@ -39,7 +40,8 @@ def load_libffm_model(path: PathLike, fields: ArrayLike, *, alignment: int | Non
     -------
     FFM
         float32, with ``w0 = 0`` and ``w = 0``; ``normalize="instance"`` unless trained with ``--no-norm``.
-        The AdaGrad sums are not loaded.
+        The AdaGrad sums are not loaded. A feature that a row repeats is two values, as in libffm: see
+        `FFM.repeats`.
 
     Raises
     ------
@@ -79,17 +81,24 @@ def load_libffm_model(path: PathLike, fields: ArrayLike, *, alignment: int | Non
                 f"{path}: {size} bytes, expected {wanted} for {n_features} features, {n_fields} fields and "
                 f"{n_factors} factors"
             )
-        fields = as_fields(fields, n_features, n_fields)
+        table, features = columns_of(fields, n_features, n_fields)
         if len(fitting) > 1:
             fitting = _alignments_of_sums(file, shape)
             if len(fitting) != 1:
                 raise ValueError(f"{path}: fits alignments {fitting}, expected one; say which by alignment")
-        V: NDArray[np.float32] = aligned_zeros(shape, np.float32)
-        for features, content in _contents(file, shape, fitting[0]):
-            V[features] = content[..., 0, :].reshape(len(content), n_fields, -1)[..., :n_factors]
+        V: NDArray[np.float32] = aligned_zeros((len(table), n_fields, n_factors), np.float32)
+        order = np.argsort(features, kind="stable")
+        for part, content in _contents(file, shape, fitting[0]):
+            first, last = np.searchsorted(features[order], (part.start, part.stop))
+            columns = order[first:last]
+            weights = content[..., 0, :].reshape(len(content), n_fields, -1)[..., :n_factors]
+            V[columns] = weights[features[columns] - part.start]
     if not np.isfinite(V).all():
         raise ValueError(f"{path}: holds weights that are not finite, expected finite ones")
-    return FFM(0.0, np.zeros(n_features, V.dtype), V, fields, normalize="instance" if normalize else None)
+    w = np.zeros(len(V), V.dtype)
+    model = FFM(0.0, w, V, table, normalize="instance" if normalize else None)
+    model.repeats = "separate"
+    return model
 
 
 def dump_libffm_model(model: FFM, path: PathLike, *, alignment: int = 4) -> None:

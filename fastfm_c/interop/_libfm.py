@@ -69,7 +69,9 @@ def load_libfm_model(path: PathLike, *, dtype: DTypeLike = "float32") -> FM:
         w = np.zeros((len(V), 1), dtype)
     if len(w) != len(V):
         raise ValueError(f"{path}: {len(w)} linear weights, expected {len(V)}: one for each line of factors")
-    return FM(w0[0, 0], w[:, 0], V)
+    model = FM(w0[0, 0], w[:, 0], V)
+    model.repeats = "separate"
+    return model
 
 
 def dump_libfm_model(model: FM, path: PathLike) -> None:

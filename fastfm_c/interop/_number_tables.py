@@ -6,12 +6,13 @@ from itertools import islice
 from typing import Any, TextIO
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c._validation import aligned_zeros
+from fastfm_c._field_table import FieldTable
+from fastfm_c._validation import aligned_zeros, as_fields
 from fastfm_c.models import FFM
 
-__all__ = ["LineReader", "PathLike", "open_model_text", "require_model", "write_table"]
+__all__ = ["LineReader", "PathLike", "columns_of", "open_model_text", "require_model", "write_table"]
 
 PathLike = str | os.PathLike[str]
 
@@ -136,3 +137,19 @@ def require_model(
     for name in ("w0", "w", "V"):
         if not np.isfinite(getattr(model, name)).all():
             raise ValueError(f"model.{name} holds values that are not finite")
+
+
+def columns_of(
+    fields: ArrayLike, n_features: int, n_fields: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The fields of a model's columns, checked, and the feature of each column in the model's file.
+
+    A table of pairs may have several columns for a feature. A column that is still free, of a feature -1,
+    gets no parameters from the file.
+    """
+    is_split = isinstance(fields, FieldTable) and fields.is_split
+    table = as_fields(fields, None if is_split else n_features, n_fields)
+    features = table.features if isinstance(table, FieldTable) else np.arange(n_features)
+    for j in np.flatnonzero(features >= n_features)[:1]:
+        raise ValueError(f"fields.features[{j}] is {features[j]}, expected less than {n_features}")
+    return table, features

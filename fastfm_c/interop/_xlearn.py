@@ -6,8 +6,16 @@ from itertools import count, takewhile
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from fastfm_c._field_table import FieldTable
 from fastfm_c._validation import as_real_dtype
-from fastfm_c.interop._number_tables import LineReader, PathLike, open_model_text, require_model, write_table
+from fastfm_c.interop._number_tables import (
+    LineReader,
+    PathLike,
+    columns_of,
+    open_model_text,
+    require_model,
+    write_table,
+)
 from fastfm_c.models import FFM, FM
 
 __all__ = ["dump_xlearn_model", "load_xlearn_model"]
@@ -21,9 +29,9 @@ def load_xlearn_model(
     Parameters
     ----------
     path : str or path-like
-    fields : array_like of int, shape (n_features,)
+    fields : FieldTable, or array_like of int, shape (n_features,)
         The field of each feature, for an FFM only. The file does not hold it; `fastfm_c.load_libffm`
-        returns it.
+        returns it. A table of pairs is taken as by `load_libffm_model`.
     normalize : bool, default True
         False for a model that was trained and used with ``disableNorm()`` or ``--no-norm``; the file does
         not say so.
@@ -69,11 +77,19 @@ def load_xlearn_model(
     if not is_ffm:
         if fields is not None:
             raise ValueError(f"fields is given, but {path} holds an FM")
-        return FM(w0[0, 0], w[:, 0], V, normalize="xlearn" if normalize else None)
+        fm = FM(w0[0, 0], w[:, 0], V, normalize="xlearn" if normalize else None)
+        fm.repeats = "separate"
+        return fm
     if fields is None:
         raise ValueError(f"fields is None, but {path} holds an FFM: expected the field of each feature")
     V = V.reshape(len(w), -1, V.shape[1])
-    return FFM(w0[0, 0], w[:, 0], V, fields, normalize="instance" if normalize else None)
+    table, features = columns_of(fields, len(w), V.shape[1])
+    if isinstance(table, FieldTable) and table.is_split:
+        is_there = features >= 0
+        w, V = (np.where(is_there.reshape(-1, *[1] * (a.ndim - 1)), a[features], 0) for a in (w, V))
+    ffm = FFM(w0[0, 0], w[:, 0], V, table, normalize="instance" if normalize else None)
+    ffm.repeats = "separate"
+    return ffm
 
 
 def dump_xlearn_model(model: FM | FFM, path: PathLike) -> None:

@@ -1,17 +1,20 @@
 """What FM and FFM share beside memory and scores: words, checks, pickling and growth."""
 
 import math
+from copy import copy
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c._core import Model, Parameters
+from fastfm_c._field_table import FieldTable, require_choice
 from fastfm_c._validation import aligned_zeros, as_count, as_fields, as_parameter
 from fastfm_c.losses import Loss
+from fastfm_c.models._arrays import assign, copy_into_corner, require_stdev, shown_fields
 from fastfm_c.models._gradient import Gradient, gradient_of, objective_of, outputs_first
 
-__all__ = ["FactorizationMachine", "copy_into_corner", "require_stdev"]
+__all__ = ["FactorizationMachine"]
 
 _Array: TypeAlias = NDArray[Any]
 _Rng: TypeAlias = Any  # what numpy.random.default_rng takes
@@ -61,7 +64,8 @@ class FactorizationMachine(Model):
         n_fields: tuple[int, ...] = ()
         if now.fields is not None:
             fields = as_fields(fields, n, None)
-            if not np.array_equal(fields[:before], now.fields):
+            undecided = isinstance(now.fields, FieldTable) and ~now.fields.has_values
+            if not ((fields[:before] == np.asarray(now.fields)) | undecided).all():
                 raise ValueError(f"fields[:{before}] must be those of the model")
             n_fields = (max(now.n_fields, int(fields.max(initial=-1)) + 1),)
         rng = np.random.default_rng(rng)
@@ -73,7 +77,13 @@ class FactorizationMachine(Model):
         for factors in new:
             factors[...] = rng.standard_normal(factors.shape, self.dtype)
             factors *= init_stdev
-        self._set_parameters(Parameters(now.w0, w, V, fields, now.has_outputs, now.normalize), is_first=False)
+        self._replace(now, w=w, V=V, fields=fields)
+
+    def _replace(self, now: Parameters, **changes: Any) -> None:
+        """Take the parameters `now`, except for the changes."""
+        names = ("w0", "w", "V", "fields", "has_outputs", "normalize", "separates_repeats")
+        values = (changes[name] if name in changes else getattr(now, name) for name in names)
+        self._set_parameters(Parameters(*values), is_first=False)
 
     def _require_normalization(self, normalize: Any) -> None:
         if normalize not in self._normalizations:
@@ -89,7 +99,7 @@ class FactorizationMachine(Model):
     @w0.setter
     def w0(self, value: ArrayLike) -> None:
         now = self._snapshot()
-        _assign(now.w0 if now.has_outputs else now.w0.reshape(()), value, "w0")
+        assign(now.w0 if now.has_outputs else now.w0.reshape(()), value, "w0")
 
     @property
     def w(self) -> _Array:
@@ -99,7 +109,7 @@ class FactorizationMachine(Model):
 
     @w.setter
     def w(self, value: ArrayLike) -> None:
-        _assign(self.w, value, "w")
+        assign(self.w, value, "w")
 
     @property
     def V(self) -> _Array:
@@ -109,7 +119,7 @@ class FactorizationMachine(Model):
 
     @V.setter
     def V(self, value: ArrayLike) -> None:
-        _assign(self.V, value, "V")
+        assign(self.V, value, "V")
 
     @property
     def normalize(self) -> str | None:
@@ -124,10 +134,22 @@ class FactorizationMachine(Model):
     @normalize.setter
     def normalize(self, value: str | None) -> None:
         self._require_normalization(value)
-        now = self._snapshot()
-        self._set_parameters(
-            Parameters(now.w0, now.w, now.V, now.fields, now.has_outputs, value), is_first=False
-        )
+        self._replace(self._snapshot(), normalize=value)
+
+    @property
+    def repeats(self) -> str:
+        """What `predict` and `predict_row` do with a column that a row repeats; may be set.
+
+        "sum", the default: the values count as one, their sum. "separate": each is a value of its own, which
+        also forms a pair with the others, as libffm, libFM and xLearn have it. Models that were read from
+        their files have that, and learn from rows without repeated columns only.
+        """
+        return "separate" if self._snapshot().separates_repeats else "sum"
+
+    @repeats.setter
+    def repeats(self, value: str) -> None:
+        require_choice(value, "repeats", ("sum", "separate"))
+        self._replace(self._snapshot(), separates_repeats=value == "separate")
 
     @property
     def n_features(self) -> int:
@@ -153,21 +175,23 @@ class FactorizationMachine(Model):
     def nbytes(self) -> int:
         """Bytes of all parameters."""
         now = self._snapshot()
-        return sum(a.nbytes for a in (now.w0, now.w, now.V, now.fields) if a is not None)
+        return int(sum(a.nbytes for a in (now.w0, now.w, now.V, now.fields) if a is not None))
 
     def copy(self) -> Self:
         """An equal model with parameters of its own."""
-        create, parameters, normalize = self.__reduce__()
-        copied: Self = create(*(np.array(p) for p in parameters), normalize=normalize)
-        return copied
+        create, parameters, state = self.__reduce__()
+        model: Self = create(*(copy(p) if isinstance(p, FieldTable) else np.array(p) for p in parameters))
+        model.__setstate__(state)
+        return model
 
     def __reduce__(self) -> Any:
         now = self._snapshot()
-        fields = () if now.fields is None else (now.fields.view(),)
-        return type(self), (self.w0, self.w, self.V, *fields), now.normalize
+        fields = () if now.fields is None else (shown_fields(now.fields),)
+        state = (now.normalize, self.repeats) if now.separates_repeats else now.normalize
+        return type(self), (self.w0, self.w, self.V, *fields), state
 
-    def __setstate__(self, normalize: str | None) -> None:
-        self.normalize = normalize
+    def __setstate__(self, state: Any) -> None:
+        self.normalize, self.repeats = state if isinstance(state, tuple) else (state, "sum")
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
@@ -182,7 +206,10 @@ class FactorizationMachine(Model):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        now = self._snapshot()
+        try:
+            now = self._snapshot()
+        except TypeError:  # debuggers show objects that are not yet made, too
+            return f"<{type(self).__name__} without parameters>"
         sizes = f"n_features={self.n_features}"
         if now.fields is not None:
             sizes += f", n_fields={now.n_fields}"
@@ -266,24 +293,3 @@ class FactorizationMachine(Model):
         return gradient_of(
             self._snapshot(), X, y, loss, sample_weight, l2_linear, l2_factors, sparse, num_threads
         )
-
-
-def _assign(array: _Array, value: ArrayLike, name: str) -> None:
-    new = np.asarray(value)
-    # A plain number has no dtype of its own to be wrong.
-    if new.shape != array.shape or (new.dtype != array.dtype and np.ndim(value) > 0):
-        raise ValueError(
-            f"{name} must have shape {array.shape} and dtype {array.dtype}, got {new.shape} and {new.dtype}"
-        )
-    array[...] = new
-
-
-def copy_into_corner(larger: _Array, array: _Array) -> _Array:
-    """Write an array to the beginning of a larger one, along every axis, and return the larger one."""
-    larger[tuple(slice(n) for n in array.shape)] = array
-    return larger
-
-
-def require_stdev(init_stdev: float) -> None:
-    if not 0 <= init_stdev < float("inf"):
-        raise ValueError(f"init_stdev must be finite and >= 0, got {init_stdev}")

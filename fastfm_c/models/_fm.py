@@ -5,8 +5,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastfm_c._field_table import FieldTable
 from fastfm_c._validation import aligned_zeros, as_count, as_fields, as_real_dtype
-from fastfm_c.models._base import FactorizationMachine, require_stdev
+from fastfm_c.models._arrays import require_stdev, shown_fields
+from fastfm_c.models._base import FactorizationMachine
 
 __all__ = ["FFM", "FM"]
 
@@ -187,9 +189,30 @@ class FFM(FactorizationMachine):
     @property
     def fields(self) -> NDArray[np.int32]:
         """Field of each feature: read-only int32 array of shape (n_features,)."""
-        fields = self._snapshot().fields
-        assert fields is not None
-        return fields.view()
+        return shown_fields(self._snapshot().fields)
+
+    def _decide_fields(self, fields: ArrayLike | None, columns: NDArray[Any]) -> None:
+        """Note which columns have values, and take the fields of those that had none before."""
+        now = self._snapshot()
+        if not isinstance(now.fields, FieldTable) or now.fields.has_values.all():
+            return
+        known = now.fields.has_values
+        new = np.unique(columns[~known[columns]])
+        if not len(new):
+            return
+        decided, has_values, features = np.array(now.fields), known.copy(), now.fields._features
+        has_values[new] = True
+        if fields is not None:
+            decided[new] = np.asarray(fields)[new]
+            if isinstance(fields, FieldTable) and features is not None and fields._features is not None:
+                features = features.copy()
+                features[new] = fields._features[new]
+        if (outside := new[decided[new] >= now.n_fields]).size:
+            raise ValueError(
+                f"column {outside[0]} of X is in field {decided[outside[0]]}, the model has {now.n_fields} "
+                "fields: make it with the fields of all files, or resize it"
+            )
+        self._replace(now, fields=as_fields(FieldTable(decided, features, has_values), None, None))
 
     @property
     def n_fields(self) -> int:

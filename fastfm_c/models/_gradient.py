@@ -142,7 +142,7 @@ def _of_stored_columns(
         kept, places = np.unique(columns, return_inverse=True)
     indices = places.astype(columns.dtype)
     w, V = (_rows_of(p, kept) for p in (parameters.w, parameters.V))
-    fields = None if parameters.fields is None else parameters.fields[kept]
+    fields = None if parameters.fields is None else np.asarray(parameters.fields)[kept]
     compact = Parameters(parameters.w0, w, V, fields, parameters.has_outputs, parameters.normalize)
     shape = len(indptr) - 1, len(kept)
     return compact, sp.csr_array((data, indices, indptr), shape=shape), kept.astype(np.int64)

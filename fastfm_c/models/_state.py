@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_c._field_table import read_table, write_table
 from fastfm_c.persistence._json import json_member
 from fastfm_c.persistence._objects import Reader, Writer
 
@@ -21,9 +22,10 @@ def to_state(obj: Any, writer: Writer) -> dict[str, Any]:
     writer.tensor("V", V)
     writer.tensor("w", w)
     if has_fields:
-        writer.tensor("fields", obj.fields)
+        write_table(obj.fields, writer)
     writer.tensor("w0", np.asarray(obj.w0, obj.dtype))
-    return {} if obj.normalize is None else {"normalize": obj.normalize}
+    state = {} if obj.normalize is None else {"normalize": obj.normalize}
+    return state if obj.repeats == "sum" else state | {"repeats": obj.repeats}
 
 
 def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
@@ -38,9 +40,13 @@ def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
     if not V.dtype == w.dtype == w0.dtype:
         raise ValueError(f"V, w and w0 have dtypes {V.dtype}, {w.dtype} and {w0.dtype}, expected one")
     has_fields = hasattr(create, "fields")
-    fields = [reader.tensor("fields", "i")] if has_fields else []
+    fields = [read_table(reader)] if has_fields else []
     normalize = json_member(state, "normalize", str, NoneType)
-    return create(w0, *_outputs_swapped(w, V, has_fields), *fields, normalize=normalize)
+    repeats = json_member(state, "repeats", str, NoneType)
+    model = create(w0, *_outputs_swapped(w, V, has_fields), *fields, normalize=normalize)
+    if repeats is not None:
+        model.repeats = repeats
+    return model
 
 
 def _outputs_swapped(w: NDArray[Any], V: NDArray[Any], has_fields: bool) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -29,11 +29,13 @@ def save(obj: Any, path: str | bytes | os.PathLike[Any]) -> None:
 
     Parameters
     ----------
-    obj : FM, FFM, SGD, AdaGrad, Adam, FTRL, loss, estimator of `fastfm_c.sklearn`, encoder, or a dict of them
+    obj : model, loss, solver, encoder, estimator of `fastfm_c.sklearn`, Pipeline, or a dict of them
         A solver is saved with its model, its loss and the state of its random numbers; after loading it
         goes on to the same bits. An estimator is saved with its parameters and what a fit left. The keys of
         a dict are strings that can name a variable. A model that occurs twice in a dict is also one model
-        after loading.
+        after loading. Of scikit-learn's own classes a file holds Pipeline, FeatureUnion, ColumnTransformer,
+        StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, OneHotEncoder, OrdinalEncoder,
+        SimpleImputer, and CalibratedClassifierCV around estimators of this package.
     path : str, bytes or PathLike
         A file that is there keeps its permissions. A link stays a link.
 
@@ -41,7 +43,7 @@ def save(obj: Any, path: str | bytes | os.PathLike[Any]) -> None:
     ------
     ValueError
         For an object of another type, and for an estimator with parameters that a file cannot hold, such as
-        a function.
+        a function. The step of a Pipeline is named.
     OSError
         If the file cannot be written, or is a folder, a pipe or a device. What was there before is still
         there. On Windows this also happens while any process maps the file: see `load`.
@@ -105,7 +107,8 @@ def load(path: str | bytes | os.PathLike[Any], mmap: bool = True) -> Any:
     """Read what `save` wrote.
 
     Nothing in a file chooses code to run. A file from an unknown source gives an object of a known type, or
-    an error.
+    an error. Objects of scikit-learn from another of its versions come with its InconsistentVersionWarning, as
+    from a pickle.
 
     Parameters
     ----------
@@ -157,5 +160,5 @@ l2_linear=0.0, l2_factors=0.0, batch_size=256, initial_accumulator=1.0)
         state = parse_json(metadata.get("object", ""), "the metadata's object")
         return object_of(state, tensors)
     # Constructors raise various errors for a value that they do not take.
-    except (ValueError, TypeError, OverflowError, LookupError, AttributeError) as error:
+    except (ValueError, TypeError, OverflowError, LookupError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path}{written_by}: {error}") from error

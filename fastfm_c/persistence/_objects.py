@@ -156,7 +156,7 @@ class Reader:
         """The JSON value that `Writer.json_tensor` was given; `finite` as in `parse_json`."""
         return parse_json(self.tensor(name, "u").tobytes(), f"tensor {self.path + name!r}", finite=finite)
 
-    def object(self, state: Any, name: str, group: str) -> Any:
-        """The object of the state of a part, which must be of this group of `KINDS`."""
-        names = [kind for kind, line in KINDS.items() if line.group == group]
+    def object(self, state: Any, name: str, *groups: str) -> Any:
+        """The object of the state of a part, which must be of one of these groups of `KINDS`."""
+        names = [kind for kind, line in KINDS.items() if line.group in groups]
         return self._file.object(state, f"{self.path}{name}.", names)

@@ -22,15 +22,28 @@ class Kind(NamedTuple):
     group: str  # what an object can stand for: an object with a part names the group that the part must have
     home: str  # the module that users import the class from
     state: str  # the module that has to_state and from_state
+    class_name: str | None = None  # where it is not the name in the table
 
     def class_named(self, name: str) -> Any:
         """The class itself."""
-        return getattr(import_module(self.home), name)
+        return getattr(import_module(self.home), self.class_name or name)
 
     def state_module(self) -> Any:
         """The module with the two functions."""
         return import_module(self.state)
 
+
+# What can stand around an estimator; names that begin with "_" occur within others alone.
+_OF_SCIKIT_LEARN = {
+    "pipeline": "Pipeline FeatureUnion",
+    "compose": "ColumnTransformer make_column_selector",
+    "preprocessing": "StandardScaler MinMaxScaler MaxAbsScaler RobustScaler OneHotEncoder OrdinalEncoder "
+    "FunctionTransformer",
+    "impute": "SimpleImputer MissingIndicator",
+    "calibration": "CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration _TemperatureScaling",
+    "isotonic": "IsotonicRegression",
+    "frozen": "FrozenEstimator",
+}
 
 # By the name of the class, which is the object's "kind" in a file. A name in this table never changes.
 KINDS: dict[str, Kind] = {
@@ -47,7 +60,16 @@ KINDS: dict[str, Kind] = {
     "FMRegressor": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
     "FFMClassifier": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
     "FFMRegressor": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
+    "FieldTable": Kind("table", "fastfm_c", "fastfm_c._field_table"),
     "FieldEncoder": Kind("encoder", "fastfm_c.encoding", "fastfm_c.encoding._state"),
+    "FieldEncoder of sklearn": Kind(
+        "encoder", "fastfm_c.sklearn", "fastfm_c.encoding._state", class_name="FieldEncoder"
+    ),
+    **{
+        name: Kind("scikit-learn", f"sklearn.{module}", "fastfm_c.sklearn._foreign_state")
+        for module, names in _OF_SCIKIT_LEARN.items()
+        for name in names.split()
+    },
 }
 SHARED = {"model"}  # groups whose objects stay one object when they occur twice in a file
 
@@ -61,9 +83,18 @@ def kind_of(obj: Any) -> tuple[str, Kind]:
         For an object that no file can hold; subclasses are among them.
     """
     name = type(obj).__name__
-    if name not in KINDS or type(obj) is not KINDS[name].class_named(name):
-        hint = ""
-        if name == "Pipeline":
-            hint = "; save its steps: save({'encoder': pipe[0], 'model': pipe[-1]}, path)"
-        raise ValueError(f"obj is a {type(obj).__module__}.{name}; can save {', '.join(KINDS)}{hint}")
+    if name == "FieldEncoder" and type(obj).__module__.startswith("fastfm_c.sklearn."):
+        name = "FieldEncoder of sklearn"
+    if name not in KINDS or not _is_class(type(obj), name):
+        known = ", ".join(kind for kind in KINDS if not kind.startswith("_"))
+        hint = "; save its best_estimator_" if hasattr(obj, "best_estimator_") else ""
+        raise ValueError(f"obj is a {type(obj).__module__}.{name}; can save {known}{hint}")
     return name, KINDS[name]
+
+
+def _is_class(cls: type, name: str) -> bool:
+    """Whether this is the class of a line of the table, and not another one of its name."""
+    kind = KINDS[name]
+    if kind.group == "scikit-learn" and not cls.__module__.startswith("sklearn."):
+        return False
+    return cls is kind.class_named(name)

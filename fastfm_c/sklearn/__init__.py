@@ -1,7 +1,9 @@
-"""scikit-learn estimators: FMClassifier, FMRegressor, FFMClassifier and FFMRegressor."""
+"""scikit-learn estimators: FMClassifier, FMRegressor, FFMClassifier, FFMRegressor; transformers for them."""
 
 try:
     from fastfm_c.sklearn._classifier import FFMClassifier, FMClassifier
+    from fastfm_c.sklearn._encoder import FieldEncoder
+    from fastfm_c.sklearn._fields import FieldColumnTransformer
     from fastfm_c.sklearn._regressor import FFMRegressor, FMRegressor
 except ImportError as error:
     if (error.name or "").partition(".")[0] not in ("joblib", "sklearn"):
@@ -10,4 +12,11 @@ except ImportError as error:
         "fastfm_c.sklearn needs scikit-learn 1.6 or newer: pip install 'fastfm-c[sklearn]'"
     ) from error
 
-__all__ = ["FFMClassifier", "FFMRegressor", "FMClassifier", "FMRegressor"]
+__all__ = [
+    "FFMClassifier",
+    "FFMRegressor",
+    "FMClassifier",
+    "FMRegressor",
+    "FieldColumnTransformer",
+    "FieldEncoder",
+]

@@ -13,8 +13,9 @@ from fastfm_c.losses import LogisticLoss, SoftmaxLoss
 from fastfm_c.sklearn._base import Estimator
 from fastfm_c.sklearn._docs import CLASSIFIER, FFM, FM, shared_parameters
 from fastfm_c.sklearn._ffm import FieldAware
-from fastfm_c.sklearn._fit_rows import Weights, require_valid_weights
+from fastfm_c.sklearn._fit_rows import Weights
 from fastfm_c.sklearn._parameters import unless_lbfgs
+from fastfm_c.sklearn._running import RunningTargets
 
 __all__ = ["FFMClassifier", "FMClassifier"]
 
@@ -41,6 +42,10 @@ class Classifier(ClassifierMixin, Estimator):
     ) -> Self:
         """Learn from more rows, once and in their order.
 
+        A stream has the same bits in chunks of any size that is a multiple of `batch_size`. Its first rows
+        decide nothing for good: the bias follows the shares of the classes, in which later rows count more.
+        A call without rows, or without rows of positive weight, changes nothing.
+
         Parameters
         ----------
         X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
@@ -56,7 +61,7 @@ class Classifier(ClassifierMixin, Estimator):
         -------
         estimator
             This estimator. ``history_.loss[-1]`` is the mean loss of the rows. Each row was scored before
-            the model learned from it.
+            the solver learned from it, but the bias already knows the shares of the classes in its batch.
 
         Raises
         ------
@@ -120,7 +125,7 @@ class Classifier(ClassifierMixin, Estimator):
         ndarray of shape (n_rows, C), float64
             The columns are in the order of `classes_`.
         """
-        scores = self._scores(X).astype(np.float64, copy=False)
+        scores = np.nan_to_num(self._scores(X).astype(np.float64, copy=False), nan=0.0)  # inf: the largest
         if len(self.classes_) == 1:
             return np.ones((len(scores), 1))
         if len(self.classes_) == 2:  # not 1 - p, which would lose the digits of small probabilities
@@ -130,11 +135,15 @@ class Classifier(ClassifierMixin, Estimator):
     def _n_outputs(self) -> int:
         return len(self.classes_) if len(self.classes_) > 2 else 1
 
+    def _n_shares(self) -> int:
+        return max(len(self.classes_), 2)
+
     def _loss(self) -> LogisticLoss | SoftmaxLoss:
         return (SoftmaxLoss if self._n_outputs() > 1 else LogisticLoss)(self.label_smoothing)
 
-    def _fit_targets(self, y: NDArray[Any], weight: Weights | None, classes: ArrayLike | None) -> None:
-        check_classification_targets(y)
+    def _fit_classes(self, y: NDArray[Any], classes: ArrayLike | None) -> None:
+        if len(y):
+            check_classification_targets(y)
         self.classes_: NDArray[Any] = unique_labels(y if classes is None else classes)
 
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
@@ -145,32 +154,41 @@ class Classifier(ClassifierMixin, Estimator):
             raise ValueError(f"y holds {unknown[:5].tolist()}, expected labels of {self.classes_}")
         return index if len(self.classes_) > 1 else index + 1
 
-    def _weights(self, y: NDArray[Any], targets: NDArray[Any], weight: Weights | None) -> Weights | None:
-        """The weights of the rows times the weights of their classes."""
-        if self.class_weight is None:
-            return weight
+    def _class_factors(
+        self, y: NDArray[Any], targets: NDArray[Any], weight: Weights | None
+    ) -> NDArray[np.float64] | None:
+        """The weight of each target."""
+        if self.class_weight is None or len(y) == 0:
+            return None
+        factors = np.ones(self._n_shares())
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            _, index = np.unique(targets, return_inverse=True)
-            totals = np.bincount(index, weight)
-            factors = totals.sum() / (len(totals) * np.where(totals > 0, totals, 1))
+            found = np.unique(targets)
+            totals = np.bincount(targets, weight)[found]
+            factors[found] = totals.sum() / (len(found) * np.where(totals > 0, totals, 1))
         else:
-            index = np.searchsorted(self.classes_, y)
-            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        product: Weights = factors[index] if weight is None else weight * factors[index]
-        require_valid_weights(product)
-        return product
+            of_labels = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            factors[self._n_shares() - len(of_labels) :] = of_labels  # one class alone is target 1
+        return factors
 
     def _best_constant(self, targets: NDArray[Any], weight: Weights | None) -> Any:
-        n_classes = max(len(self.classes_), 2)
-        shares = np.bincount(targets, weight, n_classes)
+        shares = np.bincount(targets, weight, self._n_shares())
+        return self._constant_of(shares / shares.sum(), len(targets))
+
+    def _constant(self, targets: RunningTargets) -> Any:
+        return self._constant_of(targets.mean, targets.n_rows)
+
+    def _constant_of(self, shares: NDArray[np.float64], n_rows: int) -> Any:
+        """The best constant scores for classes of these shares."""
+        n_classes = self._n_shares()
         # A class without rows gets the share of half a row: its score has to be finite.
-        shares = np.clip(shares / shares.sum(), 0.5 / len(targets), 1 - 0.5 / len(targets))
+        shares = np.clip(shares, 0.5 / n_rows, 1 - 0.5 / n_rows)
         smoothing = self._loss().label_smoothing / (n_classes - 1 if n_classes > 2 else 2)
         scores = np.log(smoothing + shares * (1 - n_classes * smoothing))
         return scores if n_classes > 2 else scores[1] - scores[0]
 
 
 @shared_parameters(CLASSIFIER, FM)
+@dataclass(kw_only=True, eq=False, repr=False)
 class FMClassifier(Classifier):
     """Factorization machine for two or more classes, with logistic or softmax loss.
 

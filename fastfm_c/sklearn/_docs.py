@@ -32,26 +32,30 @@ _PARAMETERS = """n_factors : int
         "lbfgs" minimises the exact objective. It computes in float64 for any `dtype`, and it has no
         `partial_fit`. The other solvers are stochastic.
     learning_rate : float or None
-        Step size. None is the default of the solver. "lbfgs" does not use it.
+        Step size. None is the default of the solver. "lbfgs" has none.
     max_iter : int or None
         Largest number of epochs, or of iterations of "lbfgs". None is 100 with early stopping or "lbfgs".
         Otherwise None is 100,000 divided by the number of rows, but at least 10 and at most 100.
     batch_size : int or None
         Number of rows between two updates. None is the default of the solver for `partial_fit`. For `fit`,
-        None is a 64th of the rows, but at least 8 and at most 1024 (32 for "sgd"). "lbfgs" does not use it.
+        None is a 64th of the rows, but at least 8 and at most 1024 (32 for "sgd"). "lbfgs" has none.
+    clip_value : float or None
+        Largest absolute gradient of a parameter in a batch; None is no limit. "lbfgs" has none.
     l2_linear, l2_factors : float
         L2 penalties on the linear weights and on the factors, but not on the bias.{penalties}
         The docstrings of the solvers say more.
 {classes}    init_stdev : float
         Standard deviation of the factors at the start of a fit.
-    early_stopping : None, bool, "log_loss", "auc", "rmse" or callable
+    early_stopping : None, bool, {metrics} or callable
         Whether a fit stops early and goes back to its best epoch, and which figure of the validation rows
-        decides about that. True is the loss. None is True if there is an `eval_set`, or if at least 100 rows
-        can be held out, except with "lbfgs". A callable takes ``(y, scores)``, and ``sample_weight=`` if the
-        rows have weights. Its scores are those of `decision_function` or, for a regressor, `predict`.
-        `fastfm_c.training.train` says more.
+        decides about that. True is the loss. None is True if there are validation rows, or if at least 100
+        rows can be held out, except with "lbfgs". {metric_words}A callable
+        takes ``(y, scores)``, and ``sample_weight=`` if the rows have weights. Its scores are those of
+        `decision_function` or, for a regressor, `predict`. `fastfm_c.training.train` says more.
     validation_fraction : float
-        Share of the rows that `fit` holds out for early stopping if it is given no `eval_set`.
+        Share of the rows that `fit` holds out for early stopping if it is given no validation rows.{strata}
+    validation_split : "random" or "time"
+        Which rows those are. "time" holds out the last ones.
     n_iter_no_change : int or None
         Number of epochs without an improvement after which early stopping ends a fit. None is 5, or 10 with
         "lbfgs". "lbfgs" also ends when this number of iterations made the objective smaller by less than
@@ -91,6 +95,11 @@ _PARAMETERS = """n_factors : int
         Names of the columns, if X was a DataFrame with names."""
 
 CLASSIFIER = {
+    "metrics": '"log_loss", "auc", "accuracy"',
+    "metric_words": """The "auc" of more than two classes is the
+        mean of those of each class against the rest. """,
+    "strata": """ Each
+        class has the same share of them. `class_weight` multiplies their weights, too.""",
     "penalties": "",
     "classes": """    label_smoothing : float
         In [0, 1): the share of a row's target that goes to the other classes.
@@ -102,6 +111,9 @@ CLASSIFIER = {
         The labels, sorted. A model of at most two classes has one output, a model of more has C outputs.""",
 }
 REGRESSOR = {
+    "metrics": '"rmse", "auc"',
+    "metric_words": "",
+    "strata": "",
     "penalties": """ They are the penalties
         of a model of y / `target_scale_`.""",
     "classes": "",
@@ -109,16 +121,20 @@ REGRESSOR = {
     "attribute": """target_scale_ : float
         A power of 4 near the standard deviation of y. Solvers, callbacks and the progress shown see y
         divided by it. Steps of one size then suit targets of any size. `model_` and `history_` are in the
-        units of y after the fit. A power of 4 causes no rounding.""",
+        units of y after the fit. A power of 4 causes no rounding. `partial_fit` and a warm start take
+        another one when y turns out to be of another size.""",
 }
 FM = {"model": "FM", "fields": "", "normalize": 'None, "instance" or "xlearn"'}
 FFM = {
     "model": "FFM",
     "normalize": 'None or "instance"',
     "fields": """
-    fields : array_like of int, shape (n_features,), or None
-        Field of each column, in 0..n_fields-1. None is `X.fields` if X is sparse and has it. The X of
-        `fastfm_c.FieldEncoder` and `fastfm_c.load_libffm` has it; `fastfm_c.vstack` keeps it, but
-        `scipy.sparse.vstack` loses it. Without `X.fields`, each of at most 2000 columns is a field of its
-        own. Such a model has n_features**2 * n_factors factors.""",
+    fields : array_like of int, shape (n_features,), fitted transformer, or None
+        Field of each column, in 0..n_fields-1, or the transformer whose result X is. None is `X.fields` if X
+        is sparse and has it. The X of `fastfm_c.FieldEncoder`, `FieldColumnTransformer` and
+        `fastfm_c.load_libffm` has it; `fastfm_c.vstack` keeps it, but scikit-learn's ColumnTransformer and
+        `scipy.sparse.vstack` lose it. Without `X.fields`, each of at most 2000 columns is a field of its
+        own, with a warning if there are more than 64 in a sparse X. Such a model has
+        n_features**2 * n_factors factors. Later rows may not have a value in another field than the model;
+        columns without values may be in any. With `fields` given, `X.fields` is not looked at.""",
 }

@@ -1,37 +1,73 @@
 """Makes the model of an estimator an FFM: the parameter `fields`, and where fields come from."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from fastfm_c._field_csr import with_fields
+from fastfm_c._field_table import field_conflicts
 from fastfm_c._validation import as_fields
 from fastfm_c.models import FFM
 from fastfm_c.sklearn._base import Estimator
+from fastfm_c.sklearn._fields import fields_of_transformer, is_transformer
+from fastfm_c.sklearn._fit_rows import FitRows
 
 __all__ = ["FieldAware"]
 
 MOST_FIELDS = 2000  # of an FFM in which each column is a field of its own
+FIELDS_TO_WARN_OF = 64  # of a sparse X: so many columns are seldom meant as fields
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FieldAware(Estimator):
     """A mixin for an estimator whose model is an FFM."""
 
-    fields: ArrayLike | None = None
+    fields: ArrayLike | Any | None = None
+
+    def _prepare_fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        new_model_rng: np.random.Generator | None,
+        classes: ArrayLike | None = None,
+    ) -> FitRows:
+        if new_model_rng is not None and self.fields is None and sp.issparse(X) and not hasattr(X, "fields"):
+            _warn_of_many_fields(X.shape[-1])
+        return super()._prepare_fit(X, y, sample_weight, new_model_rng, classes)
+
+    def _rows_for_model(self, X: Any, given: Any) -> Any:
+        """Checked rows with the fields that the model is to compare: those of the X that was given."""
+        fields = getattr(given, "fields", None) if sp.issparse(given) else None
+        if self.fields is not None or fields is None:
+            return sp.csr_array(X) if hasattr(X, "fields") and sp.issparse(X) else X
+        return X if hasattr(X, "fields") else with_fields(X, as_fields(fields, X.shape[1], None))
 
     def _require_fields(self, X: Any) -> None:
-        fields = getattr(X, "fields", None) if sp.issparse(X) else None
-        if fields is None or self.fields is not None:
-            return
-        if not (isinstance(self.model_, FFM) and np.array_equal(fields, self.model_.fields)):
-            raise ValueError("X.fields are not those that the model was fitted with")
+        """Refuse rows and parameters whose fields are not those of the model."""
+        model = self.model_
+        if not isinstance(model, FFM):
+            raise ValueError(f"model_ is an {type(model).__name__}, expected an FFM")
+        if self.fields is not None:
+            given = self._given_fields(model.n_features)
+            if field_conflicts(model.fields, given) is not None:
+                raise ValueError("fields are not those of the model that the training goes on with")
+        model._require_rows(X)
+
+    def _given_fields(self, n_features: int) -> NDArray[np.int32]:
+        """The parameter `fields` as an array."""
+        fields: Any = self.fields
+        if is_transformer(fields):
+            fields = fields_of_transformer(fields, n_features)
+        return as_fields(fields, n_features, None)
 
     def _random_model(self, n_features: int, fields: ArrayLike | None, **options: Any) -> FFM:
         if self.fields is not None:
-            fields = self.fields
+            fields = self._given_fields(n_features)
         elif fields is None:
             fields = np.arange(n_features)
             if n_features > MOST_FIELDS:
@@ -41,3 +77,14 @@ class FieldAware(Estimator):
                     "scipy.sparse.vstack loses and fastfm_c.vstack keeps"
                 )
         return FFM.random(as_fields(fields, n_features, None), self.n_factors, **options)
+
+
+def _warn_of_many_fields(n_features: int) -> None:
+    if FIELDS_TO_WARN_OF < n_features <= MOST_FIELDS:  # of more there is an error
+        warnings.warn(
+            f"X is sparse and has {n_features} columns and no fields, so each column becomes a field of its "
+            "own. If X had fields, an operation lost them: give the parameter fields, or use "
+            "fastfm_c.sklearn.FieldColumnTransformer, or fastfm_c.vstack",
+            UserWarning,
+            stacklevel=4,
+        )

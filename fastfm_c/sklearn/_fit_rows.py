@@ -5,25 +5,50 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+from sklearn.utils.validation import _check_sample_weight
 
 from fastfm_c._column_scale import column_max_abs
 
-__all__ = ["FitRows", "Weights", "require_valid_weights"]
+__all__ = ["FitRows", "Weights", "checked_weights", "require_valid_weights", "weighted", "with_mean_one"]
 
 Weights: TypeAlias = NDArray[np.float64]
 
 
 @dataclass
 class FitRows:
-    """Checked rows, with the targets and the weights that a solver learns from."""
+    """Checked rows, with the targets and the weights that a solver learns from.
 
-    X: Any  # a CSR matrix or array
+    Parameters
+    ----------
+    X : CSR matrix or array of shape (n_rows, n_features)
+    targets : ndarray of shape (n_rows,)
+        Numbers in the units of y, or classes 0, 1 ...
+    weight : ndarray of shape (n_rows,) or None
+        The weights of the rows times those of their classes.
+    factors : ndarray of float, or None
+        The weight of each class 0, 1 ..., which validation rows get too.
+    centring : Centring or None
+        What was taken off the columns of X.
+    """
+
+    X: Any
     targets: NDArray[Any]
     weight: Weights | None
+    factors: NDArray[np.float64] | None = None
+    centring: Any = None
 
     @property
     def n_rows(self) -> int:
         return int(self.X.shape[0])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to learn from."""
+        return self.n_rows == 0 or (self.weight is not None and not np.any(self.weight))
+
+    def in_unit(self, unit: float) -> NDArray[Any]:
+        """The targets in this unit. A power of 4 causes no rounding."""
+        return self.targets if unit == 1 else self.targets / self.targets.dtype.type(unit)
 
     def column_max_abs(self, dtype: DTypeLike) -> NDArray[Any] | None:
         """The largest |x| of each column, or None if all values are 1."""
@@ -31,9 +56,42 @@ class FitRows:
         return column_max_abs(X.indptr, X.indices, X.data, X.shape[1], dtype, self.weight)
 
 
-def require_valid_weights(weight: Weights) -> None:
-    """Refuse negative weights, and weights that are all zero."""
-    if np.min(weight) < 0:
+def weighted(
+    targets: NDArray[Any], weight: Weights | None, factors: NDArray[np.float64] | None
+) -> Weights | None:
+    """The weights of rows times those of their classes."""
+    if factors is None:
+        return weight
+    product: Weights = factors[targets] if weight is None else weight * factors[targets]
+    return product
+
+
+def with_mean_one(weight: Weights) -> Weights:
+    """The weights times a number, so that the mean of the positive ones is 1: steps grow with the weights."""
+    n_positive = np.count_nonzero(weight)
+    with np.errstate(over="ignore"):
+        factor = n_positive / weight.sum()
+    if 0 < factor < np.inf:
+        weight *= factor
+    else:  # the sum is too large, or too small, to divide by
+        weight /= weight.max()
+        weight *= np.count_nonzero(weight) / weight.sum()
+    return weight
+
+
+def checked_weights(sample_weight: Any, X: Any, may_be_zero: bool = False) -> Weights:
+    """The weights that a user gives to the rows of X, as a copy."""
+    given = np.asarray(sample_weight)
+    if may_be_zero and given.shape == (X.shape[0],) and given.dtype.kind in "biuf" and not given.any():
+        return np.zeros(X.shape[0])  # scikit-learn refuses weights that are all zero
+    weight: Weights = _check_sample_weight(sample_weight, X, dtype=np.float64, copy=True)
+    require_valid_weights(weight, may_be_zero)
+    return weight
+
+
+def require_valid_weights(weight: Weights, may_be_zero: bool = False) -> None:
+    """Refuse negative weights and, unless `may_be_zero`, weights that are all zero."""
+    if np.min(weight, initial=0) < 0:
         raise ValueError(f"the weight of row {np.argmin(weight)} is {np.min(weight)}, expected a weight >= 0")
-    if not np.max(weight) > 0:
+    if not may_be_zero and not np.max(weight, initial=0) > 0:
         raise ValueError("the weights of all rows are zero")

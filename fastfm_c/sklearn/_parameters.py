@@ -7,7 +7,7 @@ import math
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -15,6 +15,9 @@ from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
+
+from fastfm_c._validation import as_fraction
+from fastfm_c.training._holdout import Split
 
 __all__ = ["EarlyStopping", "Parameters", "unless_lbfgs"]
 
@@ -25,9 +28,12 @@ BATCHES_PER_EPOCH = 64  # as far as the limits of a batch allow
 SMALLEST_BATCH = 8
 LARGEST_BATCH, LARGEST_BATCH_OF_SGD = 1024, 32
 
+_OF_STEPS = "learning_rate", "batch_size", "clip_value"  # what "lbfgs" has no use for
 ENOUGH_TO_STOP = 100  # validation rows; with fewer, a fit does not stop early by default
 
-EarlyStopping: TypeAlias = bool | str | Callable[..., float] | None
+SolverName: TypeAlias = Literal["adagrad", "sgd", "adam", "ftrl", "lbfgs"]
+MetricName: TypeAlias = Literal["log_loss", "auc", "accuracy", "rmse"]
+EarlyStopping: TypeAlias = bool | MetricName | Callable[..., float] | None
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -35,18 +41,20 @@ class Parameters(BaseEstimator, ABC):
     """The parameters that all estimators have, with their defaults."""
 
     n_factors: int = 8
-    solver: str = "adagrad"
+    solver: SolverName = "adagrad"
     learning_rate: float | None = None
     max_iter: int | None = None
     batch_size: int | None = None
+    clip_value: float | None = None
     l2_linear: float = 1e-5
     l2_factors: float = 1e-5
     init_stdev: float = 0.01
-    early_stopping: bool | str | Callable[..., float] | None = None
+    early_stopping: EarlyStopping = None
     validation_fraction: float = 0.1
+    validation_split: Split = "random"
     n_iter_no_change: int | None = None
     tol: float = 1e-4
-    normalize: str | None = None
+    normalize: Literal["instance", "xlearn"] | None = None
     warm_start: bool = False
     dtype: DTypeLike = "float32"
     random_state: Any = None
@@ -71,7 +79,8 @@ class Parameters(BaseEstimator, ABC):
         """The parameter of this name. None becomes True if there are enough validation rows."""
         if self.early_stopping is not None or self.solver == "lbfgs":
             return self.early_stopping
-        return has_eval_set or self.validation_fraction * n_rows >= ENOUGH_TO_STOP
+        fraction = as_fraction(self.validation_fraction, "validation_fraction")
+        return has_eval_set or fraction * n_rows >= ENOUGH_TO_STOP
 
     def _metric(self, early_stopping: EarlyStopping) -> EarlyStopping:
         """The figure that `train` watches, of targets and scores as the solver sees them."""
@@ -87,17 +96,25 @@ class Parameters(BaseEstimator, ABC):
         """Arguments of the solver. n_rows is the number of all rows, if it is known."""
         options: dict[str, Any] = {"l2_linear": self.l2_linear, "l2_factors": self.l2_factors}
         if self.solver == "lbfgs":
+            for name in _OF_STEPS:
+                if (value := getattr(self, name)) is not None:
+                    raise ValueError(
+                        f"{name} is {value!r}, but solver='lbfgs' takes no {name}: expected None"
+                    )
             return options
         batch_size = self.batch_size
         if batch_size is None and n_rows is not None:
             largest = LARGEST_BATCH_OF_SGD if self.solver == "sgd" else LARGEST_BATCH
             batch_size = min(max(n_rows // BATCHES_PER_EPOCH, SMALLEST_BATCH), largest)
-        options |= {"learning_rate": self.learning_rate, "batch_size": batch_size}
+        options |= {name: getattr(self, name) for name in _OF_STEPS} | {"batch_size": batch_size}
         return {name: value for name, value in options.items() if value is not None}
 
     def _rng(self) -> np.random.Generator:
         """A generator whose seed `random_state` decides."""
-        return np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+        return np.random.default_rng(self._seed())
+
+    def _seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _num_threads(self) -> int | None:
         return None if self.n_jobs is None else effective_n_jobs(self.n_jobs)

@@ -12,8 +12,12 @@ from fastfm_c.losses import SquaredLoss
 from fastfm_c.sklearn._base import Estimator
 from fastfm_c.sklearn._docs import FFM, FM, REGRESSOR, shared_parameters
 from fastfm_c.sklearn._ffm import FieldAware
-from fastfm_c.sklearn._fit_rows import Weights
+from fastfm_c.sklearn._fit_rows import FitRows, Weights
 from fastfm_c.sklearn._parameters import EarlyStopping, unless_lbfgs
+from fastfm_c.sklearn._running import RunningTargets, seen_in_fit
+from fastfm_c.sklearn._stream import Stream
+from fastfm_c.sklearn._trainable import as_trainable, scale_scores
+from fastfm_c.sklearn._units import unit_for, updated_unit
 from fastfm_c.training import History
 
 __all__ = ["FFMRegressor", "FMRegressor", "power_of_4_near"]
@@ -29,14 +33,17 @@ class Regressor(RegressorMixin, Estimator):
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from more rows, once and in their order.
 
-        If `target_scale_` is not 1, each call also goes through all parameters twice.
+        A stream has the same bits in chunks of any size that is a multiple of `batch_size`. Its first rows
+        decide nothing for good: the bias follows the mean of y, and `target_scale_` its deviation. Later rows
+        count more in both. If `target_scale_` is not 1, each call also goes through all parameters twice.
+        A call without rows, or without rows of positive weight, changes nothing.
 
         Parameters
         ----------
         X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
             As for `fit`.
         y : array_like of shape (n_rows,)
-            Finite numbers. Those of the first call decide about `target_scale_`.
+            Finite numbers.
         sample_weight : array_like of shape (n_rows,), optional
             Finite weights >= 0, which multiply the steps.
 
@@ -44,7 +51,7 @@ class Regressor(RegressorMixin, Estimator):
         -------
         estimator
             This estimator. ``history_.loss[-1]`` is the mean loss of the rows. Each row was scored before
-            the model learned from it.
+            the solver learned from it, but the bias already knows the mean of its batch.
 
         Raises
         ------
@@ -84,13 +91,45 @@ class Regressor(RegressorMixin, Estimator):
             _in_units_of_y(early_stopping, self._target_scale) if callable(early_stopping) else early_stopping
         )
 
-    def _fit_targets(self, y: NDArray[Any], weight: Weights | None, classes: ArrayLike | None) -> None:
+    def _fit_targets(self, rows: FitRows) -> None:
         eps = float(np.finfo(self.dtype).eps)
-        self.target_scale_: float = power_of_4_near(y.astype(np.float64), weight, eps)
+        self.target_scale_: float = power_of_4_near(rows.targets.astype(np.float64), rows.weight, eps)
+
+    def _set_target_scale(self, unit: float) -> None:
+        self.target_scale_ = unit
+
+    def _go_on_with(self, rows: FitRows) -> None:
+        """Give the scores of the model the mean and the deviation of y, if those are far from before."""
+        before: RunningTargets | None = getattr(self, "_stream", Stream()).targets
+        now = seen_in_fit(rows.targets, rows.weight, None)
+        if before is None or before.mean is None:  # of a file of before 0.2: what the model says about it
+            before = RunningTargets(0, 0.0, float(self.model_.w0), self.target_scale_)
+        unit = updated_unit(self.target_scale_, self._size(now))
+        if unit == self.target_scale_ and abs(now.mean - before.mean) <= unit:
+            return
+        sizes = self._size(now), self._size(before)
+        factor = 1.0 if unit == self.target_scale_ else unit / self.target_scale_
+        if unit != self.target_scale_ and min(sizes) > 0:
+            factor = sizes[0] / sizes[1]
+        model = self.model_ = as_trainable(self.model_, self.model_.dtype)
+        scale_scores(model, factor)
+        model.w0 = model.w0 + (now.mean - factor * before.mean)
+        self.target_scale_ = unit
 
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
-        y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float64)
-        return y if self._target_scale == 1 else y / y.dtype.type(self._target_scale)
+        return y if y.dtype in (np.float32, np.float64) else y.astype(np.float64)
+
+    def _size(self, targets: RunningTargets) -> float:
+        """The deviation of targets, or what of their mean is certainly no rounding."""
+        rounding = np.sqrt(float(np.finfo(self.dtype).eps)) * abs(targets.mean)
+        return float(max(targets.deviation, rounding))
+
+    def _unit(self, targets: RunningTargets, is_first: bool) -> float:
+        size = self._size(targets)
+        return unit_for(size) if is_first else updated_unit(self.target_scale_, size)
+
+    def _constant(self, targets: RunningTargets) -> Any:
+        return targets.mean
 
     def _best_constant(self, targets: NDArray[Any], weight: Weights | None) -> Any:
         return np.average(targets, weights=weight)
@@ -126,12 +165,11 @@ def power_of_4_near(y: NDArray[np.float64], weight: Weights | None, eps: float) 
     mean = np.average(y, weights=weight)
     deviation = np.sqrt(np.average((y - mean) ** 2, weights=weight))
     size = largest * max(deviation, np.sqrt(eps) * abs(mean))
-    if not size > 0:
-        return 1.0
-    return float(4.0 ** np.clip(np.round(np.log2(size) / 2), -30, 30))
+    return unit_for(float(size))
 
 
 @shared_parameters(REGRESSOR, FM)
+@dataclass(kw_only=True, eq=False, repr=False)
 class FMRegressor(Regressor):
     """Factorization machine for numbers, with squared loss.
 

@@ -4,17 +4,21 @@ An estimator is a dataclass: the type of each field says what the parameter may 
 attributes whose names end in an underscore.
 """
 
+from copy import copy
 from dataclasses import fields
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_c._field_table import read_table, write_table
 from fastfm_c._validation import as_fields, as_positive
 from fastfm_c.persistence._generators import random_state, restored_random_state
 from fastfm_c.persistence._json import as_scalar, json_member, require_no_more
 from fastfm_c.persistence._objects import Reader, Writer
+from fastfm_c.sklearn._stream import stream_after_unknown_rows
+from fastfm_c.sklearn._stream_state import stream_from_state, stream_to_state
 from fastfm_c.training import History
 
 __all__ = ["from_state", "to_state"]
@@ -35,6 +39,8 @@ def to_state(estimator: Any, writer: Writer) -> dict[str, Any]:
             state[name] = writer.state(getattr(estimator, name), name)
     if hasattr(estimator, "target_scale_"):
         state["target_scale_"] = as_scalar(estimator.target_scale_, "target_scale_")
+    if hasattr(estimator, "_stream"):
+        state["stream"] = stream_to_state(estimator._stream, writer)
     for name in ("classes_", "feature_names_in_"):
         if hasattr(estimator, name):
             state[name] = _write_labels(getattr(estimator, name), name, writer)
@@ -83,6 +89,10 @@ def _read_fit(estimator: Any, state: dict[str, Any], reader: Reader) -> None:
     if "history_" in state or "solver_" in state:
         estimator.n_iter_ = json_member(state, "n_iter_", int)
         estimator.history_ = _read_history(json_member(state, "history_", dict), reader)
+    if "stream" in state:
+        estimator._stream = stream_from_state(json_member(state, "stream", dict), model, reader)
+    else:
+        estimator._stream = stream_after_unknown_rows(estimator)
     if "solver_" in state:
         estimator.solver_ = reader.object(json_member(state, "solver_", dict), "solver_", "solver")
         if estimator.solver_.model is not model:
@@ -92,7 +102,9 @@ def _read_fit(estimator: Any, state: dict[str, Any], reader: Reader) -> None:
 def _param_to_json(estimator: Any, name: str, value: Any, writer: Writer) -> Any:
     what = f"{type(estimator).__name__}.{name}"
     if name == "fields" and value is not None:
-        writer.tensor("fields", as_fields(value, None, None))
+        if hasattr(value, "transform"):
+            raise ValueError(f"{what} is a transformer, which a file does not hold; set it to model_.fields")
+        write_table(as_fields(value, None, None), writer)
         return "tensor"
     if name == "dtype":
         return _checked(estimator, name, np.dtype(value).name)
@@ -105,7 +117,7 @@ def _param_to_json(estimator: Any, name: str, value: Any, writer: Writer) -> Any
 
 def _param_from_json(estimator: Any, name: str, value: Any, reader: Reader) -> Any:
     if name == "fields" and value == "tensor":
-        return reader.tensor("fields", "i", 1).copy()
+        return copy(read_table(reader))
     if name == "random_state" and isinstance(value, dict):
         return restored_random_state(value)
     if name == "class_weight" and isinstance(value, list):
@@ -124,11 +136,26 @@ def _checked(estimator: Any, name: str, value: Any) -> Any:
         allowed, is_sound = "int, RandomState or None", value is None or type(value) is int
     else:
         declared: Any = next(field.type for field in fields(estimator) if field.name == name)
-        types = get_args(declared) or (declared,)
-        allowed, is_sound = declared, type(value) in types or (type(value) is int and float in types)
+        types, words = _types_and_words(declared)
+        allowed = declared
+        is_sound = value in words or type(value) in types or (type(value) is int and float in types)
     if not is_sound:
         raise ValueError(f"{type(estimator).__name__}.{name} is {value!r:.200}, expected {allowed}")
     return value
+
+
+def _types_and_words(declared: Any) -> tuple[list[Any], list[str]]:
+    """The types that a declared type allows, and the words that its Literals do."""
+    if get_origin(declared) is Literal:
+        return [], list(get_args(declared))
+    types: list[Any] = []
+    words: list[str] = []
+    for part in get_args(declared) or (declared,):
+        if get_origin(part) is Literal:
+            words += get_args(part)
+        else:
+            types.append(part)
+    return types, words
 
 
 def _write_labels(labels: NDArray[Any], name: str, writer: Writer) -> str:
@@ -159,7 +186,9 @@ def _read_history(members: dict[str, Any], reader: Reader) -> History:
     arrays = {name: reader.tensor(f"history_.{name}", "f", 1).tolist() for name in _HISTORY_ARRAYS}
     history = History(
         json_member(members, "rows", int),
-        **{name: json_member(members, name, str, NoneType) for name in ("metric", "stop_reason")},
+        **{
+            name: json_member(members, name, str, NoneType) for name in ("metric", "stop_reason", "loss_name")
+        },
         best_epoch=json_member(members, "best_epoch", int, NoneType),
         **arrays,
     )

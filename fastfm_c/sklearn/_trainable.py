@@ -1,6 +1,6 @@
 """A model as a solver needs it: of the solver's dtype, in memory that it may write to, in its units."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -15,17 +15,17 @@ Model: TypeAlias = FM | FFM
 
 
 @contextmanager
-def in_solver_units(model: Model, target_scale: float) -> Iterator[None]:
-    """Divide the model's scores by `target_scale`, in place, until the block ends.
+def in_solver_units(model: Model, unit: Callable[[], float]) -> Iterator[None]:
+    """Divide the model's scores by the unit of the targets, in place, until the block ends.
 
-    A solver learns from targets that are divided by `target_scale`. Outside of the block the model scores
-    in the units of y. This also holds after an exception.
+    A solver learns from targets that are divided by this unit. Outside of the block the model scores in the
+    units of y. This also holds after an exception, and if the unit is another in the end.
     """
-    scale_scores(model, 1 / target_scale)
+    scale_scores(model, 1 / unit())
     try:
         yield
     finally:
-        scale_scores(model, target_scale)
+        scale_scores(model, unit())
 
 
 def scale_scores(model: Model, factor: float) -> None:

@@ -21,7 +21,15 @@ Report: TypeAlias = Callable[[int, int, float], object]
 
 
 class Observer(Protocol):
-    """Who watches a solver run: `train` writes its history and decides when it is over."""
+    """Who watches a solver run: `train` writes its history and decides when it is over.
+
+    Attributes
+    ----------
+    tol : float
+        Smallest change that counts as an improvement.
+    """
+
+    tol: float
 
     def within(self, epoch: int) -> Report | None:
         """What the solver is to call in the middle of this epoch, counted from 1."""
@@ -34,7 +42,7 @@ class TrainingRows(_core.TrainingRows):
     """X, y and sample_weight, found fit to train a model with a loss on.
 
     The arrays of X are those that were given where the kernels can read them. Repeated columns of a row
-    are summed.
+    are summed. There may be no rows, or none of positive weight: `has_weight` tells.
 
     Parameters
     ----------
@@ -49,7 +57,7 @@ class TrainingRows(_core.TrainingRows):
     Raises
     ------
     ValueError
-        For malformed or non-finite X, targets that the loss does not take, and a total weight of 0.
+        For malformed or non-finite X, and targets that the loss does not take.
     """
 
     __slots__ = ("_columns",)
@@ -97,6 +105,11 @@ class TrainingRows(_core.TrainingRows):
     def sample_weight(self) -> NDArray[np.float64] | None:
         """The weights of the rows; None: 1 each."""
         return self._sample_weight
+
+    @property
+    def has_weight(self) -> bool:
+        """Whether there is a row of positive weight."""
+        return self._weight_sum > 0
 
     def column_max_abs(self, dtype: DTypeLike) -> NDArray[Any] | None:
         """The largest |x| of each column, measured once; 1 for a column without. None: all values are 1.
@@ -164,7 +177,8 @@ class Solver(Protocol):
     ) -> str:
         """Go through `rows` of data (None: all) until it is over, and say why it is.
 
-        A solver that takes rows one after the other shuffles them in each epoch where there is an `rng`.
+        There is at least one row of positive weight. A solver that takes rows one after the other shuffles
+        them in each epoch where there is an `rng`.
         The answer is that of the observer, "max_iter", "converged" or a message.
         """
 

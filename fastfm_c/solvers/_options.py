@@ -10,7 +10,8 @@ from fastfm_c._validation import as_count, as_not_negative, as_positive
 __all__ = ["OptionChecks", "Rng", "SolverOptions", "checked_options", "option_names"]
 
 # What `train` hands on; it has arguments of its own for shuffle, num_threads and rng.
-_FIRST, _LAST = ("learning_rate", "l2_linear", "l2_factors", "batch_size", "clip_value"), ("normalize",)
+_FIRST = "learning_rate", "schedule", "l2_linear", "l2_factors", "batch_size", "clip_value"
+_LAST = ("normalize",)
 LARGEST_BATCH = 1 << 62
 # A function for each option: of the value and the name, it returns a number or raises ValueError.
 OptionChecks: TypeAlias = Mapping[str, Callable[[Any, str], float]]
@@ -20,6 +21,7 @@ Rng: TypeAlias = int | np.random.Generator | np.random.SeedSequence | np.random.
 class SolverOptions(TypedDict, total=False):
     """Options of all stochastic solvers; `SGD` documents them."""
 
+    schedule: str | None
     l2_linear: float
     l2_factors: float
     shuffle: bool
@@ -35,7 +37,6 @@ def option_names(own: OptionChecks) -> tuple[str, ...]:
 
 
 def checked_options(
-    learning_rate: float,
     l2_linear: float,
     l2_factors: float,
     batch_size: int,
@@ -43,13 +44,12 @@ def checked_options(
     clip_value: float | None,
     num_threads: int | None,
 ) -> dict[str, Any]:
-    """The options by name, those that are converted as numbers; ValueError for one outside its range."""
+    """The options by name, except learning rate and schedule; ValueError for one outside its range."""
     if num_threads is not None:
         as_count(num_threads, "num_threads")
     if clip_value is not None:
         as_positive(clip_value, "clip_value")
     return {
-        "learning_rate": as_positive(learning_rate, "learning_rate"),
         "l2_linear": as_not_negative(l2_linear, "l2_linear"),
         "l2_factors": as_not_negative(l2_factors, "l2_factors"),
         "batch_size": min(as_count(batch_size, "batch_size"), LARGEST_BATCH),

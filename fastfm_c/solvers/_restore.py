@@ -17,8 +17,12 @@ _Solver = TypeVar("_Solver", bound="StochasticSolver")
 
 __all__ = ["Progress", "restore_solver"]
 
-# n_steps, n_epochs, the random numbers, arrays for (w0, w, V) of each state, and the scale
-Progress: TypeAlias = tuple[int, int, np.random.Generator, list[Any], NDArray[Any] | None]
+# n_steps, n_epochs, the random numbers, arrays for (w0, w, V) of each state, the scale, and the learning
+# rate of the last epoch, which pickles of the first version lack
+Progress: TypeAlias = (
+    tuple[int, int, np.random.Generator, list[Any], NDArray[Any] | None, float]
+    | tuple[int, int, np.random.Generator, list[Any], NDArray[Any] | None]
+)
 
 
 def restore_solver(

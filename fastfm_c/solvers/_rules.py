@@ -9,9 +9,12 @@ from fastfm_c._validation import as_fraction, as_not_negative, as_positive
 from fastfm_c.losses import Loss
 from fastfm_c.solvers._base import Model
 from fastfm_c.solvers._options import OptionChecks, SolverOptions, option_names
+from fastfm_c.solvers._schedule import LearningRate
 from fastfm_c.solvers._stochastic import StochasticSolver
 
 __all__ = ["FTRL", "SGD", "AdaGrad", "Adam"]
+
+ROOM = 2**18  # parameters that are converted at a time
 
 
 class SGD(StochasticSolver):
@@ -26,7 +29,15 @@ class SGD(StochasticSolver):
     model : FM or FFM
         Its parameters are changed in place.
     loss : SquaredLoss, LogisticLoss or SoftmaxLoss
-    learning_rate : float
+    learning_rate : float, str or callable
+        The step size. A callable gives that of each epoch: ``learning_rate(1)`` is for the first. The name of
+        a schedule is this schedule with the default step size.
+    schedule : {"constant", "inverse_sqrt", "cosine"}, optional
+        What multiplies a `learning_rate` that is a number in epoch e = 1, 2, ...: 1 by default,
+        ``1 / sqrt(e)``, or ``(1 + cos(pi * (e - 1) / max_iter)) / 2``, which falls to nearly 0 at the last of
+        `max_iter` epochs of `fastfm_c.train`. Epochs are those of the solver's life, of which a call of
+        `partial_fit` is one; those of "cosine" are counted from the beginning of the `train`, and
+        `partial_fit` does not take it.
     l2_linear, l2_factors : float, default 0
         Each row adds ``l2_linear / 2 * w_j**2`` and ``l2_factors / 2 * |v_j|**2`` of the parameters that it
         touches to its loss. (The objective of `FM.objective` has the penalty of all parameters once.)
@@ -53,13 +64,14 @@ class SGD(StochasticSolver):
 
     __slots__ = ()
     _rule = "sgd"
+    default_learning_rate = 0.01
 
     def __init__(
         self,
         model: Model,
         loss: Loss,
         *,
-        learning_rate: float = 0.01,
+        learning_rate: LearningRate = default_learning_rate,
         batch_size: int = 32,
         **options: Unpack[SolverOptions],
     ) -> None:
@@ -73,7 +85,7 @@ class AdaGrad(StochasticSolver):
 
     Parameters
     ----------
-    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, clip_value, \
+    model, loss, learning_rate, schedule, l2_linear, l2_factors, batch_size, shuffle, clip_value, \
 normalize, num_threads, rng
         As for `SGD`.
     initial_accumulator : float, default 1
@@ -93,6 +105,7 @@ normalize, num_threads, rng
 
     __slots__ = ()
     _rule = "adagrad"
+    default_learning_rate = 0.05
     state_names = ("G",)
     _option_checks: ClassVar[OptionChecks] = {"initial_accumulator": as_positive}
     option_names = option_names(_option_checks)
@@ -102,7 +115,7 @@ normalize, num_threads, rng
         model: Model,
         loss: Loss,
         *,
-        learning_rate: float = 0.05,
+        learning_rate: LearningRate = default_learning_rate,
         batch_size: int = 256,
         initial_accumulator: float = 1.0,
         **options: Unpack[SolverOptions],
@@ -127,7 +140,7 @@ class Adam(StochasticSolver):
 
     Parameters
     ----------
-    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, clip_value, \
+    model, loss, learning_rate, schedule, l2_linear, l2_factors, batch_size, shuffle, clip_value, \
 normalize, num_threads, rng
         As for `SGD`.
     beta1, beta2 : float, default 0.9 and 0.999
@@ -137,6 +150,7 @@ normalize, num_threads, rng
 
     __slots__ = ()
     _rule = "adam"
+    default_learning_rate = 0.001
     state_names = ("m", "v")
     _option_checks: ClassVar[OptionChecks] = {
         "beta1": as_fraction,
@@ -150,7 +164,7 @@ normalize, num_threads, rng
         model: Model,
         loss: Loss,
         *,
-        learning_rate: float = 0.001,
+        learning_rate: LearningRate = default_learning_rate,
         batch_size: int = 256,
         beta1: float = 0.9,
         beta2: float = 0.999,
@@ -166,12 +180,13 @@ normalize, num_threads, rng
 class FTRL(StochasticSolver):
     """FTRL-Proximal (McMahan et al. 2013, algorithm 1): L1 that makes exact zeros.
 
-    Here all penalties are on the whole parameter, as in the paper, and not on each row's. Values of X
-    should be of order 1. The bias is not penalised.
+    Here all penalties are on the whole parameter, as in the paper, and not on each row's. The bias is not
+    penalised. Values of X up to 1 are learned from as they are, also by `train`; larger ones in units of the
+    largest |x| of their column so far, as by the other solvers.
 
     Parameters
     ----------
-    model, loss, learning_rate, l2_linear, l2_factors, batch_size, shuffle, clip_value, \
+    model, loss, learning_rate, schedule, l2_linear, l2_factors, batch_size, shuffle, clip_value, \
 normalize, num_threads, rng
         As for `SGD`; learning_rate is the paper's alpha.
     beta : float, default 1
@@ -182,7 +197,8 @@ normalize, num_threads, rng
 
     __slots__ = ()
     _rule = "ftrl"
-    _uses_scale = False
+    default_learning_rate = 0.1
+    _measures_columns = False  # values up to 1 stay in their own units, for which its penalties are chosen
     state_names = ("z", "n")
     _option_checks: ClassVar[OptionChecks] = {
         "beta": as_positive,
@@ -196,7 +212,7 @@ normalize, num_threads, rng
         model: Model,
         loss: Loss,
         *,
-        learning_rate: float = 0.1,
+        learning_rate: LearningRate = default_learning_rate,
         batch_size: int = 256,
         beta: float = 1.0,
         l1_linear: float = 0.0,
@@ -215,6 +231,30 @@ normalize, num_threads, rng
         beta drew towards them, and not towards 0."""
         if self.state_names[s] != "z":
             return
-        weight = self._values["beta"] / self._values["learning_rate"]
+        weight = self._values["beta"] / self._rate
         for z, parameter, l2 in zip(arrays, parameters, (0, self.l2_linear, self.l2_factors), strict=True):
             np.multiply(parameter, -(weight + l2), out=z)
+
+    def _change_rate(
+        self,
+        states: list[tuple[NDArray[Any], ...]],
+        parameters: tuple[NDArray[Any], ...],
+        scale: NDArray[Any] | None,
+        rate: float,
+    ) -> None:
+        """z holds proximal terms of weight (beta + sqrt(n)) / learning_rate. The weight that they gain
+        draws towards the present parameters, so that these stay what follows from z."""
+        gain = 1 / rate - 1 / self._rate
+        for s, (z, n, parameter) in enumerate(zip(*states, parameters, strict=True)):
+            unit: Any = 1 if s == 0 or scale is None else scale.reshape(-1, *[1] * (z.ndim - 1))
+            for at in _blocks(z, s == 0):
+                weight = (self._values["beta"] + np.sqrt(n[at], dtype=np.float64)) * gain
+                z[at] -= weight * parameter[at] * (unit if np.ndim(unit) == 0 else unit[at])
+
+
+def _blocks(array: NDArray[Any], is_bias: bool) -> list[Any]:
+    """Some rows of an array at a time, for work that would take much memory on all of it."""
+    if is_bias or array.size == 0:
+        return [...]
+    n_rows = max(1, ROOM * len(array) // array.size)
+    return [slice(begin, begin + n_rows) for begin in range(0, len(array), n_rows)]

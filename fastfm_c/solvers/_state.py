@@ -1,16 +1,20 @@
 """Solvers in files: see `fastfm_c.persistence`.
 
 A solver is asked for ``model``, ``loss``, ``_options()`` (the other arguments of its class) and
-``_progress()``, what its training has made: ``(n_steps, n_epochs, rng, arrays, scale)``. `arrays` has a
-``(w0, w, V)`` for each of its `state_names`; `scale` is the scale of each column or None. The class makes a
-solver of the same by ``_restored(model, loss, options, progress)``. A file says n_passes for n_epochs.
+``_progress()``, what its training has made: ``(n_steps, n_epochs, rng, arrays, scale, rate)``. `arrays` has
+a ``(w0, w, V)`` for each of its `state_names`; `scale` is the scale of each column or None; `rate` is the
+learning rate of the last epoch. The class makes a solver of the same by
+``_restored(model, loss, options, progress)``. A file says n_passes for n_epochs. It names the schedule and
+the last rate only where there is one and where it is not the option learning_rate.
 """
 
+from types import NoneType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_c._validation import as_positive
 from fastfm_c.persistence._generators import generator_state, restored_generator
 from fastfm_c.persistence._json import as_scalar, json_member
 from fastfm_c.persistence._objects import Reader, Writer
@@ -23,7 +27,7 @@ _PARAMETERS = "w0", "w", "V"
 
 def to_state(solver: Any, writer: Writer) -> dict[str, Any]:
     """The state of a solver, with that of its model and its loss."""
-    n_steps, n_passes, rng, arrays, scale = solver._progress()
+    n_steps, n_passes, rng, arrays, scale, rate = solver._progress()
     state = {"model": writer.state(solver.model, "model"), "loss": writer.state(solver.loss, "loss")}
     writer.add_member(solver.model, "trained", True)
     for name, values in zip(solver.state_names, arrays, strict=True):
@@ -32,12 +36,15 @@ def to_state(solver: Any, writer: Writer) -> dict[str, Any]:
     if scale is not None:
         writer.tensor("scale", scale)
     options = {name: as_scalar(value, name) for name, value in solver._options().items()}
-    return state | {
+    state |= {
         "options": options,
         "n_steps": n_steps,
         "n_passes": n_passes,
         "rng": generator_state(rng),
     }
+    if options["schedule"] is None:
+        del options["schedule"]
+    return state if rate == options["learning_rate"] else state | {"learning_rate": rate}
 
 
 def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
@@ -54,7 +61,9 @@ def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
         raise ValueError(f"n_steps and n_passes are {n_steps} and {n_passes}, expected counts")
     rng = restored_generator(state.pop("rng", None))
     options = json_member(state, "options", dict)
-    return create._restored(model, loss, options, (n_steps, n_passes, rng, arrays, scale))
+    rate = json_member(state, "learning_rate", float, NoneType)
+    rate = as_positive(options.get("learning_rate") if rate is None else rate, "learning_rate")
+    return create._restored(model, loss, options, (n_steps, n_passes, rng, arrays, scale, rate))
 
 
 def _array(reader: Reader, name: str, tensor_name: str) -> NDArray[Any]:

@@ -1,26 +1,26 @@
 """What SGD, AdaGrad, Adam and FTRL share: options, state, pickling, epochs. Memory and loops are in _core."""
 
+import math
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c import _core
 from fastfm_c._errors import DivergenceError
 from fastfm_c.losses import Loss
 from fastfm_c.models import FFM
 from fastfm_c.solvers._base import Model, Observer, Report, TrainingRows, require_trainable, run_epochs
 from fastfm_c.solvers._options import OptionChecks, Rng, checked_options, option_names
+from fastfm_c.solvers._properties import SolverProperties
 from fastfm_c.solvers._restore import Progress, restore_solver
+from fastfm_c.solvers._schedule import LearningRate, as_learning_rate, rate_of_epoch
 
 __all__ = ["StochasticSolver"]
 
-_PARAMETERS = "w0", "w", "V"  # a state has an array for each
 
-
-class StochasticSolver(_core.Solver):
+class StochasticSolver(SolverProperties):
     """A solver that learns from batches of rows. It writes to the parameters of its model while it learns.
 
     A subclass names its rule in the C library (`_rule`), what that keeps for each parameter
@@ -28,14 +28,9 @@ class StochasticSolver(_core.Solver):
     (`_option_checks`). `SGD` documents the parameters.
     """
 
-    __slots__ = ("_n_epochs", "_rng", "_values")
+    __slots__ = ()
     _rule: ClassVar[str]
-    _uses_scale: ClassVar[bool] = True
-    _model: Model
-    _n_epochs: int
-    _rng: np.random.Generator
-    _values: dict[str, Any]  # of the options
-    state_names: ClassVar[tuple[str, ...]] = ()
+    _measures_columns: ClassVar[bool] = True  # before the first epoch of `run`
     _option_checks: ClassVar[OptionChecks] = {}
     option_names: ClassVar[tuple[str, ...]] = option_names(_option_checks)
     default_max_iter: ClassVar[int] = 10
@@ -46,10 +41,11 @@ class StochasticSolver(_core.Solver):
         model: Model,
         loss: Loss,
         *,
-        learning_rate: float,
+        learning_rate: LearningRate,
         batch_size: int,
         l2_linear: float = 0.0,
         l2_factors: float = 0.0,
+        schedule: str | None = None,
         shuffle: bool = False,
         clip_value: float | None = None,
         normalize: str | None = None,
@@ -61,15 +57,16 @@ class StochasticSolver(_core.Solver):
         require_trainable(model, loss)
         if normalize is not None and model.normalize not in (None, normalize):
             raise ValueError(f"normalize is {normalize!r}, but the model has {model.normalize!r}")
-        values = checked_options(
-            learning_rate, l2_linear, l2_factors, batch_size, shuffle, clip_value, num_threads
-        )
+        rate, schedule = as_learning_rate(learning_rate, schedule, self.default_learning_rate)
+        values = {"learning_rate": rate, "schedule": schedule}
+        values |= checked_options(l2_linear, l2_factors, batch_size, shuffle, clip_value, num_threads)
         values |= {name: check(_own_options[name], name) for name, check in self._option_checks.items()}
         generator = np.random.default_rng(rng)
-        self._bind(model, loss, values)
+        first = rate_of_epoch(rate, schedule, 1, (0, 1))
+        self._bind(model, loss, values | {"learning_rate": first})
         if normalize is not None:
             model.normalize = normalize
-        self._values, self._rng, self._n_epochs = values, generator, 0
+        self._values, self._rng, self._n_epochs, self._run = values, generator, 0, None
         self._fit_state()
 
     def _start_state(
@@ -77,71 +74,21 @@ class StochasticSolver(_core.Solver):
     ) -> None:
         """Fill the s-th state, one array of zeros for each of the parameters, with what it starts from."""
 
+    def _change_rate(
+        self,
+        states: list[tuple[NDArray[Any], ...]],
+        parameters: tuple[NDArray[Any], ...],
+        scale: NDArray[Any] | None,
+        rate: float,
+    ) -> None:
+        """Convert the states, in place, to another learning rate than `_rate`; the parameters stay."""
+
     def _divergence(self, row: int, largest: float) -> DivergenceError:
         return DivergenceError(
             f"epoch {self._n_epochs + 1} diverged at row {row}: a loss or a parameter is not finite "
-            f"any more (learning_rate {self.learning_rate}, largest |x| {largest:.3g}); a "
-            "smaller learning_rate, clip_value, or values of order 1 help"
+            f"any more (learning_rate {self._rate}, largest |x| {largest:.3g}); a smaller learning_rate, "
+            "or values and targets of order 1, help"
         )
-
-    @property
-    def model(self) -> Model:
-        """The model that is trained."""
-        return self._model
-
-    @property
-    def loss(self) -> Loss:
-        """The loss that is minimised."""
-        return cast(Loss, self._loss)
-
-    @property
-    def n_epochs(self) -> int:
-        """Epochs so far; a call of `partial_fit` is one."""
-        return self._n_epochs
-
-    @property
-    def n_steps(self) -> int:
-        """Batches learned so far."""
-        return self._n_steps
-
-    @property
-    def learning_rate(self) -> float:
-        """Step size."""
-        return float(self._values["learning_rate"])
-
-    @property
-    def l2_linear(self) -> float:
-        """L2 penalty on `w`."""
-        return float(self._values["l2_linear"])
-
-    @property
-    def l2_factors(self) -> float:
-        """L2 penalty on `V`."""
-        return float(self._values["l2_factors"])
-
-    @property
-    def batch_size(self) -> int:
-        """Rows between two updates."""
-        return int(self._values["batch_size"])
-
-    @property
-    def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """The state by name: "G.w0", "G.w", "G.V" of `AdaGrad`; "scale" where steps are in units of columns.
-
-        They are the arrays themselves, in the order in memory: several outputs come after the features.
-        """
-        self._require_state()
-        arrays = {
-            f"{name}.{parameter}": array
-            for name, state in zip(self.state_names, self._states, strict=True)
-            for parameter, array in zip(_PARAMETERS, state, strict=True)
-        }
-        return arrays if self._scale is None else arrays | {"scale": self._scale}
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the state, beside those of the model."""
-        return sum(array.nbytes for array in self.state_arrays.values())
 
     def prepare(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> TrainingRows:
         """The rows, after all checks that learning from them needs.
@@ -174,11 +121,25 @@ class StochasticSolver(_core.Solver):
         -------
         float
             The progressive loss: the weighted mean over the rows, each scored before it is learned from.
+            Without rows of positive weight it is nan; nothing is learned, and no epoch is counted.
         """
         self._require_state()
+        if not isinstance(data, TrainingRows):
+            raise TypeError(f"data must be what prepare returned, got {type(data).__name__}")
+        if rows is not None:
+            rows = np.ascontiguousarray(rows, np.int64)
+        if not self._has_weight(data, rows):
+            return math.nan
+        self._set_rate(self._next_rate())
         loss = self._learn(data, rows, progress, self._values["num_threads"])
         self._n_epochs += 1
         return loss
+
+    def _has_weight(self, data: TrainingRows, rows: NDArray[np.int64] | None) -> bool:
+        """Whether there is anything to learn from."""
+        if rows is None or data.sample_weight is None:
+            return data.has_weight and (rows is None or len(rows) > 0)
+        return bool(np.any(data.sample_weight.take(rows, mode="clip")))  # the epoch refuses other rows
 
     def run(
         self,
@@ -190,6 +151,9 @@ class StochasticSolver(_core.Solver):
     ) -> str:
         """Learn epoch by epoch until it is over. Steps are in units of the columns of data.
 
+        With ``schedule="cosine"`` the learning rate falls from its first value at the first of these epochs
+        to nearly 0 at the last of `max_iter`.
+
         Parameters and errors are those of `fastfm_c.solvers.Solver.run`.
 
         Returns
@@ -200,20 +164,26 @@ class StochasticSolver(_core.Solver):
         self._require_state()
         if rng is not None:
             rows = np.arange(data.n_rows, dtype=np.int64) if rows is None else rows.copy()
-        if self.n_steps == 0 and self._has_scale():
+        if self.n_steps == 0 and self._measures_columns and self._has_scale():
             self._set_scale(data.column_max_abs(self._model.dtype))
-        return run_epochs(partial(self.epoch, data), rows, rng, max_iter, observer)
+        self._run = self._n_epochs, max_iter
+        try:
+            return run_epochs(partial(self.epoch, data), rows, rng, max_iter, observer)
+        finally:
+            self._run = None
 
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Learn from the rows once, in batches of `batch_size`, in order or shuffled.
 
         Two calls with the two halves of the rows leave the bits of one call with all of them, if the
-        first half is a multiple of `batch_size` rows and nothing is shuffled.
+        first half is a multiple of `batch_size` rows, nothing is shuffled and the learning rate is a
+        constant: a schedule counts calls.
 
         Parameters
         ----------
         X : scipy.sparse CSR matrix or array of shape (rows, n_features)
-            As for `FM.predict`, but finite.
+            As for `FM.predict`, but finite. A block without rows, or without rows of positive weight, is
+            as if it had not come.
         y : array_like of shape (rows,)
             Targets that the loss takes.
         sample_weight : array_like of shape (rows,), optional
@@ -223,6 +193,7 @@ class StochasticSolver(_core.Solver):
         -------
         float
             The progressive loss: the weighted mean over the rows, each scored before it is learned from.
+            nan if there is none.
 
         Raises
         ------
@@ -232,7 +203,8 @@ class StochasticSolver(_core.Solver):
             When a loss or a parameter is not finite; the parameters in the model still are.
         """
         data = self.prepare(X, y, sample_weight)
-        return self.epoch(data, self._rng.permutation(data.n_rows) if self._values["shuffle"] else None)
+        shuffles = self._values["shuffle"] and data.has_weight
+        return self.epoch(data, self._rng.permutation(data.n_rows) if shuffles else None)
 
     def resize(
         self,
@@ -273,7 +245,7 @@ class StochasticSolver(_core.Solver):
         """What learning has made, for copies and files."""
         self._require_state()
         self._fit_state()
-        return self._n_steps, self._n_epochs, self._rng, list(self._states), self._scale
+        return self._n_steps, self._n_epochs, self._rng, list(self._states), self._scale, self._rate
 
     @classmethod
     def _restored(cls, model: Model, loss: Loss, options: Mapping[str, Any], progress: Progress) -> Self:
@@ -282,8 +254,9 @@ class StochasticSolver(_core.Solver):
 
     def _go_on(self, model: Model, progress: Progress) -> None:
         """Continue with a model as another solver did; this one has learned nothing yet."""
-        n_steps, n_epochs, rng, states, scale = progress
-        self._set_state(model, n_steps, states, scale)
+        n_steps, n_epochs, rng, states, scale, *rate = progress
+        # The first version wrote no rate, which was the same in all epochs.
+        self._set_state(model, n_steps, states, scale, rate[0] if rate else self._rate)
         self._n_epochs, self._rng = n_epochs, rng
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -291,6 +264,10 @@ class StochasticSolver(_core.Solver):
         return restore_solver, (type(self), self._model, self._loss, options, progress)
 
     def __repr__(self) -> str:
+        try:
+            self._require_state()
+        except TypeError:  # debuggers show objects that are not yet made, too
+            return f"<{type(self).__name__} without state>"
         options = ", ".join(
             f"{name}={value!r}"
             for name, value in self._options().items()

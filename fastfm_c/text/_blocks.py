@@ -1,6 +1,7 @@
 """Text to CSR matrices: the rows of a file at once, or block after block."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,17 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
 from fastfm_c._core import _TextRows
-from fastfm_c._field_csr import FieldCSR
-from fastfm_c._validation import as_count, as_real_dtype
-from fastfm_c.text._feature_fields import FieldTable, SplitFeatures
+from fastfm_c._field_csr import with_fields
+from fastfm_c._field_table import FieldTable
+from fastfm_c._validation import as_count, as_fields, as_real_dtype
+from fastfm_c.text._feature_fields import (
+    Columns,
+    FeatureColumns,
+    IndexColumns,
+    PairColumns,
+    Policy,
+    columns_of,
+)
 from fastfm_c.text._streams import Chunk, can_be_read_again, is_file, open_text, whole_lines
 
 __all__ = [
@@ -54,16 +63,17 @@ def as_n_features(n_features: int | None) -> int | None:
     return None if n_features is None else min(int(as_count(n_features, "n_features")), INDEX_LIMIT)
 
 
-def parse(source: Any, rows: _TextRows, table: FieldTable | SplitFeatures | None = None) -> Iterator[None]:
-    """Append the rows of a file, chunk by chunk. With a table, the file has fields."""
+def parse(source: Any, rows: _TextRows, columns: Columns | None = None) -> Iterator[None]:
+    """Append the rows of a file, chunk by chunk. `columns` looks at the values of each chunk."""
+    has_fields = columns is not None and columns.has_fields
     with open_text(source) as (file, name):
         chunk = Chunk(name)
         for buffer, n_bytes in whole_lines(file, chunk):
             parsed = rows.parse(buffer, n_bytes)
             if isinstance(parsed, tuple):
-                raise chunk.fault(*parsed, table is not None)
-            if table is not None:
-                table.add(rows, chunk)
+                raise chunk.fault(*parsed, has_fields)
+            if columns is not None:
+                columns.add(rows, chunk)
             chunk.first_line += parsed
             yield
 
@@ -88,7 +98,8 @@ def as_csr_array(
     index = np.int32 if max(n_features, indptr[-1]) <= np.iinfo(np.int32).max else np.int64
     arrays = data, indices.astype(index, copy=False), indptr.astype(index)
     shape = len(indptr) - 1, n_features
-    return csr_array(arrays, shape=shape) if fields is None else FieldCSR(arrays, shape=shape, fields=fields)
+    X = csr_array(arrays, shape=shape)
+    return X if fields is None else with_fields(X, fields)
 
 
 class TextSource:
@@ -104,7 +115,7 @@ class TextSource:
         """Memory for the rows of this file, see `new_rows`."""
         return new_rows(has_fields, self._dtype, first_index, n_features, self._num_threads)
 
-    def parse(self, rows: _TextRows, table: FieldTable | None) -> Iterator[None]:
+    def parse(self, rows: _TextRows, columns: Columns | None) -> Iterator[None]:
         """Append all rows, chunk by chunk."""
         if self._is_read and not self._can_be_read_again:
             raise ValueError("path is not seekable, and so cannot be read a second time")
@@ -113,17 +124,17 @@ class TextSource:
                 self._start = int(self._source.tell())
             self._source.seek(self._start)
         self._is_read = True
-        return parse(self._source, rows, table)
+        return parse(self._source, rows, columns)
 
     def scan(
-        self, first_index: int | None, n_features: int | None, table: FieldTable | None = None
+        self, first_index: int | None, limit: int | None, columns: FeatureColumns | PairColumns | None = None
     ) -> tuple[_TextRows, int]:
         """Read all of the file and keep no rows. What remains are the indices seen, and how many rows."""
         if not self._can_be_read_again:
-            wanted = "n_features and zero_based" if table is None else "fields"
+            wanted = "n_features and zero_based" if columns is None else "fields"
             raise ValueError(f"path is not seekable, and so can be read only once: give {wanted}")
-        rows, n_rows = self.new_rows(table is not None, first_index, n_features), 0
-        for _ in self.parse(rows, table):
+        rows, n_rows = self.new_rows(columns is not None, first_index, limit), 0
+        for _ in self.parse(rows, columns):
             n_rows += rows.n_rows
             rows.forget()
         return rows, n_rows
@@ -137,14 +148,18 @@ class TextBlocks:
     n_features : int
         The number of columns of every X.
     fields : int32 array of shape (n_features,), or None
-        The fields of a libffm file.
+        The fields of a libffm file; a FieldTable where a column is a pair or has had no value.
     n_rows : int or None
         The number of rows of the file; None before it has been read to its end.
+    n_ignored : int
+        How many values of the file were left out when it was read last, because ``unknown`` or
+        ``on_field_conflict`` is "ignore".
     """
 
     n_features: int
     fields: NDArray[np.int32] | None
     n_rows: int | None
+    n_ignored: int
 
     def __init__(
         self,
@@ -155,30 +170,54 @@ class TextBlocks:
         first_index: int = 0,
         fields: NDArray[np.int32] | None = None,
         n_rows: int | None = None,
+        policy: Policy | None = None,
     ) -> None:
         self._source, self._block_rows, self._first_index = source, block_rows, first_index
-        self.n_features, self.fields, self.n_rows = n_features, fields, n_rows
+        self.n_features, self.fields, self.n_rows, self.n_ignored = n_features, fields, n_rows, 0
+        # A table holds all pairs by now. A file that has changed since is refused.
+        self._policy = policy or Policy()
+        if self._policy.on_field_conflict == "split":
+            self._policy = replace(self._policy, on_field_conflict="error")
 
     def __iter__(self) -> Iterator[tuple[csr_array, NDArray[np.float64]]]:
-        has_fields = self.fields is not None
-        rows = self._source.new_rows(has_fields, self._first_index, self.n_features)
+        columns, limit = self._columns()
+        rows = self._source.new_rows(self.fields is not None, self._first_index, limit)
         n_rows = 0
-        for _ in self._source.parse(rows, FieldTable(self.fields) if has_fields else None):
+        for _ in self._source.parse(rows, columns):
             in_whole_blocks = rows.n_rows // self._block_rows * self._block_rows
             n_rows += in_whole_blocks
-            yield from self._take(rows, in_whole_blocks)
+            yield from self._take(rows, in_whole_blocks, columns)
         n_rows += rows.n_rows
-        yield from self._take(rows, rows.n_rows)
-        self.n_rows = n_rows
+        yield from self._take(rows, rows.n_rows, columns)
+        self.n_rows, self.n_ignored = n_rows, 0 if columns is None else columns.n_ignored
 
-    def _take(self, rows: _TextRows, n_rows: int) -> Iterator[tuple[csr_array, NDArray[np.float64]]]:
+    def _columns(self) -> tuple[Columns | None, int | None]:
+        """What gives values their columns, and how large the features of the file can be."""
+        if self.fields is not None:
+            columns = columns_of(self.fields, None, self._policy)
+            return columns, columns.limit
+        if self._policy.unknown == "ignore":
+            return IndexColumns(self.n_features), None
+        return None, self.n_features
+
+    def _take(
+        self, rows: _TextRows, n_rows: int, columns: Columns | None
+    ) -> Iterator[tuple[csr_array, NDArray[np.float64]]]:
         """Take the first rows, in blocks."""
         if n_rows == 0:
             return
         indptr, indices, data, y = rows.take(n_rows)
-        X = as_csr_array(indptr, indices, data, self.n_features, self.fields)
+        X = as_csr_array(indptr, indices, data, self.n_features, self._fields_so_far(columns))
         if n_rows <= self._block_rows:
             yield X, y
             return
         for begin in range(0, n_rows, self._block_rows):
             yield X[begin : begin + self._block_rows], y[begin : begin + self._block_rows].copy()
+
+    def _fields_so_far(self, columns: Columns | None) -> NDArray[np.int32] | None:
+        """The fields, with those of columns that have values for the first time in this file."""
+        if not isinstance(self.fields, FieldTable) or columns is None or isinstance(columns, IndexColumns):
+            return self.fields
+        if self.fields.has_values.all():
+            return self.fields
+        return as_fields(columns.table(self.n_features), None, None)

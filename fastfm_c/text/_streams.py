@@ -176,6 +176,8 @@ class Chunk:
         whole = (begun[0] if begun else b"") + (token[0] if token else b"")
         other, reads = _OTHER_FORMAT[has_fields]
         hint = f" ({reads})" if re.fullmatch(other, whole) else ""
+        if "n_features" in expected:
+            hint = " (give a larger n_features, or unknown='ignore' to leave it out)"
         return self.error(line, column, f"found {found}, expected {expected}{hint}")
 
     def column(self, line: int, value: int) -> int:

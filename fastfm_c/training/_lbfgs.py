@@ -17,6 +17,9 @@ from fastfm_c.solvers._base import Model, require_trainable
 __all__ = ["LbfgsSolver", "fit_lbfgs"]
 
 _Vector = NDArray[np.float64]
+SCIPY_TOL = 2.220446049250313e-09  # SciPy's own ftol, to the bit
+LEAST_SLOPE = 1e-9
+LINE_SEARCH_FAILED = 2  # SciPy's status
 
 
 class LbfgsSolver:
@@ -102,10 +105,14 @@ class LbfgsSolver:
             max_iter=max_iter,
             num_threads=self.num_threads,
             callback=callback,
+            tol=observer.tol,
         )
-        if reason is None and not result.success:
-            reason = "max_iter" if result.nit >= max_iter else str(result.message)
-        return reason or "converged"
+        if reason is not None:
+            return reason
+        # Where tol lets it go on, the search goes on until no step is found that rounding does not hide.
+        if result.success or (result.status == LINE_SEARCH_FAILED and observer.tol < SCIPY_TOL):
+            return "converged"
+        return "max_iter" if result.nit >= max_iter else str(result.message)
 
 
 def fit_lbfgs(
@@ -120,6 +127,7 @@ def fit_lbfgs(
     max_iter: int = 100,
     num_threads: int | None = None,
     callback: Callable[[int, float], object] | None = None,
+    tol: float = SCIPY_TOL,
 ) -> Any:
     """Minimise the weighted mean loss plus L2 over the parameters of a model, in place.
 
@@ -144,6 +152,9 @@ def fit_lbfgs(
     callback : callable, optional
         ``callback(n_iter, objective)`` after each iteration; the model then holds the
         parameters of that iteration. It may raise StopIteration to end the fit.
+    tol : float
+        The fit ends when an iteration makes the objective smaller by a share of less than this, or
+        than SciPy's 2.2e-9 if this is larger. With 0 it ends when rounding hides all progress.
 
     Returns
     -------
@@ -211,7 +222,12 @@ def fit_lbfgs(
                 callback=after_iteration,
                 # The gradient of a mean over many rows is small in every component long before the
                 # end: the decrease of the objective (ftol, SciPy's default) is what stops the fit.
-                options={"maxiter": max_iter, "maxfun": 20 * max_iter + 20, "gtol": 1e-9},
+                options={
+                    "maxiter": max_iter,
+                    "maxfun": 20 * max_iter + 20,
+                    "ftol": min(tol, SCIPY_TOL),
+                    "gtol": min(tol, LEAST_SLOPE),
+                },
             )
     finally:
         _write(model, best / scale)

@@ -1,8 +1,6 @@
 """What happens after each epoch of a training: validation, best parameters, callbacks, the end."""
 
-import io
 import math
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -14,12 +12,11 @@ from numpy.typing import NDArray
 
 from fastfm_c._validation import as_targets, as_weights
 from fastfm_c.solvers._base import Model, Report
+from fastfm_c.training._growth import FactorGrowth
 from fastfm_c.training._history import EpochInfo, History
 from fastfm_c.training._progress import NullReporter
 
 __all__ = ["Monitor", "Validation"]
-
-LARGEST_IN_MEMORY = 64 * 2**20  # bytes of best parameters; more go to a temporary file
 
 
 class Validation:
@@ -97,7 +94,9 @@ class Monitor:
         self.callbacks, self.report = callbacks, report
         self.best = self.threshold = math.inf  # smallest metric value; the one that the next must beat by tol
         self.threshold_epoch = 0  # the epoch of the threshold
+        self.n_growing = 0  # epochs since then in which the factors grew much: they need no improvement
         self.checkpoint = None if patience is None else _Checkpoint(model)
+        self.growth = None if patience is None else FactorGrowth(model)
 
     def __enter__(self) -> Self:
         self.clock = time.perf_counter()
@@ -136,7 +135,12 @@ class Monitor:
         self.clock = time.perf_counter()
         if any(isinstance(answer, bool | np.bool_) and answer for answer in answers):
             return "callback"
-        if self.patience is not None and history.n_iter - self.threshold_epoch >= self.patience:
+        if self.growth is not None and self.growth.goes_on():
+            self.n_growing += 1
+        if (
+            self.patience is not None
+            and history.n_iter - self.threshold_epoch - self.n_growing >= self.patience
+        ):
             return "early_stopping"
         return None
 
@@ -147,36 +151,40 @@ class Monitor:
             if self.checkpoint is not None:
                 self.checkpoint.save()
         if value < self.threshold - self.tol:
-            self.threshold, self.threshold_epoch = value, self.history.n_iter
+            self.threshold, self.threshold_epoch, self.n_growing = value, self.history.n_iter, 0
 
 
 class _Checkpoint:
-    """A copy of the parameters of a model, outside the memory if it is large."""
+    """Room for a copy of the parameters of a model, and the copy once it is made.
+
+    The room is taken before the first epoch. So a training for which there is not enough fails at once.
+    """
 
     def __init__(self, model: Model) -> None:
-        self.model = model
-        # Not spooled: a spooled file takes an array into memory before it sees that it is too large.
-        in_file = model.nbytes > LARGEST_IN_MEMORY
-        self.file: Any = tempfile.TemporaryFile() if in_file else io.BytesIO()  # noqa: SIM115
-        self.w0: NDArray[Any] | None = None  # None: nothing is saved, or not all of it
-
-    def arrays(self) -> list[NDArray[np.uint8]]:
-        """The large parameters as bytes, in place."""
-        return [p.reshape(-1).view(np.uint8) for p in (self.model.w, self.model.V)]
+        self.model, self.is_whole = model, False
+        self.w0 = np.copy(model.w0)
+        try:
+            self.w, self.V = np.empty_like(model.w), np.empty_like(model.V)
+        except MemoryError:
+            raise MemoryError(
+                "early stopping keeps the parameters of the best epoch beside those of the model: "
+                f"{model.nbytes:,} bytes more, which cannot be had; train without early stopping, or with "
+                "fewer factors"
+            ) from None
 
     def save(self) -> None:
-        self.w0 = None  # after an interruption in the middle the model itself has these parameters
-        self.file.seek(0)
-        for array in self.arrays():
-            self.file.write(array)
-        self.w0 = np.copy(self.model.w0)
+        self.is_whole = False  # after an interruption in the middle the model itself has these parameters
+        copy_parameters(self.model, self)
+        self.is_whole = True
 
     def close(self, restore: bool) -> None:
         """End; write the copy back first if asked to, and if there is one."""
-        with self.file:
-            if not restore or self.w0 is None:
-                return
-            self.file.seek(0)
-            for array in self.arrays():
-                self.file.readinto(array)
-            self.model.w0 = self.w0
+        if restore and self.is_whole:
+            copy_parameters(self, self.model)
+
+
+def copy_parameters(source: Any, target: Any) -> None:
+    """Copy w0, w and V from a model or a checkpoint to one of the same shapes."""
+    np.copyto(target.w, source.w)
+    np.copyto(target.V, source.V)
+    target.w0 = np.copy(source.w0)

@@ -12,7 +12,7 @@ from fastfm_c.solvers import SOLVERS, Solver, TrainingRows
 from fastfm_c.solvers._base import Model
 from fastfm_c.training._history import EpochInfo, History
 from fastfm_c.training._lbfgs import LbfgsSolver
-from fastfm_c.training._metrics import metric_of
+from fastfm_c.training._metrics import loss_name, metric_of
 from fastfm_c.training._monitor import Monitor, Validation
 from fastfm_c.training._progress import reporter
 
@@ -68,9 +68,10 @@ def train(
     validation_fraction : float
         With `early_stopping` and no `eval_set`: the share of the rows, chosen by `rng`, that is
         held out for validation. The rows to learn from are not copied.
-    early_stopping : bool, {"log_loss", "auc", "rmse"} or callable, optional
+    early_stopping : bool, {"log_loss", "auc", "accuracy", "rmse"} or callable, optional
         Stop when the validation metric no longer gets better, and restore the parameters of the
-        epoch where it was best, also after an interruption. True: the mean of `loss`.
+        epoch where it was best, also after an interruption. These are kept in memory, as many bytes
+        as ``model.nbytes``. True: the mean of `loss`.
         ``"log_loss"`` is that of `LogisticLoss` or `SoftmaxLoss` without label smoothing. A
         callable is called as ``metric(y, scores)``, with ``sample_weight=`` if validation rows
         have weights, on float64 raw scores (no probabilities), and smaller is better unless it
@@ -81,7 +82,9 @@ def train(
         with ``"lbfgs"``. Where single columns tell nothing and only pairs do, the factors may need
         more epochs before anything gets better.
     tol : float
-        Smallest change of the metric that counts as an improvement.
+        Smallest change of the metric that counts as an improvement. ``"lbfgs"`` also ends where an iteration
+        makes the objective smaller by a share of less than 2e-9, or less than `tol` if that is smaller; with
+        0 it goes on until rounding hides all progress.
     shuffle : bool
         Learn from the rows in a new random order in each epoch; not with ``"lbfgs"``.
     callbacks : callable or sequence of callables
@@ -93,8 +96,8 @@ def train(
     num_threads : int, optional
         By default all that the process may use. A solver object keeps its own number.
     **solver_options
-        Arguments of the solver, such as ``learning_rate``, ``l2_linear``, ``l2_factors`` and
-        ``batch_size``; ``"lbfgs"`` takes the two of L2. None with a solver object.
+        Arguments of the solver, such as ``learning_rate``, ``schedule``, ``l2_linear``, ``l2_factors``
+        and ``batch_size``; see `SGD`. ``"lbfgs"`` takes the two of L2. None with a solver object.
 
     Returns
     -------
@@ -103,7 +106,10 @@ def train(
     Raises
     ------
     ValueError
-        For unknown names, malformed or non-finite data, and too few rows to hold some out.
+        For unknown names, malformed or non-finite data, no rows of positive weight, and too few rows to
+        hold some out.
+    MemoryError
+        If there is no room for the parameters of the best epoch, before anything is learned.
     DivergenceError
         If a loss or a parameter is no longer finite; it names the epoch, the learning rate and
         the largest ``|x|``.
@@ -158,10 +164,12 @@ def train_on(
     verbose: bool | int,
     rng: Any,
     num_threads: int | None,
+    rows: NDArray[np.int64] | None = None,
 ) -> History:
     """`train` with a solver that has prepared the rows: for those who need what is known of them before.
 
-    The parameters are those of `train`; `data` is what ``solver.prepare`` returned.
+    The parameters are those of `train`; `data` is what ``solver.prepare`` returned. `rows` are those to learn
+    from, where the caller has chosen the validation rows; None: all, or those that are not held out.
     """
     stopping = early_stopping not in (None, False)
     metric_name, metric = metric_of(early_stopping, solver.loss)
@@ -172,11 +180,15 @@ def train_on(
     max_iter, patience = as_count(max_iter, "max_iter"), as_count(n_iter_no_change, "n_iter_no_change")
     tol, rng = as_not_negative(tol, "tol"), np.random.default_rng(rng)
     callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
+    if not data.has_weight:
+        raise ValueError(
+            f"X has {data.n_rows} rows of total weight 0.0, expected at least one row of positive weight"
+        )
 
-    rows = None
     if stopping and eval_set is None:
         rows, eval_set = _hold_out(data, validation_fraction, rng)
     history, validation = History(data.n_rows if rows is None else len(rows)), None
+    history.loss_name = loss_name(solver.loss) + " + L2" * isinstance(solver, LbfgsSolver)
     if eval_set is not None:
         history.metric = metric_name
         validation = Validation(solver.model, eval_set, metric, num_threads)

@@ -23,7 +23,7 @@ static int is_named(const char *name, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    fastfm_init_threads();
+    fastfm_init_threads(0);
     printf("%s, OpenMP %d, levels:", fastfm_compiler(), fastfm_has_openmp());
     for (int level = 0; level < fastfm_n_levels(); level++)
         printf(" %s", fastfm_level_name(level));

@@ -245,6 +245,8 @@ def test_a_model_is_resized_while_others_use_it(kind):
         for i in range(60):
             wide = csr_of(X.indptr, X.indices, X.data, (300, model.n_features))
             try:
+                row = slice(10 * i, 10 * i + 10)
+                assert model.predict_row(X.indices[row], X.data[row]) == scores[i]
                 if (t + i) % 2:
                     np.testing.assert_array_equal(model.predict(wide), scores)
                 else:

@@ -44,7 +44,7 @@ def test_partial_fit_of_a_copy_leaves_the_original_alone():
     other = copy.copy(encoder)
     other.partial_fit([{"c": "b", "x": 3.0}, {"x": 5.0}])
     assert names(encoder) == ["c=<unknown>", "c=a", "x=<unknown>", "x"]
-    assert encoded(encoder, [{"c": "b", "x": 3.0}]).toarray().tolist() == [[1, 0, 0, 3]]
+    assert encoded(encoder, [{"c": "b", "x": 3.0}]).toarray().tolist() == [[1, 0, 0, 0]]
     assert encoded(other, [{"c": "b", "x": 3.0}]).toarray().tolist() == [[0, 0, 0, -1, 1]]
     assert copy.copy(FieldEncoder(["a"])).get_params() == FieldEncoder(["a"]).get_params()
 
@@ -55,9 +55,9 @@ def test_a_single_value_is_no_list(value):
 
 
 @pytest.mark.parametrize("kind", ["categorical", "multi", Hashed(3), "numeric"])
-@pytest.mark.parametrize("one", [Decimal(1), Fraction(1), 1 + 0j])
+@pytest.mark.parametrize("one", [Fraction(1), 1 + 0j])
 def test_types_that_equal_a_number_are_refused_all_the_same(kind, one):
-    """Decimal(1) == 1, so that a dict finds one under the other."""
+    """Fraction(1) == 1, so that a dict finds one under the other."""
     few, two = ([1], [one]) if kind == "multi" else (1, one)
     refuse(FieldEncoder({"c": kind}).fit([{"c": few}]), {"c": two}, "column 'c' holds .* expected str")
     with pytest.raises(ValueError, match=f"column 'c' holds .*{type(one).__name__}"):
@@ -80,12 +80,18 @@ DECIMALS = [Decimal("1.0"), Decimal("2.5")]
     ],
     ids=["polars", "pyarrow", "pandas", "pandas arrow", "pandas category", "structured"],
 )
-def test_decimals_of_every_table(table, kind):
-    with pytest.raises(ValueError, match=r"column 'a' holds Decimal\('1.0+'\), a Decimal; expected"):
-        FieldEncoder({"a": kind}).fit(table)
-    if kind != "multi":
-        with pytest.raises(ValueError, match=r"column 'a' holds Decimal\('1.0+'\)"):
-            FieldEncoder({"a": kind}).fit([{"a": 1}]).transform(table)
+def test_a_decimal_of_every_table_is_the_number_that_it_prints(table, kind):
+    if kind == "multi":
+        with pytest.raises(ValueError, match=r"column 'a' holds .*1\.0.*, expected lists"):
+            FieldEncoder({"a": kind}).fit(table)
+        return
+    floats = [{"a": 1.0}, {"a": 2.5}]
+    is_category = kind == "auto" and getattr(getattr(table, "dtypes", None), "a", None) == "category"
+    kind = "categorical" if is_category else kind  # as every column of pandas' type "category"
+    for fitted in (floats, table):
+        encoder = FieldEncoder({"a": kind}).fit(fitted)
+        assert names(encoder) == names(FieldEncoder({"a": kind}).fit(floats))
+        assert encoder.transform(table).toarray().tolist() == encoded(encoder, floats).toarray().tolist()
 
 
 MAP = pa.map_(pa.string(), pa.int64())
@@ -170,6 +176,7 @@ def test_a_column_of_missing_values_is_categorical_of_every_table(form):
 
 @pytest.mark.parametrize("stored", [False, True])
 def test_standardisation_waits_for_numbers(stored):
+    """The numbers of b were equal in the first table; so b is 0 ever after."""
     columns = {"a": "numeric", "b": Numeric(missing="own"), "c": "categorical"}
     encoder = FieldEncoder(columns, dtype="float64").fit([{"a": None, "b": 0, "c": "x"}])
     encoder.partial_fit([{"a": float("nan"), "b": 4}])
@@ -180,7 +187,7 @@ def test_standardisation_waits_for_numbers(stored):
     of_c = ["c=<unknown>", "c=x", "c=y"]
     assert names(encoder) == ["a=<unknown>", "a", "b=<unknown>", "b=<missing>", "b", *of_c]
     X = encoded(encoder, [{"a": 1, "b": 7}, {"a": 5}, {"a": 9}])
-    assert X[:, [1, 4]].toarray().tolist() == [[-1, 7], [1, 0], [3, 0]]
+    assert X[:, [1, 4]].toarray().tolist() == [[-1, 0], [1, 0], [3, 0]]
 
 
 def test_zero_has_one_name():

@@ -54,7 +54,7 @@ def test_what_is_no_choice_of_columns_is_plain():
         assert not hasattr(part, "fields")
         np.testing.assert_array_equal(part.toarray(), DENSE[[[0, 1], [1, 0]], columns])
     np.testing.assert_array_equal(np.asarray(X[[0, 1], [2, 3]]).ravel(), [2, 4])
-    for other in (X + X, X.T, X @ X.T, X.tocsc(), sp.vstack([X, X]), sp.hstack([X, X]), FieldCSR(DENSE)):
+    for other in (X.T, X @ X.T, X.tocsc(), sp.vstack([X, X]), sp.hstack([X, X]), FieldCSR(DENSE)):
         assert not isinstance(other, FieldCSR)
         assert not hasattr(other, "fields")
 
@@ -68,6 +68,15 @@ def test_what_changes_values_alone_keeps_the_fields():
     check(copy.copy(X), DENSE, FIELDS)
     check(copy.deepcopy(X), DENSE, FIELDS)
     check(X.tocsr(), DENSE, FIELDS)
+    check(FieldCSR(X), DENSE, FIELDS)
+    check(X + X, 2 * DENSE, FIELDS)
+    check(X - X[[0, 0, 0]], DENSE - DENSE[[0, 0, 0]], FIELDS)
+    check(X + sp.csr_array(DENSE), 2 * DENSE, FIELDS)
+    check(X.maximum(2 * X), 2 * DENSE, FIELDS)
+    check(X.minimum(2 * X), DENSE, FIELDS)
+    for factor in (2.0, np.arange(3.0)[:, None], DENSE, X):
+        dense = factor.toarray() if sp.issparse(factor) else factor
+        check(X.multiply(factor), DENSE * dense, FIELDS)
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         check(pickle.loads(pickle.dumps(X, protocol)), DENSE, FIELDS)
 
@@ -108,6 +117,28 @@ def test_vstack(rows):
     check(vstack(iter(blocks)), dense, FIELDS)
 
 
+def test_a_sum_of_matrices_with_values_in_other_fields_tells_that_it_has_none():
+    with pytest.warns(UserWarning, match="the result has no fields"):
+        assert not hasattr(matrix() + matrix(fields=[1, 2, 0, 1]), "fields")
+    # A column without values conflicts with nothing.
+    empty = DENSE * [1, 1, 0, 1]
+    check(matrix(empty, [0, 2, 5, 1]) + matrix(), empty + DENSE, FIELDS)
+
+
+def test_rows_share_the_fields_of_their_matrix():
+    """So a model compares them with its own once, and not for each block of rows."""
+    X = matrix()
+    assert X[1:].fields is X.fields
+    assert (2 * X).fields is X.fields
+    assert vstack([X, X[:1]]).fields is X.fields
+
+
+def test_vstack_does_not_depend_on_the_order_of_blocks():
+    sparse = [matrix(DENSE * [1, 0, 1, 0], [0, 9, 0, 9]), matrix(DENSE * [0, 1, 0, 1], [7, 2, 7, 1])]
+    for blocks in (sparse, sparse[::-1]):
+        check(vstack(blocks), np.vstack([block.toarray() for block in blocks]), FIELDS)
+
+
 def test_vstack_refuses():
     X = matrix()
     with pytest.raises(ValueError, match="blocks is empty"):
@@ -116,5 +147,5 @@ def test_vstack_refuses():
         vstack([X, sp.csr_array(DENSE)])
     with pytest.raises(ValueError, match=r"blocks\[2\] has other fields than blocks\[0\]"):
         vstack([X, X, matrix(fields=[0, 2, 0, 2])])
-    with pytest.raises(ValueError, match=r"blocks\[1\] has other fields"):
+    with pytest.raises(ValueError, match=r"blocks\[1\] has 3 columns, expected 4"):
         vstack([X, X[:, :3]])

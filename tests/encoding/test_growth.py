@@ -95,7 +95,8 @@ def test_hashed_columns():
     wanted = [1 + hash_bucket(text, 6) for text in texts] + [0]
     assert encoder.transform(rows).indices.tolist() == wanted
     assert [encoder.encode_row(row)[0][0] for row in rows] == wanted
-    assert encoder.unknown_counts_ == {"h": 1}
+    assert encoder.unknown_counts_ == {"h": 0}
+    assert encoder.missing_counts_ == {"h": 2}  # of transform and of encode_row
     own = FieldEncoder({"h": Hashed(6)}, missing="own").fit(rows)
     assert own.transform(rows).indices.tolist() == [j + 1 for j in wanted[:-1]] + [1]
     assert encoder.partial_fit([{"h": "more"}]).fields_.size == 65

@@ -1,7 +1,6 @@
 """FieldEncoder refuses what it cannot encode."""
 
-import datetime
-from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -64,24 +63,17 @@ def test_bad_parameters(options, message):
         (["a", "b"], "X must have rows and columns"),
         (np.zeros((2, 2), complex), "column 'x0' is an array of shape .* complex128"),
         (np.zeros((2, 2), "S3"), r"column 'x0' .* \|S3"),
-        (np.zeros((2, 2), "M8[s]"), "column 'x0' .* datetime64"),
         (np.zeros(2, [("a", float, 2)]), r"column 'a' is an array of shape \(2, 2\)"),
         (pd.DataFrame([[1, 2]]), "X has a column named 0, expected a name that is a str"),
         ([{1: "x"}], "X has a column named 1"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "unique column names"),
-        (pd.DataFrame({"t": pd.to_datetime(["2026-01-01"])}), "column 't' holds Timestamp"),
-        (
-            pl.DataFrame({"t": [datetime.date(2026, 1, 1)]}),
-            "column 't' holds datetime.date.* a date; expected",
-        ),
         (pa.table({"t": pa.array([5], pa.duration("s"))}), "column 't' holds datetime.timedelta"),
         (pa.table({"t": pa.array([b"x"])}), "column 't' holds b'x', a bytes"),
         (pl.DataFrame({"t": [{"a": 1}]}), "column 't' holds lists or others"),
         ([{"t": {"a": 1}}], "column 't' holds lists or others"),
         ([{"t": ("a", {"b"})}], "column 't' holds lists or others"),
-        ([{"t": Decimal(3)}], "column 't' holds Decimal"),
+        ([{"t": Fraction(3)}], "column 't' holds Fraction.* a Fraction; expected"),
         ([{"t": 1j}], "column 't' holds 1j, a complex"),
-        (pd.DataFrame({"t": pd.period_range("2026", periods=2, freq="D")}), "column 't' holds Period"),
     ],
 )
 def test_bad_tables(table, message):
@@ -177,6 +169,7 @@ def test_parameters():
         "max_categories": None,
         "missing": "own",
         "dtype": "float32",
+        "rest": "drop",
     }
     with pytest.raises(ValueError, match="'bins' is no parameter, expected one of columns, min_count"):
         encoder.set_params(bins=3)

@@ -63,7 +63,7 @@ def test_a_hostile_state_is_refused_or_encodes(data):
         encoder = load(whole.get("meta"), tensors | {"fields": fields}, whole.get("vocabulary", 3))
     except ValueError:
         return
-    X = encoder.transform(ROWS) if encoder._only is False else encoder.transform([])
+    X = encoder.transform(ROWS) if not encoder._learned.only else encoder.transform([])
     assert X.indices.max(initial=0) < len(encoder.fields_)
     X.check_format()
 

@@ -25,7 +25,7 @@ from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegres
 
 PARAMETERS = {"n_factors", "solver", "learning_rate", "max_iter", "batch_size", "l2_linear", "l2_factors"}
 PARAMETERS |= {"init_stdev", "early_stopping", "validation_fraction", "n_iter_no_change", "tol", "warm_start"}
-PARAMETERS |= {"dtype", "random_state", "n_jobs", "verbose", "normalize"}
+PARAMETERS |= {"dtype", "random_state", "n_jobs", "verbose", "normalize", "validation_split", "clip_value"}
 
 
 # ---------------------------------------------------------------------------------------- parameters
@@ -54,7 +54,16 @@ def test_parameters_are_keywords_stored_as_given(estimator):
         {"l2_linear": -1.0},
         {"l2_factors": np.nan},
         {"init_stdev": -1.0},
-        {"early_stopping": "accuracy"},
+        {"early_stopping": "precision"},
+        {"early_stopping": True, "validation_split": "first"},
+        {"learning_rate": "0.1"},
+        {"l2_factors": "1"},
+        {"tol": "0.1"},
+        {"validation_fraction": "0.1"},
+        {"solver": "lbfgs", "learning_rate": 0.1},
+        {"solver": "lbfgs", "batch_size": 10},
+        {"solver": "lbfgs", "clip_value": 1.0},
+        {"clip_value": 0.0},
         {"early_stopping": True, "validation_fraction": 1.5},
         {"early_stopping": True, "n_iter_no_change": 0},
         {"tol": -1.0},

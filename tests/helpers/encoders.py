@@ -66,7 +66,7 @@ def encode(rows, columns, train):
 
 def numeric(seen, spec):
     if spec.bins is None:
-        mean, scale = np.mean(seen), np.std(seen) or 1.0
+        mean, scale = np.mean(seen), np.std(seen) or np.inf  # equal numbers: all others become 0
         return (lambda v: (0, (v - mean) / scale)), 1
     seen = sorted(seen)
     edges, done = [], 0

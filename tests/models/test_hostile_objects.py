@@ -32,6 +32,7 @@ USES = {
 def test_a_solver_that_was_not_initialised(kind, use):
     with pytest.raises(TypeError, match=f"this {kind.__name__} was made without its state"):
         USES[use](kind.__new__(kind))
+    assert repr(kind.__new__(kind)) == f"<{kind.__name__} without state>"
 
 
 def test_a_solver_whose_initialisation_failed():

@@ -267,6 +267,17 @@ def test_an_object_without_parameters_does_not_crash():
         for call in calls:
             with pytest.raises((AttributeError, TypeError, ValueError)):
                 call(empty)
+        assert repr(empty) == f"<{kind.__name__} without parameters>"
+
+
+@pytest.mark.parametrize("w0", [None, "0", "nan", [0.0], [[0.0]], object(), {}], ids=str)
+def test_a_bias_is_a_number(w0):
+    with pytest.raises(ValueError, match="w0"):
+        FM(w0, np.zeros(3), np.zeros((3, 2)))
+    fm = FM(0.5, np.zeros(3), np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="w0"):
+        fm.w0 = w0
+    assert fm.w0 == 0.5
 
 
 def test_a_model_is_made_once():

@@ -10,9 +10,8 @@ pytest.importorskip("sklearn")
 
 from helpers.estimators import ALL, CLASSIFIERS, planted, scores_of
 from helpers.states import again, load_changed, replaced
-from sklearn.pipeline import make_pipeline
 
-from fastfm_c import FM, FieldEncoder, load, save
+from fastfm_c import FM, load, save
 from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegressor
 
 pd = pytest.importorskip("pandas")
@@ -213,8 +212,8 @@ def test_a_solver_without_a_history(path):
 
 def test_a_fit_that_failed_early(path):
     estimator = FMRegressor(max_iter=1)
-    with pytest.raises(ValueError, match="eval_set"):
-        estimator.fit(np.eye(4), np.ones(4), eval_set=3)
+    with pytest.raises(ValueError, match="features"):
+        estimator.fit(np.eye(4), np.ones(4), eval_set=(np.eye(3), np.ones(3)))
     assert again(estimator, path).model_ == estimator.model_
 
 
@@ -239,11 +238,3 @@ def test_a_mapped_estimator_goes_on_learning(path, mmap):
         again = load(path, mmap)
         again.set_params(solver="sgd", max_iter=1).fit(X, y)
         assert path.read_bytes() == data
-
-
-def test_a_pipeline_is_saved_in_steps(path):
-    pipe = make_pipeline(FieldEncoder().fit([{"a": 1}]), FMRegressor())
-    with pytest.raises(ValueError, match=r"save\(\{'encoder': pipe\[0\], 'model': pipe\[-1\]\}, path\)$"):
-        save(pipe, path)
-    save({"encoder": pipe[0], "model": pipe[-1]}, path)
-    assert [*load(path)] == ["encoder", "model"]

@@ -85,11 +85,14 @@ def test_reserved_names(tmp_path, words, monkeypatch, name):
 def test_every_line_of_the_table_is_true():
     pytest.importorskip("sklearn")
     for name, kind in KINDS.items():
-        assert kind.class_named(name).__name__ == name
+        if name == "_TemperatureScaling" and not hasattr(import_module(kind.home), name):
+            continue  # since scikit-learn 1.8
+        assert kind.class_named(name).__name__ == (kind.class_name or name)
         module = kind.state_module()
         assert callable(module.to_state)
         assert callable(module.from_state)
-        assert name in import_module(kind.home).__all__
+        if kind.group != "scikit-learn":
+            assert (kind.class_name or name) in import_module(kind.home).__all__
 
 
 def test_members():

@@ -24,10 +24,11 @@ MODULES = [
 
 
 def public_attributes(kind):
-    """But for those of Python's exceptions and SciPy, fields, which are parameters of their dataclass, and
-    plain data, which the class documents."""
+    """But for those of Python's exceptions, SciPy and NumPy's arrays, fields, which are parameters of their
+    dataclass, and plain data, which the class documents."""
     fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
     others = {field.name for field in fields} | set(dir(BaseException)) | set(dir(scipy.sparse.csr_array))
+    others |= set(dir(np.ndarray)) if issubclass(kind, np.ndarray) else set()
     public = [name for name in dir(kind) if not name.startswith("_") and name not in others]
     return [name for name in public if not isinstance(getattr(kind, name), int | tuple)]
 

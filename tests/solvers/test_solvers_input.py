@@ -1,5 +1,7 @@
 """Solvers: odd rows, and what they refuse."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -86,6 +88,18 @@ def test_nothing_is_learned_when_a_late_target_is_bad():
     ({"learning_rate": 0}, "learning_rate must be a finite number > 0, got 0"),
     ({"learning_rate": float("nan")}, "learning_rate must be a finite number > 0, got nan"),
     ({"learning_rate": "fast"}, "learning_rate must be a finite number > 0, got 'fast'"),
+    ({"learning_rate": "0.1"}, "learning_rate must be a finite number > 0, got '0.1'"),
+    ({"learning_rate": b"0.1"}, "learning_rate must be a finite number > 0, got b'0.1'"),
+    ({"learning_rate": None}, "learning_rate must be a finite number > 0, got None"),
+    ({"learning_rate": True}, "learning_rate must be a finite number > 0, got True"),
+    ({"l2_factors": "1"}, "l2_factors must be finite and >= 0, got '1'"),
+    ({"clip_value": "1"}, "clip_value must be a finite number > 0, got '1'"),
+    ({"schedule": "linear"}, "schedule must be None, 'constant', 'inverse_sqrt' or 'cosine', got 'linear'"),
+    ({"schedule": 0.5}, "schedule must be None, 'constant', 'inverse_sqrt' or 'cosine', got 0.5"),
+    ({"learning_rate": "cosine", "schedule": "cosine"}, "give the number as learning_rate and the name"),
+    ({"learning_rate": lambda e: 1, "schedule": "cosine"}, "a callable, which takes no schedule"),
+    ({"learning_rate": lambda e: -1}, "learning_rate(1) must be a finite number > 0, got -1"),
+    ({"learning_rate": lambda e: None}, "learning_rate(1) must be a finite number > 0, got None"),
     ({"batch_size": 0}, "batch_size must be a positive integer, got 0"),
     ({"batch_size": 2.5}, "batch_size must be a positive integer, got 2.5"),
     ({"l2_linear": -1}, "l2_linear must be finite and >= 0, got -1"),
@@ -95,8 +109,16 @@ def test_nothing_is_learned_when_a_late_target_is_bad():
     ({"initial_accumulator": 0}, "initial_accumulator must be a finite number > 0, got 0"),
 ])  # fmt: skip
 def test_options_are_checked(options, message):
-    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+    with pytest.raises(ValueError, match=re.escape(message)):
         AdaGrad(FM.random(2, 2), SquaredLoss(), **options)
+
+
+def test_the_message_of_divergence_advises_what_everybody_has():
+    """clip_value is an option of solvers, which estimators do not have."""
+    solver = SGD(FM.random(2, 2, rng=0), SquaredLoss(), learning_rate=1e30)
+    with pytest.raises(DivergenceError, match="a smaller learning_rate, or values and targets") as error:
+        [solver.partial_fit(np.eye(2), [1e3, 1e3]) for _ in range(5)]
+    assert "clip_value" not in str(error.value)
 
 
 def test_other_refusals():

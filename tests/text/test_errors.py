@@ -111,7 +111,7 @@ ARGUMENTS = {
     "num_threads must be": lambda file: load_libsvm(file, num_threads=0),
     "rows must be": lambda file: iter_libsvm(file, rows=0),
     "on_field_conflict must be": lambda file: load_libffm(file, on_field_conflict="merge"),
-    "n_features is 3": lambda file: load_libffm(file, n_features=3, on_field_conflict="split"),
+    "unknown must be 'error' or 'ignore'": lambda file: load_libffm(file, n_features=3, unknown="drop"),
     "fields has shape": lambda file: iter_libffm(file, fields=[0], n_features=2),
     "mode 'rb'": lambda file: load_libsvm(io.StringIO("1")),
 }

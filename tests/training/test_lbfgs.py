@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from helpers.strategies import make_csr, make_model
 
-from fastfm_c import FM, LogisticLoss, SoftmaxLoss, SquaredLoss
+from fastfm_c import FM, LogisticLoss, SoftmaxLoss, SquaredLoss, train
 from fastfm_c.training._lbfgs import fit_lbfgs
 
 
@@ -121,3 +121,33 @@ def test_float32_models_are_fitted(xor):
     fit_lbfgs(model, *xor, LogisticLoss(), l2_factors=1e-3)
     assert model.dtype == np.float32
     np.testing.assert_array_equal(model.predict(xor[0]) > 0, xor[1])
+
+
+def hard_problem():
+    """Two thousand rows that L-BFGS needs hundreds of iterations for."""
+    rng = np.random.default_rng(0)
+    X, y = make_csr(rng, [6] * 2000, 30), rng.integers(0, 2, 2000)
+    return X, y, FM.random(30, 4, init_stdev=0.1, dtype="float64", rng=1)
+
+
+def test_a_smaller_tol_goes_on_for_longer():
+    """0 until rounding hides all progress; SciPy's own tolerance is the largest."""
+    ends = {}
+    for tol in (1e-4, 1e-8, 1e-10, 1e-12, 0.0):
+        X, y, model = hard_problem()
+        options = {"solver": "lbfgs", "max_iter": 3000, "l2_factors": 1e-3, "l2_linear": 1e-3, "tol": tol}
+        history = train(model, X, y, LogisticLoss(), **options)
+        assert history.stop_reason == "converged"
+        ends[tol] = history.n_iter, history.loss[-1]
+    assert ends[1e-4] == ends[1e-8]
+    n_iters, losses = zip(*ends.values(), strict=True)
+    assert np.all(np.diff(n_iters[1:]) > 0)
+    assert np.all(np.diff(losses) <= 0)
+    assert losses[0] - losses[-1] > 1e-9
+
+
+def test_max_iter_is_told_where_it_ends_the_search():
+    X, y, model = hard_problem()
+    history = train(model, X, y, LogisticLoss(), solver="lbfgs", max_iter=3, tol=0)
+    assert (history.n_iter, history.stop_reason) == (3, "max_iter")
+    assert not history.settled()

@@ -6,8 +6,8 @@ from helpers.strategies import SEEDS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastfm_c import LogisticLoss, SquaredLoss
-from fastfm_c.training._metrics import auc, log_loss, metric_of, rmse
+from fastfm_c import LogisticLoss, SoftmaxLoss, SquaredLoss
+from fastfm_c.training._metrics import accuracy, auc, log_loss, metric_of, rmse
 
 
 @given(st.integers(2, 30), st.booleans(), SEEDS)
@@ -46,12 +46,40 @@ def test_what_is_refused():
         (np.array([0, 2, 1]), scores, None, "0 and 1 only"),
         (np.ones(3), scores, None, "both classes"),
         (y, scores, np.array([0, 1, 1]), "both classes"),
-        (y, np.ones((3, 2)), None, r"shape \(3, 2\)"),
+        (np.ones(3), np.ones((3, 2)), None, "both classes"),
     ]:
         with pytest.raises(ValueError, match=message):
             auc(bad_y, bad_scores, weight)
     with pytest.raises(ValueError, match="got SquaredLoss"):
         metric_of("log_loss", SquaredLoss())
+    with pytest.raises(ValueError, match="'accuracy' needs LogisticLoss or SoftmaxLoss, got SquaredLoss"):
+        metric_of("accuracy", SquaredLoss())
+    for loss in (LogisticLoss(), SoftmaxLoss()):
+        with pytest.raises(ValueError, match=f"'rmse' needs SquaredLoss, got {type(loss).__name__}"):
+            metric_of("rmse", loss)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_classes", [3, 5])
+def test_metrics_of_several_classes_are_those_of_scikit_learn(n_classes, weighted):
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(n_classes)
+    y = rng.integers(n_classes, size=200)
+    scores = rng.standard_normal((200, n_classes)) + np.eye(n_classes)[y]
+    weight = rng.random(200) if weighted else None
+    proba = SoftmaxLoss().proba(scores)
+    expected = metrics.roc_auc_score(y, proba, multi_class="ovr", average="macro", sample_weight=weight)
+    assert auc(y, scores, weight) == pytest.approx(expected, rel=1e-12)
+    expected = metrics.accuracy_score(y, scores.argmax(axis=1), sample_weight=weight)
+    assert accuracy(y, scores, weight) == pytest.approx(expected, rel=1e-12)
+    assert accuracy(y % 2, scores[:, 0]) == np.mean((scores[:, 0] >= 0) == y % 2)
+
+
+def test_the_auc_of_several_classes_leaves_out_one_that_does_not_occur():
+    rng = np.random.default_rng(0)
+    y, scores = rng.integers(2, size=50), rng.standard_normal((50, 3))
+    proba = SoftmaxLoss().proba(scores)
+    assert auc(y, scores) == pytest.approx((auc(y == 0, proba[:, 0]) + auc(y == 1, proba[:, 1])) / 2)
 
 
 def test_names():

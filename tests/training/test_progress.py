@@ -1,7 +1,6 @@
 """What training tells while it runs and afterwards: callbacks, verbose, History."""
 
 import io
-import math
 import sys
 from types import SimpleNamespace
 
@@ -11,7 +10,7 @@ from helpers.strategies import make_csr
 from helpers.subprocesses import output_of
 
 from fastfm_c import FM, LogisticLoss
-from fastfm_c.training import History, _progress, train
+from fastfm_c.training import _progress, train
 
 RNG = np.random.default_rng(0)
 X, Y = make_csr(RNG, [3] * 40, 8), np.arange(40) % 2
@@ -156,28 +155,6 @@ def test_the_bar_is_closed_after_an_error(bars):
     with pytest.raises(KeyboardInterrupt):
         run(verbose=True, callbacks=callback)
     assert not bars[0].open
-
-
-# -------------------------------------------------------------------------------- History
-
-
-def test_a_history_prints_its_ends_and_its_best():
-    figures = [1.0 / (1 + abs(epoch - 8)) for epoch in range(20)]
-    history = History(1234, "auc", [0.5] * 20, figures, [0.25] * 20, 9, "early_stopping")
-    lines = repr(history).splitlines()
-    assert lines[0] == "History: 20 epochs of 1,234 rows in 5.00 s, stopped by early_stopping"
-    assert lines[1].split() == ["epoch", "loss", "seconds", "validation", "auc"]
-    assert [line.split()[0] for line in lines[2:]] == ["1", "2", "3", "...", "9", "...", "18", "19", "20"]
-    assert lines[6].split() == ["9", "0.500000", "0.250", "1.000000", "best"]
-    assert sum("best" in line for line in lines) == 1
-
-
-def test_histories_without_validation():
-    assert repr(History(7)).splitlines()[0] == "History: 0 epochs of 7 rows in 0.00 s"
-    history = run(max_iter=2)[1]
-    assert [line.split()[0] for line in repr(history).splitlines()[2:]] == ["1", "2"]
-    assert "validation" not in repr(history)
-    assert all(math.isfinite(second) and second >= 0 for second in history.seconds)
 
 
 def test_optional_modules_are_imported_when_used():

@@ -25,10 +25,14 @@ def new_model():
         ({"beta1": 0.5}, "normalize; got beta1"),
         ({"solver": "lbfgs", "learning_rate": 1}, "takes l2_linear, l2_factors; got learning_rate"),
         ({"learning_rate": -1}, "learning_rate must be"),
+        ({"learning_rate": "0.1"}, "learning_rate must be a finite number > 0, got '0.1'"),
+        ({"solver": "lbfgs", "schedule": "cosine"}, "takes l2_linear, l2_factors; got schedule"),
+        ({"tol": "0.1"}, "tol must be finite and >= 0, got '0.1'"),
+        ({"sample_weight": Y * 0}, "X has 60 rows of total weight 0.0, expected at least one row"),
         ({"max_iter": 0}, "max_iter must be a positive integer, got 0"),
         ({"n_iter_no_change": 1.5}, "n_iter_no_change must be a positive integer, got 1.5"),
         ({"tol": -1}, "tol must be finite and >= 0, got -1"),
-        ({"early_stopping": "f1"}, "log_loss, auc, rmse, got 'f1'"),
+        ({"early_stopping": "f1"}, "log_loss, auc, accuracy, rmse, got 'f1'"),
         ({"early_stopping": True, "validation_fraction": 1.0}, r"must be in \(0, 1\), got 1.0"),
         ({"eval_set": [X, Y]}, r"must be a tuple \(X, y\)"),
         ({"eval_set": (X, Y[1:])}, "y has shape"),
@@ -57,6 +61,16 @@ def test_unfit_data_is_refused(solver, early_stopping):
             train(new_model(), unfit, Y, LogisticLoss(), solver=solver, early_stopping=early_stopping)
     with pytest.raises(ValueError, match="expects 0 or 1"):
         train(new_model(), X, Y + 1, LogisticLoss(), solver=solver, early_stopping=early_stopping)
+
+
+@pytest.mark.parametrize("solver", ["adagrad", "lbfgs"])
+@pytest.mark.parametrize("options", [{}, {"early_stopping": True}, {"eval_set": (X, Y)}], ids=str)
+def test_no_rows_are_refused(solver, options):
+    """Unlike a block of a stream that happens to be empty."""
+    model = new_model()
+    with pytest.raises(ValueError, match=r"X has 0 rows of total weight 0\.0, expected at least one row"):
+        train(model, X[:0], Y[:0], LogisticLoss(), solver=solver, **options)
+    assert model == new_model()
 
 
 @pytest.mark.parametrize("solver", ["adagrad", "lbfgs"])

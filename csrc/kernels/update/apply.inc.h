@@ -14,29 +14,56 @@
  * Contract: each feature occurs at most once in to_update, and no other thread updates it now.
  * Template parameters: REAL, NAME (instantiate.inc.h). */
 
+/* Converts n numbers of FTRL's z to a scale that is 1 / ratio times as large, before their sums of
+ * squares are. The parameters p stay as they are. With u the scale, the weight beside lr of the
+ * terms that draw towards former values of p, (beta + sqrt(n)) u^2, becomes larger; what is added
+ * draws towards the present p. A z that would not stay finite is left as it is. */
+static void NAME(rescale_z)(const fastfm_solver *solver, REAL *z, const REAL *sums, const REAL *p,
+                            int64_t n, double old_scale, double ratio)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const double root = sqrt((double)sums[i]);
+        const double old_weight = (solver->beta1 + root) * ratio;
+        const double new_weight = (solver->beta1 + root * ratio) / ratio;
+        const double added = (new_weight - old_weight) * old_scale / solver->learning_rate;
+        const REAL next = (REAL)((double)z[i] * ratio - added * (double)p[i]);
+        z[i] = next - next == 0 ? next : z[i];
+    }
+}
+
 /* Raises the scale of a feature to `largest` if that is more, and returns one over the scale. State
  * is in units of the scale, so it is converted to the new one. */
 static double NAME(update_scale)(const batch_view *batch, int64_t feature, REAL largest)
 {
     const fastfm_model *model = batch->model;
     const fastfm_solver *solver = batch->solver;
-    const int64_t stride = feature_stride(model);
+    const int64_t C = model->n_outputs, stride = feature_stride(model);
     REAL *scale = (REAL *)solver->scale + feature;
     const REAL ratio = *scale / largest;
+    const int is_ftrl = solver->rule == FASTFM_FTRL;
+    if (!(largest > *scale))
+        return 1 / (double)*scale;
+    if (is_ftrl) {
+        const fastfm_state z = solver->state[0], sums = solver->state[1], p = batch->target;
+        NAME(rescale_z)(solver, (REAL *)z.w + feature * C, (const REAL *)sums.w + feature * C,
+                        (const REAL *)p.w + feature * C, C, *scale, ratio);
+        NAME(rescale_z)(solver, (REAL *)z.V + feature * stride,
+                        (const REAL *)sums.V + feature * stride,
+                        (const REAL *)p.V + feature * stride, stride, *scale, ratio);
+    }
     /* A gradient is in units of 1 / scale, and a sum of squares in units of its square. */
-    for (int s = 0; s < 2 && largest > *scale && solver->state[s].w; s++) {
+    for (int s = is_ftrl; s < 2 && solver->state[s].w; s++) {
         const REAL factor = s == 0 && rule_degree(solver->rule) == 1 ? ratio : ratio * ratio;
         const REAL start = solver->rule == FASTFM_ADAGRAD ? (REAL)solver->initial_accumulator : 0;
-        REAL *of_w = (REAL *)solver->state[s].w + feature * model->n_outputs;
+        REAL *of_w = (REAL *)solver->state[s].w + feature * C;
         REAL *of_V = (REAL *)solver->state[s].V + feature * stride;
-        for (int64_t c = 0; c < model->n_outputs; c++)
+        for (int64_t c = 0; c < C; c++)
             of_w[c] = start + (of_w[c] - start) * factor;
         for (int64_t f = 0; f < stride; f++)
             of_V[f] = start + (of_V[f] - start) * factor;
     }
-    if (largest > *scale)
-        *scale = largest;
-    return 1 / (double)*scale;
+    *scale = largest;
+    return 1 / (double)largest;
 }
 
 /* Prefetches scale and state of a feature that is to be updated, and for an FFM its parameters, all

@@ -10,6 +10,8 @@
  *     FTRL     z += g - (sqrt(n + g^2) - sqrt(n)) / lr p;  n += g^2;
  *              p = |z| <= l1 ? 0 : -(z - sign(z) l1) / ((beta + sqrt(n)) / lr + l2)
  *                                                           (McMahan et al. 2013, algorithm 1)
+ *              In units of the scale p is p * scale, l1 is l1 / scale and l2 is l2 / scale^2: the
+ *              penalties are those of the parameter itself.
  *
  * Parameters of a rule's function:
  *   rule           constants of the solver (NAME(rule))
@@ -116,17 +118,19 @@ FORCE_INLINE int NAME(adam)(const NAME(rule) * rule, REAL *p, REAL *state0, REAL
     return is_finite;
 }
 
-/* state0: z. state1: n, sums of squared gradients. Here l2 is no part of g. */
+/* state0: z. state1: n, sums of squared gradients. Here l2 is no part of g. The quotient is p *
+ * scale over scale, which is why the denominator has the scale once. */
 FORCE_INLINE int NAME(ftrl)(const NAME(rule) * rule, REAL *p, REAL *state0, REAL *state1, REAL g,
                             REAL l2, REAL inverse_scale, REAL scaled_rate)
 {
-    const REAL old = *p, old_z = *state0, old_sum = *state1, l1 = rule->l1;
+    const REAL old = *p, old_z = *state0, old_sum = *state1;
+    const REAL l1 = rule->l1 * inverse_scale;
     const REAL clipped = NAME(scaled_gradient)(g, inverse_scale, rule->clip);
     const REAL sum = old_sum + clipped * clipped;
     const REAL root = SQRT(sum);
     const REAL z = old_z + clipped - (root - SQRT(old_sum)) / scaled_rate * old;
     const REAL beyond = z > l1 ? z - l1 : z < -l1 ? z + l1 : 0;
-    const REAL next = -beyond / ((rule->beta + root) / scaled_rate + l2);
+    const REAL next = -beyond / ((rule->beta + root) / scaled_rate + l2 * inverse_scale);
     const int is_finite = ZERO_IF_FINITE(next) + ZERO_IF_FINITE(sum) + ZERO_IF_FINITE(z) == 0;
     *state0 = NAME(accept)(is_finite, old_z, z);
     *state1 = NAME(accept)(is_finite, old_sum, sum);

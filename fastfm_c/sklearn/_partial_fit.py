@@ -1,0 +1,110 @@
+"""`partial_fit` of the estimators: a stream of rows, whose units become known on the way."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastfm_c.sklearn._column_sizes import size_changes
+from fastfm_c.sklearn._fit_rows import FitRows
+from fastfm_c.sklearn._rows_and_models import RowsAndModels
+from fastfm_c.sklearn._running import batches_of
+from fastfm_c.sklearn._stream import Lessons, Stream, stream_after_unknown_rows
+from fastfm_c.sklearn._trainable import Model, as_trainable, in_solver_units
+from fastfm_c.solvers import SOLVERS, StochasticSolver
+from fastfm_c.training import History
+
+__all__ = ["PartialFit"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PartialFit(RowsAndModels):
+    """Learning from a stream, with the bits of one call over all of its rows."""
+
+    def _partial_fit(
+        self, X: Any, y: ArrayLike, classes: ArrayLike | None, sample_weight: ArrayLike | None
+    ) -> Self:
+        """Learn from the rows once: `partial_fit` of all estimators."""
+        is_new = not hasattr(self, "model_")
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver must be one of {', '.join(SOLVERS)} or lbfgs, got {self.solver!r}")
+        rows, fields = self._checked_rows(X, y, sample_weight, is_new, classes, least_rows=0)
+        if is_new:
+            self._begin_stream(rows, fields)
+        if not hasattr(self, "_stream"):  # of a pickle of 0.1.0
+            self._stream = stream_after_unknown_rows(self)
+        if not hasattr(self, "solver_"):
+            self._begin_history(rows.n_rows)
+            self.model_: Model = as_trainable(self.model_, self.model_.dtype)
+            with in_solver_units(self.model_, lambda: self._target_scale):
+                self.solver_ = self._new_solver()
+        if rows.is_empty:
+            return self
+        start = time.perf_counter()
+        with in_solver_units(self.model_, lambda: self._target_scale):
+            loss = self._learn_stream(rows)
+        self.history_.rows = rows.n_rows
+        self.history_.loss.append(loss)
+        self.history_.seconds.append(time.perf_counter() - start)
+        self.n_iter_ += 1
+        return self
+
+    def _begin_stream(self, rows: FitRows, fields: ArrayLike | None) -> None:
+        """Make a model that knows nothing: no bias, and random factors for values of 1."""
+        seed = self._seed()
+        rng = np.random.default_rng(seed)
+        self.model_ = self._random_model(
+            rows.X.shape[1],
+            fields,
+            n_outputs=self._n_outputs(),
+            init_stdev=self.init_stdev,
+            dtype=self.dtype,
+            rng=rng,
+        )
+        self.model_.normalize = self.normalize
+        sizes = None if self.normalize is not None else np.zeros(rows.X.shape[1], self.model_.dtype)
+        zero = np.zeros(np.shape(self.model_.w0)) if np.ndim(self.model_.w0) else 0.0
+        self._stream = Stream(constant=zero, seed=seed, init_stdev=self.init_stdev, sizes=sizes)
+        self._set_target_scale(1.0)
+
+    def _learn_stream(self, rows: FitRows) -> float:
+        """Learn from the rows, batch by batch. The mean loss, in the units of y.
+
+        What is known of the targets and the columns includes a batch before it is learned from.
+        """
+        stream, solver, lessons = self._stream, self.solver_, Lessons(self.solver_, rows)
+        sizes = stream.sizes
+        changes = {} if sizes is None else size_changes(rows, solver.batch_size, sizes)
+        batches = batches_of(rows.targets, rows.weight, solver.batch_size, self._n_shares())
+        for number, batch in enumerate(batches):
+            is_first = stream.targets.add(batch)
+            if stream.targets.mean is None:
+                continue
+            before, change = self._target_scale, changes.get(number)
+            unit = self._unit(stream.targets, is_first)
+            constant = self._constant(stream.targets)
+            is_far = stream.is_far(constant, unit)
+            if change is None and unit == before and not is_far:
+                continue
+            lessons.learn_until(number * solver.batch_size, before)
+            if change is not None:
+                stream.change_sizes(self.model_, solver, change)
+            if unit != before:
+                stream.change_unit(self.model_, solver, unit / before)
+                self._set_target_scale(unit)
+            if is_far:
+                stream.correct_bias(self.model_, solver, constant, unit)
+        lessons.learn_until(rows.n_rows, self._target_scale)
+        return lessons.mean_loss()
+
+    def _begin_history(self, n_rows: int) -> None:
+        """Forget the solver and the history of the training before."""
+        self.__dict__.pop("solver_", None)
+        self.history_, self.n_iter_ = History(n_rows), 0
+
+    def _new_solver(self) -> StochasticSolver:
+        """A solver object for `partial_fit`."""
+        create = SOLVERS[self.solver]
+        return create(self.model_, self._loss(), num_threads=self._num_threads(), **self._solver_options())

@@ -1,0 +1,139 @@
+"""What `partial_fit` keeps from call to call, and how it learns: batch by batch, in units that may change."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfm_c.sklearn._column_sizes import SizeChange
+from fastfm_c.sklearn._fit_rows import FitRows
+from fastfm_c.sklearn._running import RunningTargets
+from fastfm_c.sklearn._trainable import Model
+from fastfm_c.sklearn._units import (
+    change_target_unit,
+    initial_factors,
+    per_feature,
+    renew_proximal_state,
+)
+from fastfm_c.solvers import StochasticSolver, TrainingRows
+
+__all__ = ["Lessons", "Stream", "stream_after_unknown_rows"]
+
+CLOSE = 0.05  # the constant that a model scores with is corrected if it is further off, in the solver's unit
+
+
+@dataclass
+class Stream:
+    """What was seen so far, and what of it the model already knows.
+
+    Parameters
+    ----------
+    targets : RunningTargets
+    constant : float, ndarray or None
+        The best constant score, in the units of y, of the targets when the bias was last corrected. None if
+        it is not known.
+    seed, init_stdev : int or None, float
+        What the factors of the start are made from. None after a fit, whose factors are not those.
+    sizes : ndarray of shape (n_features,) or None
+        The size of each column, 0 for a column without a value so far. None if they are not followed.
+    """
+
+    targets: RunningTargets = field(default_factory=RunningTargets)
+    constant: Any = None
+    seed: int | None = None
+    init_stdev: float = 0.0
+    sizes: NDArray[Any] | None = None
+
+    def start(self, model: Model) -> NDArray[Any] | None:
+        """The factors that the model began with, or None."""
+        if self.seed is None:
+            return None
+        start = initial_factors(model, self.seed, self.init_stdev)
+        if self.sizes is not None:
+            start /= per_feature(model, np.where(self.sizes == 0, 1, self.sizes))
+        return start
+
+    def change_unit(self, model: Model, solver: StochasticSolver, factor: float) -> None:
+        """Express everything in a unit of the targets that is `factor` times as large."""
+        change_target_unit(model, solver, factor, self.start(model))
+
+    def change_sizes(self, model: Model, solver: StochasticSolver, change: SizeChange) -> None:
+        """Make the random part of the factors as large as the values of these columns allow."""
+        if self.seed is None or self.sizes is None:
+            return
+        if change.matters:
+            V, columns = _features_first(model.V, model), change.columns
+            shape = -1, *[1] * (V.ndim - 1)
+            after = change.after.astype(V.dtype).reshape(shape)
+            if change.before.any():
+                start = initial_factors(model, self.seed, self.init_stdev)
+                first = _features_first(start, model)[columns]
+                before = np.where(change.before == 0, 1, change.before).astype(V.dtype).reshape(shape)
+                V[columns] = (V[columns] - first / before) + first / after
+            else:
+                V[columns] /= after
+            renew_proximal_state(solver)
+        self.sizes[change.columns] = change.after
+
+    def correct_bias(self, model: Model, solver: StochasticSolver, constant: Any, unit: float) -> None:
+        """Move the bias with the best constant score of the targets so far."""
+        if self.constant is not None:
+            model.w0 = np.asarray(model.w0 + (constant - self.constant) / unit, model.dtype)
+            renew_proximal_state(solver, only_bias=True)
+        self.constant = constant
+
+    def is_far(self, constant: Any, unit: float) -> bool:
+        """Whether the bias has to be corrected."""
+        if self.constant is None:
+            return True
+        return bool(np.max(np.abs(np.subtract(constant, self.constant))) > CLOSE * unit)
+
+
+def _features_first(V: NDArray[Any], model: Model) -> NDArray[Any]:
+    """A view of factors whose first axis is that of the features: several outputs come before it."""
+    return V.swapaxes(0, 1) if model.w.ndim > 1 else V
+
+
+def stream_after_unknown_rows(estimator: Any) -> Stream:
+    """What is known after a fit by 0.1.0, which kept no figures: how many rows there were, and the unit."""
+    n_rows = max(getattr(getattr(estimator, "history_", None), "rows", 0), 1)
+    return Stream(RunningTargets(n_rows, float(n_rows), None, getattr(estimator, "target_scale_", 0.0)))
+
+
+class Lessons:
+    """The rows of a call, which a solver learns from in order, some at a time.
+
+    Parameters
+    ----------
+    solver : SGD, AdaGrad, Adam or FTRL
+    rows : FitRows
+        With targets in the units of y.
+    """
+
+    def __init__(self, solver: StochasticSolver, rows: FitRows) -> None:
+        self.solver, self.rows = solver, rows
+        self.n_learned, self.weight, self.loss = 0, 0.0, 0.0
+        self.n_parts, self.only_loss = 0, 0.0
+        self.data: TrainingRows | None = None
+        self.unit = 0.0
+
+    def learn_until(self, end: int, unit: float) -> None:
+        """Learn from the rows before this one that were not learned from, as targets in this unit."""
+        if end <= self.n_learned:
+            return
+        rows = self.rows
+        if self.data is None or unit != self.unit:
+            self.data, self.unit = self.solver.prepare(rows.X, rows.in_unit(unit), rows.weight), unit
+        order = np.arange(self.n_learned, end, dtype=np.int64)
+        loss = self.solver.epoch(self.data, order) * unit**2
+        weight = len(order) if rows.weight is None else float(rows.weight[order].sum())
+        self.n_learned, self.n_parts, self.only_loss = end, self.n_parts + 1, loss
+        self.weight += weight
+        self.loss += weight * loss
+
+    def mean_loss(self) -> float:
+        """The mean loss of all rows, in the units of y."""
+        if self.n_parts == 1:
+            return self.only_loss
+        return self.loss / self.weight if self.weight else 0.0

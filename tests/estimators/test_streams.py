@@ -1,0 +1,169 @@
+"""The estimators: streams, whose first rows decide nothing for good."""
+
+import pickle
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+pytest.importorskip("sklearn")
+
+from helpers.estimators import ALL, REGRESSORS, planted
+
+from fastfm_c import load, save
+from fastfm_c.sklearn import FMClassifier, FMRegressor
+
+SOLVERS = ["sgd", "adagrad", "adam", "ftrl"]
+
+
+def targets_for(estimator, y, n_classes=2):
+    """Targets, and the argument of `partial_fit` that says which there may be."""
+    if estimator in REGRESSORS:
+        return 900 + 28 * y, {}
+    return np.digitize(y, [-0.6, 0.6][: n_classes - 1]), {"classes": list(range(n_classes))}
+
+
+def in_chunks(model, X, y, edges, weight=None, **options):
+    for begin, end in pairwise(edges):
+        part = slice(begin, end)
+        model.partial_fit(X[part], y[part], sample_weight=None if weight is None else weight[part], **options)
+    return model
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("estimator", ALL)
+def test_chunks_are_one_call_where_columns_come_late_and_grow(estimator, solver, weighted):
+    """Columns of very small, growing and new values; the last chunk is no multiple of batch_size."""
+    X, y = planted(300, 8)
+    y, options = targets_for(estimator, y, 3)
+    X = X.toarray()
+    X[:100, 0] *= 1e-4  # tells nothing about its later size
+    X[:, 1] *= 1000
+    X[:150, 2] = 0
+    X[:, 3] = X[:, 3] > 0
+    X = sp.csr_array(X)
+    weight = np.random.default_rng(0).choice([0.0, 0.5, 3.0], 300) if weighted else None
+    whole, chunks = (estimator(solver=solver, batch_size=16, random_state=0) for _ in range(2))
+    in_chunks(whole, X, y, [0, 300], weight, **options)
+    in_chunks(chunks, X, y, [0, 16, 64, 160, 288, 300], weight, **options)
+    assert chunks.model_ == whole.model_
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("estimator", [FMClassifier, FMRegressor])
+def test_a_column_that_begins_small_is_learned_as_if_it_had_not(estimator, solver):
+    """The factors of the start suit the sizes of all values so far, and not those of the first rows."""
+    X, y = planted(4000)
+    y, options = targets_for(estimator, y)
+    small = sp.vstack([X[:32] * 1e-5, X[32:]], format="csr")
+    scores = []
+    for rows in (X, small):
+        model = estimator(solver=solver, batch_size=16, random_state=0)
+        for _ in range(6):
+            in_chunks(model, rows, y, [0, 16, 32, 2000, 4000], **options)
+        scores.append(model.score(X[3000:], y[3000:]))
+    assert scores[1] > scores[0] - 0.05
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("first", [0.0, 5.0, -1e4])
+def test_equal_targets_first_cost_a_regressor_nothing(solver, first):
+    X, y = planted(3000)
+    y = 900 + 28 * y
+    errors = []
+    for n_first in (0, 50):
+        model = FMRegressor(solver=solver, batch_size=10, random_state=0)
+        if n_first:
+            model.partial_fit(X[:n_first], np.full(n_first, first))
+        for _ in range(3):
+            in_chunks(model, X, y, range(0, 3001, 100))
+        errors.append(np.sqrt(np.mean((model.predict(X) - y) ** 2)))
+    assert errors[1] < 1.15 * errors[0]
+
+
+@pytest.mark.parametrize("n_first", [0, 50])
+@pytest.mark.parametrize("estimator", [FMClassifier, FMRegressor])
+def test_rows_that_come_one_by_one_are_learned_as_in_chunks(estimator, n_first):
+    """A batch of one row has one target, and tells something all the same."""
+    X, y = planted(1500)
+    y, options = targets_for(estimator, y)
+    y[:n_first] = y[0]
+    single = in_chunks(estimator(random_state=0), X, y, range(1501), **options)
+    chunks = in_chunks(estimator(random_state=0), X, y, range(0, 1501, 10), **options)
+    assert single.score(X, y) > chunks.score(X, y) - 0.03
+    if estimator is FMClassifier:
+        assert single.predict_proba(X)[:, 1].mean() == pytest.approx(y.mean(), abs=0.1)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_stream_whose_targets_change_their_unit_is_learned_again(solver):
+    X, y = planted(2000)
+    model = FMRegressor(solver=solver, batch_size=16, random_state=0, learning_rate=0.05)
+    for unit in (1.0, 1000.0):
+        for _ in range(5):
+            in_chunks(model, X, unit * y + 3 * unit, range(0, 2001, 500))
+        assert model.score(X, unit * y + 3 * unit) > 0.5
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_a_saved_stream_goes_on_as_if_it_had_not_been_saved(estimator, tmp_path):
+    X, y = planted(320)
+    y, options = targets_for(estimator, y, 3)
+    model = estimator(batch_size=16, random_state=0)
+    in_chunks(model, X, y, [0, 48, 160], **options)
+    save(model, tmp_path / "file")
+    others = load(tmp_path / "file"), pickle.loads(pickle.dumps(model))
+    for each in (model, *others):
+        in_chunks(each, X * 8, y, [160, 320], **options)  # which makes other sizes of columns
+    assert all(other.model_ == model.model_ for other in others)
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_a_fit_goes_on_as_a_stream(estimator):
+    """The figures of its targets, too: a stream of the same rows does not move the bias."""
+    X, y = planted(400)
+    y, _ = targets_for(estimator, y)
+    model = estimator(random_state=0, early_stopping=False).fit(X, y)
+    before = model.score(X, y)
+    in_chunks(model, X, y, [0, 200, 400])
+    assert model.score(X, y) > before - 0.02
+
+
+@pytest.mark.parametrize("when", ["first", "later"])
+@pytest.mark.parametrize("estimator", ALL)
+def test_a_chunk_without_rows_changes_nothing(estimator, when):
+    X, y = planted(64)
+    y, options = targets_for(estimator, y)
+    plain, model = (estimator(batch_size=16, random_state=0) for _ in range(2))
+    if when == "first":
+        assert model.partial_fit(X[:0], y[:0], **options).n_iter_ == 0
+    in_chunks(plain, X, y, [0, 32, 64], **options)
+    in_chunks(model, X, y, [0, 32, 32, 64], **options)
+    model.partial_fit(X[:5], y[:5], sample_weight=np.zeros(5))
+    assert model.model_ == plain.model_
+    assert model.n_iter_ == len(model.history_.loss) == 2
+
+
+def test_rare_positives_and_class_weights_keep_the_mean_probability():
+    rng = np.random.default_rng(0)
+    X = sp.csr_array(rng.standard_normal((20_000, 4)))
+    y = (rng.random(20_000) < 0.02).astype(int)
+    y[:1000] = 0
+    model = in_chunks(FMClassifier(random_state=0), X, y, range(0, 20_001, 100), classes=[0, 1])
+    assert model.predict_proba(X)[:, 1].mean() == pytest.approx(y.mean(), rel=0.3)
+    model = FMClassifier(class_weight={1: 30}, random_state=0)
+    in_chunks(model, X, y, range(0, 20_001, 100), classes=[0, 1])
+    share = 30 * y.sum() / (30 * y.sum() + (1 - y).sum())
+    assert model.predict_proba(X)[:, 1].mean() == pytest.approx(share, rel=0.2)
+
+
+@pytest.mark.parametrize("shift", [(1.0, 1000.0), (1000.0, -5e5), (1e-3, 0.0)])
+@pytest.mark.parametrize("solver", ["adagrad", "lbfgs"])
+def test_a_warm_start_learns_targets_of_another_unit_and_origin(solver, shift):
+    X, y = planted()
+    other = shift[0] * y + shift[1]
+    fresh = FMRegressor(solver=solver, random_state=0).fit(X, other)
+    warm = FMRegressor(solver=solver, warm_start=True, random_state=0).fit(X, y).fit(X, other)
+    assert warm.score(X, other) > fresh.score(X, other) - 0.02
