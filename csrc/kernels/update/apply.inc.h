@@ -44,7 +44,7 @@ static double NAME(update_scale)(const batch_view *batch, int64_t feature, REAL 
     if (!(largest > *scale))
         return 1 / (double)*scale;
     if (is_ftrl) {
-        const fastfm_state z = solver->state[0], sums = solver->state[1], p = batch->target;
+        const fastfm_state z = solver->state[0], sums = solver->state[1], p = batch->updated;
         NAME(rescale_z)(solver, (REAL *)z.w + feature * C, (const REAL *)sums.w + feature * C,
                         (const REAL *)p.w + feature * C, C, *scale, ratio);
         NAME(rescale_z)(solver, (REAL *)z.V + feature * stride,
