@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define MAX_FEATURES 40
-#define MAX_ROWS 24
+#define MAX_ROWS 36
 
 uint64_t input_bits(input *in, int n_bytes)
 {
@@ -115,7 +115,7 @@ problem problem_from(input *in)
     const fastfm_type y_type = y_types[input_below(in, COUNT(y_types))];
     void *values = exactly(nnz, type_size(data));
     double *weight = input_below(in, 2) ? (double *)exactly(n_rows, 8) : NULL;
-    problem P = {.weight_sum = 3, .slots = exactly(nnz, type_size(index))};
+    problem P = {.weight_sum = 3};
     random_state = input_bits(in, 1);
     P.m = model_random(n_features, n_fields, k[input_below(in, COUNT(k))], C, real);
     P.loss.kind = C > 1 ? FASTFM_SOFTMAX : (fastfm_loss_kind)input_below(in, 3);
@@ -123,17 +123,29 @@ problem problem_from(input *in)
     P.targets = (fastfm_targets){targets_from(in, n_rows, y_type, C > 1 ? C : 2), y_type, weight};
     for (int64_t i = 0; weight && i < n_rows; i++)
         weight[i] = (double)input_below(in, 4) / 2;
-    P.X = (fastfm_csr){n_rows, nnz, indptr_from(in, n_rows, nnz, index), NULL, values, index,
-                       data,   NULL};
+    P.m.c.normalization = (fastfm_normalization)input_below(in, n_fields > 0 ? 2 : 3);
+    P.X = (fastfm_csr){n_rows, nnz, indptr_from(in, n_rows, nnz, index), NULL, values, index, data};
     P.X.indices = indices_from(in, nnz, n_features, index);
     for (int64_t p = 0; p < nnz; p++)
         set_real(values, data, p, input_real(in));
-    P.n_slots = 1 + input_below(in, 4);
-    for (int64_t p = 0; p < nnz; p++) {
-        const int64_t j = get_index(P.X.indices, index, p);
-        set_index(P.slots, index, p, (int64_t)((uint64_t)j % (uint64_t)P.n_slots));
-    }
     return P;
+}
+
+problem problem_with_sums(const problem *P)
+{
+    problem summed = *P;
+    void *indices = calloc((size_t)P->X.nnz + 1, (size_t)type_size(P->X.index_type));
+    void *data = calloc((size_t)P->X.nnz + 1, (size_t)type_size(P->X.data_type));
+    sum_repeats_plainly(&P->X, indices, data);
+    summed.X.indices = indices;
+    summed.X.data = data;
+    return summed;
+}
+
+void problem_with_sums_free(problem *P)
+{
+    free((void *)(uintptr_t)P->X.indices);
+    free((void *)(uintptr_t)P->X.data);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);

@@ -3,6 +3,7 @@
 #define FASTFM_FUZZ_CORE_H
 
 #include "../tests/c/learner.h"
+#include "../tests/c/repeats.h"
 
 /* Bytes yet to be read; zeros follow. */
 typedef struct {
@@ -26,5 +27,10 @@ void fuzz_text(input *in);
 
 /* A matrix that may lie, with a model and targets whose labels may be wrong. */
 problem problem_from(input *in);
+
+/* P with the repeated columns of its rows, which do not lie, summed. Only its indices and data are
+ * its own. */
+problem problem_with_sums(const problem *P);
+void problem_with_sums_free(problem *P);
 
 #endif

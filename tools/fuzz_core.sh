@@ -17,13 +17,34 @@ if ! $clang -fsanitize=fuzzer,address "$build/probe.c" -o "$build/probe" 2>"$bui
     exit 2
 fi
 
-# Small blocks, so that small inputs have many of them, and threads that start for little work.
 cp -r "$root/csrc" "$root/tests" "$root/tools" "$build"
-sed -i -E -e 's/^#define (BLOCK_VALUES|FFM_BLOCK_VALUES|PART|SLOT_SAMPLE|PARTITION_ENTRIES|FFM_DIVIDED_VALUES) [0-9]+/#define \1 16/' \
-    -e 's/^#define (CACHE_BYTES|KEPT_BYTES) [0-9]+/#define \1 4096/' \
-    -e 's/^#define (MAX_GRADIENT_BYTES|MAX_UPDATE_BYTES|MAX_VALUES) \(.*\)$/#define \1 256/' \
-    -e 's/^#define (BLOCK_BYTES) \(.*\)$/#define \1 ((int64_t)64)/' \
-    -e 's/^#define SERIAL_WORK 3e5/#define SERIAL_WORK 500/' "$build"/csrc/*/*.c
+
+# shrink <value> <name>...: what `#define <name>` stands for in csrc. A name that is not there any more is an error.
+shrink()
+{
+    value=$1
+    shift
+    for name; do
+        files=$(grep -rlE "^#define $name " "$build/csrc") || {
+            echo "fuzz_core.sh: csrc defines no $name" >&2
+            exit 1
+        }
+        sed -i -E "s/^#define $name .*/#define $name $value/" $files
+    done
+}
+
+# Small blocks, batches and limits, so that small inputs have many of them, and threads that start for little work.
+# Rows of a piece are a multiple of those of a block and of a batch; so are those of a chunk, of a block's.
+shrink 16 BLOCK_VALUES SCORE_BLOCK_VALUES FFM_BLOCK_VALUES FFM_DIVIDED_VALUES PARTITION_ENTRIES PART
+shrink 4 FASTFM_ROW_BLOCK FFM_BATCH_ROWS
+shrink 8 FASTFM_PIECE_ROWS CHUNK_ROWS CHECK_BY_PAIRS
+shrink 4096 CACHE_BYTES KEPT_BYTES
+shrink 256 MAX_GRADIENT_BYTES MAX_UPDATE_BYTES MAX_VALUES SHARE_BYTES
+shrink 64 BLOCK_BYTES PAGE_BYTES
+shrink 3 MAX_PARTITION_BITS
+shrink 3 FFM_SUMS_FIELDS
+shrink 5 TILE_MAX_FIELDS
+shrink 500 SERIAL_WORK
 
 flags="-I$build/csrc -std=c11 -O1 -g1 -fno-math-errno -ffp-contract=off -fno-omit-frame-pointer -Wall -Wextra -Werror"
 sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=all"
@@ -35,7 +56,7 @@ cheap="-fno-sanitize=null,object-size,alignment,pointer-overflow" # clang needs 
     for source in "$build"/csrc/[!k]*/*.c "$build"/tools/fuzz_core*.c; do
         echo "$clang $flags $sanitizers -fsanitize=fuzzer-no-link -c '$source' -o '$source.o'"
     done
-    for source in harness reference learner problem; do # not what is to be explored
+    for source in harness repeats reference learner problem; do # not what is to be explored
         echo "$clang $flags $sanitizers -c '$build/tests/c/$source.c' -o '$build/tests/c/$source.c.o'"
     done
 } | tr '\n' '\0' | xargs -0 -n 1 -P "${JOBS:-2}" sh -c

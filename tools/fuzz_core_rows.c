@@ -23,101 +23,133 @@ static int64_t first_bad_label(const problem *P, int64_t n)
     return i;
 }
 
-static void fuzz_scores(const problem *P, int num_threads, fastfm_status status, int64_t row)
-{
-    const fastfm_model *m = &P->m.c;
-    const int64_t n = P->X.n_rows * m->n_outputs;
-    void *scores = exactly(n, type_size(m->real)), *others = exactly(n, type_size(m->real));
-    int64_t bad_row = 0;
-    CHECK(fastfm_score(&P->X, m, scores, num_threads, &bad_row) == status);
-    CHECK(status == FASTFM_OK || bad_row == row);
-    fastfm_use_level(0);
-    CHECK(fastfm_score(&P->X, m, others, 1, &bad_row) == status);
-    CHECK(status != FASTFM_OK || same_reals(scores, others, m->real, n));
-    free(scores), free(others);
-}
-
-/* Total and gradient in arrays of zeros. */
+/* Everything that is computed of the rows, and what each function returned. */
 typedef struct {
-    double total, *w0;
-    void *w, *V;
+    void *scores, *w, *V;
+    double *w0, total, total_alone;
+    struct {
+        fastfm_status status;
+        int64_t row;
+    } of_scores, of_objective, of_gradient;
 } evaluation;
 
-static evaluation evaluate(const problem *P, int by_slot, int num_threads, fastfm_status *status,
-                           int64_t *bad_row)
+static evaluation evaluation_new(const problem *P)
 {
     const fastfm_model *m = &P->m.c;
-    const int64_t n_slots = by_slot ? P->n_slots : m->n_features, C = m->n_outputs;
-    const int64_t w_bytes = n_slots * C * type_size(m->real), V_bytes = w_bytes * model_block(m);
-    evaluation E = {0, (double *)exactly(C, 8), exactly(w_bytes, 1), exactly(V_bytes, 1)};
-    const fastfm_gradient gradient = {n_slots,        by_slot ? P->slots : NULL, E.w0, E.w, E.V,
-                                      num_threads > 1};
-    memset(E.w0, 0, (size_t)C * 8);
-    memset(E.w, 0, (size_t)w_bytes);
-    memset(E.V, 0, (size_t)V_bytes);
-    *status = fastfm_objective(&P->X, m, &P->loss, &P->targets, P->weight_sum, &E.total, &gradient,
-                               num_threads, bad_row);
+    const int64_t real = type_size(m->real), n_w = m->n_features * m->n_outputs;
+    evaluation E = {.scores = calloc((size_t)(P->X.n_rows * m->n_outputs) + 1, (size_t)real)};
+    E.w0 = (double *)calloc((size_t)m->n_outputs, 8);
+    E.w = exactly(n_w, real);
+    E.V = exactly(n_w * model_block(m), real);
+    memset(E.w, 0, (size_t)(n_w * real));
+    memset(E.V, 0, (size_t)(n_w * model_block(m) * real));
     return E;
 }
 
-static void fuzz_objective(const problem *P, int by_slot, int num_threads, fastfm_status status,
-                           int64_t row)
+static void evaluation_free(evaluation *E) { free(E->scores), free(E->w0), free(E->w), free(E->V); }
+
+/* Adds rows [begin, end) of P to E. */
+static void evaluate_rows(const problem *P, int64_t begin, int64_t end, int num_threads,
+                          evaluation *E)
 {
     const fastfm_model *m = &P->m.c;
-    const int64_t n = (by_slot ? P->n_slots : m->n_features) * m->n_outputs;
-    int64_t bad_row = 0;
-    fastfm_status found;
-    evaluation E = evaluate(P, by_slot, num_threads, &found, &bad_row), serial;
-    CHECK(found == status && (status == FASTFM_OK || bad_row == row));
+    fastfm_csr X = P->X;
+    const fastfm_targets targets = {
+        (const char *)P->targets.y + begin * type_size(P->targets.y_type), P->targets.y_type,
+        P->targets.weight ? P->targets.weight + begin : NULL};
+    const fastfm_gradient_arrays gradient = {E->w0, E->w, E->V, begin == 0 && num_threads > 1};
+    char *scores = (char *)E->scores + begin * m->n_outputs * type_size(m->real);
+    X.n_rows = end - begin;
+    X.indptr = (const char *)P->X.indptr + begin * type_size(X.index_type);
+    E->of_scores.status = fastfm_score(&X, m, scores, num_threads, &E->of_scores.row);
+    E->of_objective.status = fastfm_objective(&X, m, &P->loss, &targets, &E->total_alone,
+                                              num_threads, &E->of_objective.row);
+    E->of_gradient.status = fastfm_gradient(&X, m, &P->loss, &targets, P->weight_sum, &E->total,
+                                            &gradient, num_threads, &E->of_gradient.row);
+}
+
+static void same_evaluations(const problem *P, const evaluation *a, const evaluation *b)
+{
+    const fastfm_model *m = &P->m.c;
+    const int64_t C = m->n_outputs, n_w = m->n_features * C;
+    CHECK(a->of_scores.status == b->of_scores.status);
+    CHECK(a->of_objective.status == b->of_objective.status);
+    CHECK(a->of_gradient.status == b->of_gradient.status);
+    if (a->of_scores.status == FASTFM_OK)
+        CHECK(same_reals(a->scores, b->scores, m->real, P->X.n_rows * C));
+    CHECK(same_reals(&a->total_alone, &b->total_alone, FASTFM_F64, 1));
+    CHECK(same_reals(&a->total, &b->total, FASTFM_F64, 1));
+    CHECK(same_reals(a->w0, b->w0, FASTFM_F64, C));
+    if (a->of_gradient.status == FASTFM_OK) {
+        CHECK(same_reals(&a->total, &a->total_alone, FASTFM_F64, 1));
+        CHECK(same_reals(a->w, b->w, m->real, n_w));
+        CHECK(same_reals(a->V, b->V, m->real, n_w * model_block(m)));
+    } else {
+        CHECK(same_value(a->total, 0) && same_value(a->total_alone, 0) && same_value(a->w0[0], 0));
+    }
+}
+
+/* With threads and one by one; in pieces; and with repeats summed before: the same. */
+static void fuzz_evaluation(const problem *P, int num_threads, fastfm_status status, int64_t row)
+{
+    const int64_t n = P->X.n_rows, label_row = first_bad_label(P, n);
+    const int labels_count = status == FASTFM_OK && label_row < n;
+    const fastfm_status of_labels = labels_count ? FASTFM_BAD_LABEL : status;
+    evaluation E = evaluation_new(P), serial = evaluation_new(P), pieces = evaluation_new(P);
+    evaluate_rows(P, 0, n, num_threads, &E);
+    CHECK(E.of_scores.status == status && (status == FASTFM_OK || E.of_scores.row == row));
+    CHECK(E.of_objective.status == of_labels && E.of_gradient.status == of_labels);
+    if (of_labels != FASTFM_OK) {
+        const int64_t expected = labels_count ? label_row : row;
+        CHECK(E.of_objective.row == expected && E.of_gradient.row == expected);
+    }
+    for (int64_t begin = 0; of_labels == FASTFM_OK && begin < n; begin += FASTFM_PIECE_ROWS)
+        evaluate_rows(P, begin, begin + FASTFM_PIECE_ROWS < n ? begin + FASTFM_PIECE_ROWS : n,
+                      num_threads, &pieces);
+    if (of_labels == FASTFM_OK)
+        same_evaluations(P, &E, &pieces);
     fastfm_use_level(0);
-    serial = evaluate(P, by_slot, 1, &found, &bad_row);
-    CHECK(found == status && (status == FASTFM_OK || bad_row == row));
+    evaluate_rows(P, 0, n, 1, &serial);
+    same_evaluations(P, &E, &serial);
     if (status == FASTFM_OK) {
-        CHECK(same_reals(&E.total, &serial.total, FASTFM_F64, 1));
-        CHECK(same_reals(E.w0, serial.w0, FASTFM_F64, m->n_outputs));
-        CHECK(same_reals(E.w, serial.w, m->real, n));
-        CHECK(same_reals(E.V, serial.V, m->real, n * model_block(m)));
+        problem summed = problem_with_sums(P);
+        evaluation of_summed = evaluation_new(P);
+        evaluate_rows(&summed, 0, n, 1, &of_summed);
+        same_evaluations(P, &E, &of_summed);
+        evaluation_free(&of_summed);
+        problem_with_sums_free(&summed);
     }
-    free(E.w0), free(E.w), free(E.V);
-    free(serial.w0), free(serial.w), free(serial.V);
+    evaluation_free(&E), evaluation_free(&serial), evaluation_free(&pieces);
 }
 
-/* Of rows whose columns may repeat: none is repeated afterwards. */
-static void fuzz_repeats(const problem *P)
+/* Of rows that do not lie: the sums, whether there were any, and the largest value. */
+static void fuzz_repeats(const problem *P, int has_repeats, int num_threads)
 {
-    fastfm_csr summed = P->X;
+    const fastfm_type type = P->X.index_type, data_type = P->X.data_type;
+    const int64_t first = P->X.n_rows > 0 ? get_index(P->X.indptr, type, 0) : 0;
+    const int64_t last = P->X.n_rows > 0 ? get_index(P->X.indptr, type, P->X.n_rows) : 0;
+    problem expected = problem_with_sums(P);
+    char *indices = (char *)exactly(P->X.nnz, type_size(type));
+    char *data = (char *)exactly(P->X.nnz, type_size(data_type));
+    double largest, largest_of_sums = 0;
+    int found;
     int64_t bad_row;
-    void *indptr = exactly(P->X.n_rows + 1, type_size(P->X.index_type));
-    void *indices = exactly(P->X.nnz, type_size(P->X.index_type));
-    void *data = exactly(P->X.nnz, type_size(P->X.data_type));
-    CHECK(fastfm_sum_repeats(&P->X, indptr, indices, data) == FASTFM_OK);
-    summed.indptr = indptr, summed.indices = indices, summed.data = data;
-    CHECK(fastfm_check(&summed, P->m.c.n_features, NULL, 1, &bad_row) == FASTFM_OK);
-    CHECK(get_index(indptr, P->X.index_type, P->X.n_rows) <= P->X.nnz);
-    free(indptr), free(indices), free(data);
-}
-
-static void fuzz_normalize(const problem *P, input *in, int num_threads, fastfm_status status)
-{
-    const fastfm_csr *X = &P->X;
-    const fastfm_type type = input_type(in, FASTFM_F32, FASTFM_F64);
-    const fastfm_normalization how = input_below(in, 2) ? FASTFM_XLEARN : FASTFM_INSTANCE;
-    void *data[2];
-    double *scale[2];
-    int64_t bad_row = 0;
-    for (int i = 0; i < 2; i++) {
-        data[i] = exactly(X->nnz, type_size(type));
-        scale[i] = how == FASTFM_XLEARN ? (double *)exactly(X->n_rows, 8) : NULL;
-        memset(data[i], 0, (size_t)(X->nnz * type_size(type)));
-        CHECK((fastfm_normalize(X, how, data[i], type, scale[i], i ? num_threads : 1, &bad_row) ==
-               FASTFM_BAD_INDPTR) == (status == FASTFM_BAD_INDPTR));
+    CHECK(fastfm_sum_repeats(&P->X, indices, data) == FASTFM_OK);
+    CHECK(same_bytes(indices + first * type_size(type),
+                     (const char *)expected.X.indices + first * type_size(type),
+                     (last - first) * type_size(type)));
+    CHECK(same_reals(data + first * type_size(data_type),
+                     (const char *)expected.X.data + first * type_size(data_type), data_type,
+                     last - first));
+    for (int64_t p = first; p < last; p++) {
+        const double size = fabs(get_real(expected.X.data, data_type, p));
+        largest_of_sums = size > largest_of_sums || isnan(size) ? size : largest_of_sums;
     }
-    if (status != FASTFM_BAD_INDPTR) {
-        CHECK(same_reals(data[0], data[1], type, X->nnz));
-        CHECK(!scale[0] || same_reals(scale[0], scale[1], FASTFM_F64, X->n_rows));
-    }
-    for (int i = 0; i < 2; i++)
-        free(data[i]), free(scale[i]);
+    CHECK(fastfm_check(&P->X, P->m.c.n_features, &largest, &found, num_threads, &bad_row) ==
+          FASTFM_OK);
+    CHECK(found == has_repeats && same_reals(&largest, &largest_of_sums, FASTFM_F64, 1));
+    problem_with_sums_free(&expected);
+    free(indices), free(data);
 }
 
 static void fuzz_penalty(const problem *P, int num_threads)
@@ -138,24 +170,16 @@ static void fuzz_penalty(const problem *P, int num_threads)
 
 void fuzz_rows(input *in)
 {
-    const int num_threads = input_threads(in), level = fastfm_active_level();
+    const int num_threads = input_threads(in);
     problem P = problem_from(in);
-    const int64_t n = P.X.n_rows;
-    int64_t row, bad_row = 0, label_row = first_bad_label(&P, n);
-    double largest;
-    const fastfm_status status = reference_check(&P.X, P.m.c.n_features, &row);
-    CHECK(fastfm_check(&P.X, P.m.c.n_features, &largest, 3, &bad_row) == status);
+    int64_t row, bad_row = 0;
+    int has_repeats;
+    const fastfm_status status = reference_check(&P.X, P.m.c.n_features, &has_repeats, &row);
+    CHECK(fastfm_check(&P.X, P.m.c.n_features, NULL, NULL, 3, &bad_row) == status);
     CHECK(status == FASTFM_OK || bad_row == row);
-    fuzz_scores(&P, num_threads, status, row);
-    for (int by_slot = 0; by_slot < 2; by_slot++) {
-        const int labels_count = status == FASTFM_OK && label_row < n;
-        fastfm_use_level(level);
-        fuzz_objective(&P, by_slot, num_threads, labels_count ? FASTFM_BAD_LABEL : status,
-                       labels_count ? label_row : row);
-    }
-    if (status == FASTFM_OK || status == FASTFM_REPEATED_COLUMN)
-        fuzz_repeats(&P);
-    fuzz_normalize(&P, in, num_threads, status);
+    if (status == FASTFM_OK)
+        fuzz_repeats(&P, has_repeats, num_threads);
+    fuzz_evaluation(&P, num_threads, status, row);
     fuzz_penalty(&P, num_threads);
     problem_free(&P);
 }

@@ -77,8 +77,8 @@ static void check_written(const fastfm_text *text, const fastfm_text *options, i
     void *indptr = exactly(n + 1, type_size(text->index_type));
     int32_t *field_of = text->has_fields ? (int32_t *)exactly(text->all.largest + 1, 4) : NULL;
     char *bytes = (char *)exactly(room, 1);
-    const fastfm_csr X = {n,          text->all.nnz,    indptr,          text->indices,
-                          text->data, text->index_type, text->data_type, NULL};
+    const fastfm_csr X = {n,          text->all.nnz,    indptr,         text->indices,
+                          text->data, text->index_type, text->data_type};
     set_index(indptr, text->index_type, 0, 0);
     for (int64_t i = 0; i < n; i++)
         set_index(indptr, text->index_type, i + 1, text->row_ends[i] - text->first_value);

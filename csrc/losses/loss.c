@@ -26,17 +26,6 @@ static double target_at(const void *y, fastfm_type type, int64_t i)
     }
 }
 
-fastfm_targets targets_slice(const fastfm_targets *targets, int64_t begin)
-{
-    static const int64_t sizes[] = {
-        [FASTFM_F32] = 4, [FASTFM_F64] = 8, [FASTFM_I32] = 4, [FASTFM_I64] = 8, [FASTFM_U8] = 1};
-    fastfm_targets slice = *targets;
-    slice.y = (const char *)targets->y + begin * sizes[targets->y_type];
-    if (targets->weight)
-        slice.weight += begin;
-    return slice;
-}
-
 /* Whether the loss takes a target. A target that is NaN or infinite is taken by no loss. */
 static int takes(const fastfm_loss *loss, double target, int64_t n_outputs)
 {

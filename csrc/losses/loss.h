@@ -14,9 +14,6 @@
 int loss_takes_label(const fastfm_loss *loss, const fastfm_targets *targets, int64_t row,
                      int64_t n_outputs);
 
-/* The targets and weights from row `begin` on. They point into the caller's. */
-fastfm_targets targets_slice(const fastfm_targets *targets, int64_t begin);
-
 /* Rows that have been scored, n of them, and where their weighted losses go. All arrays are borrowed. */
 typedef struct {
     const fastfm_loss *loss;

@@ -13,27 +13,28 @@
 
 #define CHUNK_ROWS (INT64_C(512) * FASTFM_ROW_BLOCK)
 
-/* A chunk: rows whose losses are kept until they can be summed in order. */
+/* The caller's rows and the chunk of them whose losses are kept until they are summed in order. */
 typedef struct {
-    const fastfm_csr *X; /* the rows of the chunk; targets begin with them */
+    const fastfm_csr *X; /* all rows */
     const fastfm_model *model;
     const fastfm_loss *loss;
     const fastfm_targets *targets;
     const workspace *work;
-    double *losses;        /* (n_rows,) takes weight * loss */
-    double *row_gradients; /* (n_rows, n_outputs) takes loss gradients, which nobody reads */
-    char *scores;          /* (n_rows, n_outputs) of the model's type */
-} chunk;
+    int64_t begin, end, n_blocks; /* the present chunk: rows [begin, end) of X, in row blocks */
+    char *scores;                 /* (n, n_outputs) of the chunk, of the model's type */
+    double *losses;               /* (n,) takes weight * loss */
+    double *row_gradients;        /* (n, n_outputs) takes loss gradients, which nobody reads */
+} objective_job;
 
 /* Scores a row block of the chunk and computes its losses. A loss that is not finite is a result like
  * any other. After a bad label the rest of the block is left. */
 static void compute_block(void *context, int64_t block, int thread)
 {
-    const chunk *job = (const chunk *)context;
+    const objective_job *job = (const objective_job *)context;
     const fastfm_model *model = job->model;
-    const int64_t n_blocks = job->work->n_blocks, C = model->n_outputs;
-    const int64_t begin = row_block_begin(job->X, 0, job->X->n_rows, block, n_blocks);
-    const int64_t end = row_block_begin(job->X, 0, job->X->n_rows, block + 1, n_blocks);
+    const int64_t C = model->n_outputs;
+    const int64_t begin = row_block_begin(job->X, job->begin, job->end, block, job->n_blocks);
+    const int64_t end = row_block_begin(job->X, job->begin, job->end, block + 1, job->n_blocks);
     const int64_t score_bytes = C * (int64_t)real_size(model->real);
     const scored_rows scored = {.loss = job->loss,
                                 .targets = job->targets,
@@ -49,40 +50,45 @@ static void compute_block(void *context, int64_t block, int thread)
         FASTFM_OK)
         return;
     score_kernel_of(model, &rows)(&rows, linear_scale, model, 0, rows.n_rows,
-                                  job->scores + begin * score_bytes, NULL, job->work->max_row,
-                                  workspace_scratch(job->work, thread));
+                                  job->scores + (begin - job->begin) * score_bytes, NULL,
+                                  job->work->max_row, workspace_scratch(job->work, thread));
     for (int64_t i = begin; i < end; i++)
-        if (weighted_loss(&scored, i, i) == FASTFM_BAD_LABEL) {
+        if (weighted_loss(&scored, i - job->begin, i) == FASTFM_BAD_LABEL) {
             workspace_report(job->work, thread, FASTFM_BAD_LABEL, i);
             return;
         }
 }
 
-/* Adds the losses of a chunk, whose first row is row `row` of the caller's X, to sums, which goes on
- * from chunk to chunk. *bad_row counts from the chunk's first row. */
-static fastfm_status add_chunk(chunk *job, int64_t row, loss_sums *sums, int n_threads,
-                               int64_t *bad_row)
+/* Allocates for n rows at a time. What it returns is to be freed. */
+static void *allocate_chunk(objective_job *job, int64_t n)
 {
-    const int64_t C = job->model->n_outputs, n = job->X->n_rows;
-    workspace work;
-    fastfm_status status =
-        workspace_open(&work, job->X, job->model, SCORE_BLOCK_VALUES, n_threads, bad_row);
-    if (status != FASTFM_OK)
-        return status;
-    job->work = &work;
+    const int64_t C = job->model->n_outputs;
     job->losses = (double *)malloc((size_t)n * (size_t)(1 + 2 * C) * sizeof(double));
-    if (!job->losses) {
-        workspace_close(&work);
-        return FASTFM_NO_MEMORY;
-    }
+    if (!job->losses)
+        return NULL;
     job->row_gradients = job->losses + n;
     job->scores = (char *)(job->row_gradients + n * C);
-    parallel_for(work.n_blocks, compute_block, job, n_threads);
-    status = workspace_fault(&work, n_threads, bad_row);
-    if (status == FASTFM_OK)
-        loss_sums_add(sums, row, n, job->losses, NULL);
-    free(job->losses);
-    workspace_close(&work);
+    return job->losses;
+}
+
+/* Goes through all rows, chunk by chunk, and stops at the first fault. No chunk before that has one,
+ * so it is the first of X. */
+static fastfm_status add_chunks(objective_job *job, loss_sums *sums, int n_threads,
+                                int64_t *bad_row)
+{
+    const fastfm_csr *X = job->X;
+    fastfm_status status = FASTFM_OK;
+    for (job->begin = 0; job->begin < X->n_rows && status == FASTFM_OK; job->begin = job->end) {
+        job->end = min_i64(job->begin + CHUNK_ROWS, X->n_rows);
+        job->n_blocks =
+            1 + (index_at(X->indptr, X->index_type, job->end) -
+                 index_at(X->indptr, X->index_type, job->begin) + job->end - job->begin) /
+                    SCORE_BLOCK_VALUES;
+        parallel_for(job->n_blocks, compute_block, job, n_threads);
+        status = workspace_fault(job->work, n_threads, bad_row);
+        if (status == FASTFM_OK)
+            loss_sums_add(sums, job->begin, job->end - job->begin, job->losses, NULL);
+    }
     return status;
 }
 
@@ -91,17 +97,25 @@ fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,
                                double *total, int num_threads, int64_t *bad_row)
 {
     const int n_threads = parallel_threads(num_threads, score_work(X, model));
-    double block = 0;
-    loss_sums sums = {0, &block, total};
-    fastfm_status status = FASTFM_OK;
-    for (int64_t row = 0; row < X->n_rows && status == FASTFM_OK; row += CHUNK_ROWS) {
-        const fastfm_csr rows = row_slice(X, row, min_i64(row + CHUNK_ROWS, X->n_rows));
-        const fastfm_targets targets_of_rows = targets_slice(targets, row);
-        chunk job = {.X = &rows, .model = model, .loss = loss, .targets = &targets_of_rows};
-        status = add_chunk(&job, row, &sums, n_threads, bad_row);
-        *bad_row += row;
+    double block = 0, sum = *total;
+    workspace work;
+    objective_job job = {.X = X, .model = model, .loss = loss, .targets = targets, .work = &work};
+    loss_sums sums = {0, &block, &sum};
+    fastfm_status status;
+    void *memory;
+    if (X->n_rows == 0)
+        return FASTFM_OK;
+    status = workspace_open(&work, X, model, SCORE_BLOCK_VALUES, n_threads, bad_row);
+    if (status != FASTFM_OK)
+        return status;
+    memory = allocate_chunk(&job, min_i64(CHUNK_ROWS, X->n_rows));
+    status = memory ? add_chunks(&job, &sums, n_threads, bad_row) : FASTFM_NO_MEMORY;
+    free(memory);
+    workspace_close(&work);
+    if (status == FASTFM_OK) {
+        loss_sums_end_block(&sums);
+        *total = sum;
     }
-    loss_sums_end_block(&sums);
     return status == FASTFM_BAD_LABEL
                ? matrix_fault_or(status, X, model->n_features, num_threads, bad_row)
                : status;

@@ -115,7 +115,8 @@ static void set_view(training_batch *batch, const fastfm_csr *X, const fastfm_mo
     view->rows.data_type = prepared_type(X, model);
 }
 
-/* The longest row always fits in a batch, whatever the limits say. */
+/* The longest row always fits in a batch, whatever the limits say. Where a batch is cut does not
+ * depend on that row: another piece of the caller's rows need not have it. */
 fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastfm_model *model,
                          const fastfm_loss *loss, const fastfm_targets *targets,
                          const fastfm_solver *solver, int64_t n_rows, int n_threads,
@@ -140,6 +141,7 @@ fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastf
         batch->view.max_update = MAX_UPDATE_BYTES / sum_bytes;
         batch->max_values = min_i64(batch->max_values, MAX_GRADIENT_BYTES / sum_bytes);
     }
+    batch->cut_values = batch->max_values;
     batch->max_values = max_i64(longest, batch->max_values);
     carve_arena(batch, &memory);
     batch->memory = malloc((size_t)(memory.used + CACHE_LINE));
@@ -193,7 +195,7 @@ fastfm_status batch_take_rows(training_batch *batch, const int64_t *row_numbers,
         }
         is_absent = weight && weight[i] == 0;
         z = is_absent ? 0 : row_length(X, i); /* a row of weight zero is copied as an empty one */
-        if (nnz + z > batch->max_values)
+        if (taken > 0 && nnz + z > batch->cut_values)
             break;
         set_index(indptr, X->index_type, taken, nnz);
         nnz += z;

@@ -247,7 +247,7 @@ fastfm_csr csr_of(const matrix *m, fastfm_type index_type, fastfm_type data_type
         set_index(indices, index_type, p, m->indices[p]);
         set_real(data, data_type, p, m->values[p]);
     }
-    return (fastfm_csr){m->n_rows, m->nnz, indptr, indices, data, index_type, data_type, NULL};
+    return (fastfm_csr){m->n_rows, m->nnz, indptr, indices, data, index_type, data_type};
 }
 
 void csr_free(fastfm_csr *X)
@@ -273,7 +273,12 @@ static void *random_values(int64_t n, double scale, fastfm_type real, double **w
 model model_random(int64_t n_features, int64_t n_fields, int64_t k, int64_t n_outputs,
                    fastfm_type real)
 {
-    model m = {.c = {n_features, n_fields, k, n_outputs, real, NULL, NULL, NULL, NULL}};
+    model m = {.c = {.n_features = n_features,
+                     .n_fields = n_fields,
+                     .n_factors = k,
+                     .n_outputs = n_outputs,
+                     .real = real,
+                     .normalization = FASTFM_AS_IS}};
     if (n_fields > 0) {
         int32_t *fields = (int32_t *)exactly(n_features, 4);
         for (int64_t j = 0; j < n_features; j++)

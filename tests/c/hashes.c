@@ -2,7 +2,7 @@
 
 #define N_STATES 2
 
-static uint64_t scores_hash, gradients_hash, training_hash, text_hash;
+static uint64_t scores_hash, gradients_hash, training_hash, prepared_hash, text_hash;
 
 /* FNV-1a's step, but for whole values. */
 static void add(uint64_t *hash, uint64_t bits)
@@ -31,17 +31,19 @@ static void add_arrays(uint64_t *hash, const fastfm_model *m, const void *w0, fa
     add_reals(hash, V, m->real, n_w * model_block(m));
 }
 
-void hash_scores(const problem *P, const outputs *out)
+void hash_scores(const problem *P, const outputs *out, int is_prepared)
 {
-    add_reals(&scores_hash, out->scores, P->m.c.real, P->X.n_rows * P->m.c.n_outputs);
+    add_reals(is_prepared ? &prepared_hash : &scores_hash, out->scores, P->m.c.real,
+              P->X.n_rows * P->m.c.n_outputs);
 }
 
-void hash_gradients(const problem *P, const outputs *out)
+void hash_gradients(const problem *P, const outputs *out, int is_prepared)
 {
+    uint64_t *hash = is_prepared ? &prepared_hash : &gradients_hash;
     if (P->loss.kind != FASTFM_SQUARED)
         return;
-    add_reals(&gradients_hash, &out->total, FASTFM_F64, 1);
-    add_arrays(&gradients_hash, &P->m.c, out->w0, FASTFM_F64, out->w, out->V);
+    add_reals(hash, &out->total, FASTFM_F64, 1);
+    add_arrays(hash, &P->m.c, out->w0, FASTFM_F64, out->w, out->V);
 }
 
 void hash_learner(const problem *P, const learner *L)
@@ -65,7 +67,9 @@ void hash_text(const char *bytes, int64_t n_bytes)
 
 void print_hashes(void)
 {
-    printf("hashes: scores %016llx, gradients %016llx, training %016llx, text %016llx\n",
+    printf("hashes: scores %016llx, gradients %016llx, training %016llx, prepared %016llx, "
+           "text %016llx\n",
            (unsigned long long)scores_hash, (unsigned long long)gradients_hash,
-           (unsigned long long)training_hash, (unsigned long long)text_hash);
+           (unsigned long long)training_hash, (unsigned long long)prepared_hash,
+           (unsigned long long)text_hash);
 }

@@ -70,7 +70,7 @@ learner learner_new(const problem *P, const fastfm_solver *options, int with_sca
     for (int s = 0; s < fastfm_rule_n_states(options->rule); s++)
         for (int which = 0; which < 3; which++)
             *array_of(&L.solver.state[s], which) = state_array(&L, s, which, wide[which]);
-    if (with_scale && options->rule != FASTFM_FTRL) {
+    if (with_scale) {
         L.solver.scale = exactly(m->n_features, real);
         for (int64_t j = 0; j < m->n_features; j++)
             set_real(L.solver.scale, m->real, j, 1);

@@ -37,30 +37,19 @@ static void set_targets(problem *P)
     P->targets = (fastfm_targets){y, y_type, weight};
 }
 
-static void set_slots(problem *P, const matrix *rows)
+/* Draws a number for each column in use and two more, as earlier versions of this file did: so the
+ * problems, and with them the hashes, are comparable with theirs. */
+static void skip_numbers(const matrix *rows)
 {
-    int64_t *free_slots, n_used = 0;
-    P->slots = exactly(rows->nnz, type_size(P->X.index_type));
-    P->slot_of = (int64_t *)exactly(rows->n_features, 8);
-    for (int64_t j = 0; j < rows->n_features; j++)
-        P->slot_of[j] = -1;
-    for (int64_t p = rows->indptr[0]; p < rows->indptr[rows->n_rows]; p++)
-        if (P->slot_of[rows->indices[p]] < 0)
-            P->slot_of[rows->indices[p]] = n_used++;
-    P->n_slots = n_used + 2;
-    free_slots = (int64_t *)exactly(P->n_slots, 8);
-    for (int64_t s = 0; s < P->n_slots; s++) { /* a random order (Fisher and Yates, inside out) */
-        const int64_t other = random_below(s + 1);
-        free_slots[s] = free_slots[other];
-        free_slots[other] = s;
+    char *in_use = (char *)calloc((size_t)rows->n_features + 1, 1);
+    int64_t n = 2;
+    for (int64_t p = rows->indptr[0]; p < rows->indptr[rows->n_rows]; p++) {
+        n += !in_use[rows->indices[p]];
+        in_use[rows->indices[p]] = 1;
     }
-    for (int64_t j = 0; j < rows->n_features; j++)
-        P->slot_of[j] = P->slot_of[j] < 0 ? -1 : free_slots[P->slot_of[j]];
-    for (int64_t p = 0; p < rows->nnz; p++) {
-        const int in_use = p >= rows->indptr[0] && p < rows->indptr[rows->n_rows];
-        set_index(P->slots, P->X.index_type, p, in_use ? P->slot_of[rows->indices[p]] : 0);
-    }
-    free(free_slots);
+    while (n-- > 0)
+        (void)random_bits();
+    free(in_use);
 }
 
 kind kind_of(int64_t i, int64_t k)
@@ -79,7 +68,7 @@ problem problem_new(const matrix *rows, kind type)
     P.X = csr_of(rows, type.index, type.data);
     P.m = model_random(rows->n_features, type.n_fields, type.k, type.n_outputs, type.real);
     set_targets(&P);
-    set_slots(&P, rows);
+    skip_numbers(rows);
     return P;
 }
 
@@ -89,8 +78,6 @@ void problem_free(problem *P)
     model_free(&P->m);
     free((void *)(uintptr_t)P->targets.y);
     free((void *)(uintptr_t)P->targets.weight);
-    free(P->slots);
-    free(P->slot_of);
 }
 
 double start_value(int64_t row, int64_t entry)
@@ -98,52 +85,40 @@ double start_value(int64_t row, int64_t entry)
     return (double)((row * 7 + entry * 3) % 16 - 8) / 16;
 }
 
-/* n_rows rows of `block` entries for each output; a slot starts with the values of its column. */
-static void *start_gradient(const problem *P, int64_t n_rows, int64_t block, int by_slot)
+/* n_features rows of `block` entries for each output. */
+static void *start_gradient(const problem *P, int64_t block)
 {
-    const int64_t n = P->m.c.n_features;
-    const fastfm_type real = P->m.c.real;
-    void *gradient = exactly(P->m.c.n_outputs * n_rows * block, type_size(real));
-    for (int64_t i = 0; i < P->m.c.n_outputs * n_rows * block; i++)
-        set_real(gradient, real, i,
-                 by_slot ? 0 : start_value(i / block / P->m.c.n_outputs, i % block));
-    for (int64_t j = 0; by_slot && j < n; j++)
-        for (int64_t c = 0; P->slot_of[j] >= 0 && c < P->m.c.n_outputs; c++)
-            for (int64_t e = 0; e < block; e++)
-                set_real(gradient, real, (P->slot_of[j] * P->m.c.n_outputs + c) * block + e,
-                         start_value(j, e));
+    const int64_t C = P->m.c.n_outputs, n = P->m.c.n_features * C * block;
+    void *gradient = exactly(n, type_size(P->m.c.real));
+    for (int64_t i = 0; i < n; i++)
+        set_real(gradient, P->m.c.real, i, start_value(i / block / C, i % block));
     return gradient;
 }
 
-static void objective(const problem *P, const fastfm_gradient *gradient, int num_threads,
-                      double *total)
+outputs outputs_start(const problem *P)
 {
-    int64_t bad_row = -1;
-    *total = START_TOTAL;
-    for (int64_t c = 0; gradient && c < P->m.c.n_outputs; c++)
-        gradient->w0[c] = start_value(c, 1);
-    CHECK(fastfm_objective(&P->X, &P->m.c, &P->loss, &P->targets, P->weight_sum, total, gradient,
-                           num_threads, &bad_row) == FASTFM_OK);
+    const fastfm_model *m = &P->m.c;
+    outputs out = {.total = START_TOTAL, .total_alone = START_TOTAL};
+    out.scores = exactly(P->X.n_rows * m->n_outputs, type_size(m->real));
+    out.w0 = (double *)exactly(m->n_outputs, 8);
+    out.w = start_gradient(P, 1);
+    out.V = start_gradient(P, model_block(m));
+    for (int64_t c = 0; c < m->n_outputs; c++)
+        out.w0[c] = start_value(c, 1);
+    return out;
 }
 
 outputs outputs_of(const problem *P, int num_threads)
 {
     const fastfm_model *m = &P->m.c;
+    outputs out = outputs_start(P);
     int64_t bad_row = -1;
-    outputs out;
-    out.scores = exactly(P->X.n_rows * m->n_outputs, type_size(m->real));
-    out.w0 = (double *)exactly(m->n_outputs, 8);
-    out.slot_w0 = (double *)exactly(m->n_outputs, 8);
-    out.w = start_gradient(P, m->n_features, 1, 0);
-    out.V = start_gradient(P, m->n_features, model_block(m), 0);
-    out.slot_w = start_gradient(P, P->n_slots, 1, 1);
-    out.slot_V = start_gradient(P, P->n_slots, model_block(m), 1);
     CHECK(fastfm_score(&P->X, m, out.scores, num_threads, &bad_row) == FASTFM_OK);
-    objective(P, NULL, num_threads, &out.total_alone);
-    objective(P, &(fastfm_gradient){m->n_features, NULL, out.w0, out.w, out.V, 0}, num_threads,
-              &out.total);
-    objective(P, &(fastfm_gradient){P->n_slots, P->slots, out.slot_w0, out.slot_w, out.slot_V, 0},
-              num_threads, &out.slot_total);
+    CHECK(fastfm_objective(&P->X, m, &P->loss, &P->targets, &out.total_alone, num_threads,
+                           &bad_row) == FASTFM_OK);
+    CHECK(fastfm_gradient(&P->X, m, &P->loss, &P->targets, P->weight_sum, &out.total,
+                          &(fastfm_gradient_arrays){out.w0, out.w, out.V, 0}, num_threads,
+                          &bad_row) == FASTFM_OK);
     return out;
 }
 
@@ -151,11 +126,8 @@ void outputs_free(outputs *out)
 {
     free(out->scores);
     free(out->w0);
-    free(out->slot_w0);
     free(out->w);
     free(out->V);
-    free(out->slot_w);
-    free(out->slot_V);
 }
 
 int same_outputs(const problem *P, const outputs *a, const outputs *b)
@@ -164,31 +136,8 @@ int same_outputs(const problem *P, const outputs *a, const outputs *b)
     const int64_t real = type_size(m->real), C = m->n_outputs, block = model_block(m);
     return CHECK(same_bytes(a->scores, b->scores, P->X.n_rows * C * real)) &
            CHECK(same_bytes(&a->total, &b->total, 8)) &
-           CHECK(same_bytes(&a->total, &b->slot_total, 8)) &
            CHECK(same_bytes(&a->total, &b->total_alone, 8)) &
-           CHECK(same_bytes(a->w0, b->w0, C * 8)) & CHECK(same_bytes(a->w0, b->slot_w0, C * 8)) &
+           CHECK(same_bytes(a->w0, b->w0, C * 8)) &
            CHECK(same_bytes(a->w, b->w, C * m->n_features * real)) &
-           CHECK(same_bytes(a->V, b->V, C * m->n_features * block * real)) &
-           CHECK(same_bytes(a->slot_w, b->slot_w, C * P->n_slots * real)) &
-           CHECK(same_bytes(a->slot_V, b->slot_V, C * P->n_slots * block * real));
-}
-
-static int same_rows(const problem *P, const void *dense, const void *by_slot, int64_t block)
-{
-    const int64_t bytes = P->m.c.n_outputs * block * type_size(P->m.c.real);
-    int64_t n_unused = 0;
-    int same = 1;
-    for (int64_t j = 0; j < P->m.c.n_features; j++)
-        same &=
-            P->slot_of[j] < 0 || same_bytes((const char *)dense + j * bytes,
-                                            (const char *)by_slot + P->slot_of[j] * bytes, bytes);
-    for (int64_t i = 0; i < P->m.c.n_outputs * P->n_slots * block; i++)
-        n_unused += same_value(get_real(by_slot, P->m.c.real, i), 0);
-    return same && n_unused >= 2 * P->m.c.n_outputs * block;
-}
-
-int same_by_slot(const problem *P, const outputs *out)
-{
-    return CHECK(same_rows(P, out->w, out->slot_w, 1)) &
-           CHECK(same_rows(P, out->V, out->slot_V, model_block(&P->m.c)));
+           CHECK(same_bytes(a->V, b->V, C * m->n_features * block * real));
 }

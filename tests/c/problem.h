@@ -1,4 +1,4 @@
-/* A matrix with a model, targets and slots, and everything that fastfm computes from them. */
+/* A matrix with a model and targets, and everything that fastfm computes from them. */
 #ifndef FASTFM_TEST_PROBLEM_H
 #define FASTFM_TEST_PROBLEM_H
 
@@ -9,7 +9,8 @@ typedef struct {
     int64_t k, n_outputs, n_fields; /* n_fields is 0 for FM */
 } kind;
 
-/* Every combination of types, of one output and three, of FM and FFM: by the bits of i in 0..31. */
+/* Every combination of types, of one output and three, of FM and FFM: by the bits of i in 0..31.
+ * problem_new makes a model that takes rows as they are. */
 kind kind_of(int64_t i, int64_t k);
 
 typedef struct {
@@ -18,9 +19,6 @@ typedef struct {
     fastfm_loss loss;
     fastfm_targets targets;
     double weight_sum;
-    void *slots;      /* an injective map of the columns in use */
-    int64_t *slot_of; /* (n_features,), -1 for a column that is not in use */
-    int64_t n_slots;
 } problem;
 
 problem problem_new(const matrix *rows, kind type);
@@ -32,16 +30,14 @@ void problem_free(problem *P);
 double start_value(int64_t row, int64_t entry);
 
 typedef struct {
-    void *scores, *w, *V, *slot_w, *slot_V;
-    double *w0, *slot_w0;
-    double total, slot_total, total_alone;
+    void *scores, *w, *V;
+    double *w0;
+    double total, total_alone; /* of fastfm_gradient and of fastfm_objective */
 } outputs;
 
+outputs outputs_start(const problem *P); /* before anything is computed; scores are not set */
 outputs outputs_of(const problem *P, int num_threads);
 void outputs_free(outputs *out);
 int same_outputs(const problem *P, const outputs *a, const outputs *b);
-
-/* Gradients by slot: the bits of the dense ones. */
-int same_by_slot(const problem *P, const outputs *out);
 
 #endif

@@ -1,25 +1,57 @@
 #include "reference.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-/* x as the kernels see it: rounded to the model's type. */
-static double entry(const fastfm_csr *X, const model *m, int64_t p)
+#include "repeats.h"
+
+static double as_real(long double x, fastfm_type real)
 {
-    const double x = get_real(X->data, X->data_type, p);
-    return m->c.real == FASTFM_F32 ? (double)(float)x : x;
+    return real == FASTFM_F32 ? (double)(float)x : (double)x;
 }
 
-/* Where, in a feature's row of V, the factors stand that it uses against the feature of value q. */
-static int64_t against(const fastfm_csr *X, const model *m, int64_t q)
+prepared_row reference_row(const fastfm_csr *X, const fastfm_model *m, int64_t i)
 {
-    return m->c.fields ? m->c.fields[get_index(X->indices, X->index_type, q)] * m->c.n_factors : 0;
+    const int64_t first = get_index(X->indptr, X->index_type, i);
+    const int64_t last = get_index(X->indptr, X->index_type, i + 1);
+    prepared_row row = {0, (int64_t *)exactly(last - first + 1, 8), NULL, NULL};
+    long double squares = 0, length;
+    row.x = (double *)exactly(last - first + 1, 8);
+    row.linear = (double *)exactly(last - first + 1, 8);
+    for (int64_t p = first; p < last; p++) {
+        if (first_of_column(X, first, p) < p)
+            continue;
+        row.columns[row.n] = get_index(X->indices, X->index_type, p);
+        row.x[row.n++] = sum_of_column(X, p, last);
+    }
+    for (int64_t a = 0; a < row.n; a++)
+        squares += (long double)row.x[a] * row.x[a];
+    length = m->normalization == FASTFM_AS_IS || !(squares > 0) ? 1 : sqrtl(squares);
+    for (int64_t a = 0; a < row.n; a++) {
+        row.linear[a] = as_real(row.x[a] / length, m->real);
+        row.x[a] = as_real(
+            row.x[a] / (m->normalization == FASTFM_XLEARN ? length * length : length), m->real);
+    }
+    return row;
 }
 
-/* What the feature of value p uses against that of value q, in output c. */
-static const double *factors(const fastfm_csr *X, const model *m, int64_t c, int64_t p, int64_t q)
+void prepared_row_free(prepared_row *row)
 {
-    const int64_t j = get_index(X->indices, X->index_type, p);
-    return m->V + (j * m->c.n_outputs + c) * model_block(&m->c) + against(X, m, q);
+    free(row->columns);
+    free(row->x);
+    free(row->linear);
+}
+
+/* Where, in a feature's row of V, the factors stand that it uses against feature j. */
+static int64_t against(const model *m, int64_t j)
+{
+    return m->c.fields ? m->c.fields[j] * m->c.n_factors : 0;
+}
+
+/* What feature i uses against feature j, in output c. */
+static const double *factors(const model *m, int64_t c, int64_t i, int64_t j)
+{
+    return m->V + (i * m->c.n_outputs + c) * model_block(&m->c) + against(m, j);
 }
 
 static void add(sum *total, double term)
@@ -30,47 +62,47 @@ static void add(sum *total, double term)
 
 sum reference_score(const fastfm_csr *X, const model *m, int64_t i, int64_t c)
 {
-    const int64_t first = get_index(X->indptr, X->index_type, i);
-    const int64_t last = get_index(X->indptr, X->index_type, i + 1);
+    prepared_row row = reference_row(X, &m->c, i);
     sum total = {0, 0};
     add(&total, m->w0[c]);
-    for (int64_t p = first; p < last; p++) {
-        const double x = entry(X, m, p);
-        add(&total, m->w[get_index(X->indices, X->index_type, p) * m->c.n_outputs + c] * x);
-        for (int64_t q = first; q <= p; q++) {
-            const double *v_p = factors(X, m, c, p, q), *v_q = factors(X, m, c, q, p);
+    for (int64_t a = 0; a < row.n; a++) {
+        add(&total, m->w[row.columns[a] * m->c.n_outputs + c] * row.linear[a]);
+        for (int64_t b = 0; b <= a; b++) {
+            const double *v_a = factors(m, c, row.columns[a], row.columns[b]);
+            const double *v_b = factors(m, c, row.columns[b], row.columns[a]);
             for (int64_t f = 0; f < m->c.n_factors; f++) {
-                const double term = v_p[f] * v_q[f] * x * entry(X, m, q);
-                if (p == q) /* added and taken away again by the fast formula */
+                const double term = v_a[f] * v_b[f] * row.x[a] * row.x[b];
+                if (a == b) /* added and taken away again by the fast formula */
                     total.magnitude += fabs(term);
                 else
                     add(&total, term);
             }
         }
     }
+    prepared_row_free(&row);
     return total;
 }
 
 void reference_gradient(const fastfm_csr *X, const model *m, int64_t i, int64_t c, sum dscore,
                         sum *w, sum *V)
 {
-    const int64_t first = get_index(X->indptr, X->index_type, i);
-    const int64_t last = get_index(X->indptr, X->index_type, i + 1);
+    prepared_row row = reference_row(X, &m->c, i);
     const double bound = fabs(dscore.value) + dscore.magnitude;
-    for (int64_t p = first; p < last; p++) {
-        const double x = entry(X, m, p);
-        const int64_t j = get_index(X->indices, X->index_type, p) * m->c.n_outputs + c;
-        w[j].value += dscore.value * x;
-        w[j].magnitude += bound * fabs(x);
-        for (int64_t q = first; q < last; q++) {
-            const double *v_q = factors(X, m, c, q, p), xx = x * entry(X, m, q);
-            sum *to = V + j * model_block(&m->c) + against(X, m, q);
+    for (int64_t a = 0; a < row.n; a++) {
+        const int64_t j = row.columns[a] * m->c.n_outputs + c;
+        w[j].value += dscore.value * row.linear[a];
+        w[j].magnitude += bound * fabs(row.linear[a]);
+        for (int64_t b = 0; b < row.n; b++) {
+            const double *v_b = factors(m, c, row.columns[b], row.columns[a]);
+            const double xx = row.x[a] * row.x[b];
+            sum *to = V + j * model_block(&m->c) + against(m, row.columns[b]);
             for (int64_t f = 0; f < m->c.n_factors; f++) {
-                to[f].value += p == q ? 0 : dscore.value * v_q[f] * xx;
-                to[f].magnitude += bound * fabs(v_q[f] * xx);
+                to[f].value += a == b ? 0 : dscore.value * v_b[f] * xx;
+                to[f].magnitude += bound * fabs(v_b[f] * xx);
             }
         }
     }
+    prepared_row_free(&row);
 }
 
 static long double logistic(long double s) { return 1 / (1 + expl(-s)); }
@@ -132,11 +164,12 @@ void reference_proba(const fastfm_loss *loss, const double *scores, int64_t n_ou
         proba[c] = (double)(expl((long double)scores[c] - scores[top]) / (1 + rest));
 }
 
-fastfm_status reference_check(const fastfm_csr *X, int64_t n_features, int64_t *bad_row)
+fastfm_status reference_check(const fastfm_csr *X, int64_t n_features, int *has_repeats,
+                              int64_t *bad_row)
 {
     const fastfm_type type = X->index_type;
-    fastfm_status status = FASTFM_OK;
     *bad_row = 0;
+    *has_repeats = 0;
     for (int64_t i = 0; i < X->n_rows; i++) {
         const int64_t first = get_index(X->indptr, type, i),
                       last = get_index(X->indptr, type, i + 1);
@@ -144,21 +177,17 @@ fastfm_status reference_check(const fastfm_csr *X, int64_t n_features, int64_t *
         if (first < 0 || last < first || last > X->nnz)
             return FASTFM_BAD_INDPTR;
     }
-    for (int64_t i = 0, repeated = -1; i < X->n_rows; i++) {
-        for (int64_t p = get_index(X->indptr, type, i); p < get_index(X->indptr, type, i + 1);
-             p++) {
+    for (int64_t i = 0; i < X->n_rows; i++) {
+        const int64_t first = get_index(X->indptr, type, i);
+        for (int64_t p = first; p < get_index(X->indptr, type, i + 1); p++) {
             const int64_t j = get_index(X->indices, type, p);
             *bad_row = i;
             if (j < 0 || j >= n_features)
                 return FASTFM_BAD_INDEX;
-            for (int64_t q = get_index(X->indptr, type, i); q < p && repeated < 0; q++)
-                if (get_index(X->indices, type, q) == j)
-                    repeated = i;
+            *has_repeats |= first_of_column(X, first, p) < p;
         }
-        status = repeated >= 0 ? FASTFM_REPEATED_COLUMN : FASTFM_OK;
-        *bad_row = repeated;
     }
-    return status;
+    return FASTFM_OK;
 }
 
 double target_value(const void *y, fastfm_type type, int64_t i)

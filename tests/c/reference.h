@@ -10,6 +10,17 @@ typedef struct {
     double value, magnitude;
 } sum;
 
+/* A row as the model sees it: the values of repeated columns summed where the column first is,
+ * divided as the model says, rounded to the model's type. Explicit zeros are kept. */
+typedef struct {
+    int64_t n;
+    int64_t *columns;
+    double *x, *linear; /* in pairs, and in the linear part */
+} prepared_row;
+
+prepared_row reference_row(const fastfm_csr *X, const fastfm_model *m, int64_t i);
+void prepared_row_free(prepared_row *row);
+
 /* w0 + sum_i w_i x_i + sum_{i<j} <v_i, v_j> x_i x_j of row i for output c; FFM: <V[i, f_j], V[j,
  * f_i]>. */
 sum reference_score(const fastfm_csr *X, const model *m, int64_t i, int64_t c);
@@ -28,7 +39,8 @@ void reference_gradient(const fastfm_csr *X, const model *m, int64_t i, int64_t 
                         sum *w, sum *V);
 
 /* What fastfm_check must say, pair by pair. */
-fastfm_status reference_check(const fastfm_csr *X, int64_t n_features, int64_t *bad_row);
+fastfm_status reference_check(const fastfm_csr *X, int64_t n_features, int *has_repeats,
+                              int64_t *bad_row);
 
 /* y as a number, whatever its type. */
 double target_value(const void *y, fastfm_type type, int64_t i);

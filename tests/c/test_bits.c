@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "repeats.h"
 #include "tests.h"
 
 /* Rows [begin, end) of X, without a copy. */
@@ -43,62 +44,126 @@ static void test_single_rows(const matrix *rows, kind type)
     problem_free(&P);
 }
 
-/* The objective over pieces that start at multiples of FASTFM_ROW_BLOCK rows. */
-static void test_pieces(const matrix *rows, kind type, int num_threads)
+/* One call for rows [begin, end) of P, which go into out->total_alone (objective) and the rest
+ * (gradient). */
+static void add_piece(const problem *P, int64_t begin, int64_t end, int num_threads, outputs *out)
 {
-    static const int64_t edges[] = {0, 256, 1024, 1280, 1500};
-    problem P = problem_new(rows, type);
-    outputs whole = outputs_of(&P, 1), parts = outputs_of(&P, 1);
-    const double *weight = P.targets.weight;
-    const int64_t n = P.m.c.n_features, C = P.m.c.n_outputs, bytes = type_size(type.real);
-    const int64_t block = model_block(&P.m.c);
+    const fastfm_csr rows = rows_of(&P->X, begin, end);
+    const int64_t y_begin = begin * type_size(P->targets.y_type);
+    const fastfm_targets targets = {(const char *)P->targets.y + y_begin, P->targets.y_type,
+                                    P->targets.weight ? P->targets.weight + begin : NULL};
+    const fastfm_gradient_arrays gradient = {out->w0, out->w, out->V, 0};
     int64_t bad_row;
-    for (int64_t i = 0; i < C * n * block; i++)
-        set_real(parts.V, type.real, i, start_value(i / block / C, i % block));
-    for (int64_t j = 0; j < C * n; j++)
-        set_real(parts.w, type.real, j, start_value(j / C, 0));
-    for (int64_t c = 0; c < C; c++)
-        parts.w0[c] = start_value(c, 1);
-    parts.total = START_TOTAL;
-    for (int64_t e = 0; e + 1 < COUNT(edges); e++) {
-        const fastfm_csr part = rows_of(&P.X, edges[e], edges[e + 1]);
-        const fastfm_gradient gradient = {n, NULL, parts.w0, parts.w, parts.V, 0};
-        const fastfm_targets targets = {(const char *)P.targets.y +
-                                            edges[e] * type_size(P.targets.y_type),
-                                        P.targets.y_type, weight ? weight + edges[e] : NULL};
-        CHECK(fastfm_objective(&part, &P.m.c, &P.loss, &targets, P.weight_sum, &parts.total,
-                               &gradient, num_threads, &bad_row) == FASTFM_OK);
-    }
-    CHECK(same_bytes(&whole.total, &parts.total, 8));
-    CHECK(same_bytes(whole.w0, parts.w0, C * 8));
-    CHECK(same_bytes(whole.w, parts.w, C * n * bytes));
-    CHECK(same_bytes(whole.V, parts.V, C * n * block * bytes));
+    CHECK(fastfm_score(&rows, &P->m.c,
+                       (char *)out->scores + begin * P->m.c.n_outputs * type_size(P->m.c.real),
+                       num_threads, &bad_row) == FASTFM_OK);
+    CHECK(fastfm_objective(&rows, &P->m.c, &P->loss, &targets, &out->total_alone, num_threads,
+                           &bad_row) == FASTFM_OK);
+    CHECK(fastfm_gradient(&rows, &P->m.c, &P->loss, &targets, P->weight_sum, &out->total, &gradient,
+                          num_threads, &bad_row) == FASTFM_OK);
+}
+
+/* The objective over pieces that start at multiples of FASTFM_PIECE_ROWS rows. */
+static void test_pieces(const matrix *rows, kind type, int num_threads,
+                        fastfm_normalization normalization)
+{
+    const int64_t edges[] = {0, FASTFM_PIECE_ROWS, 3 * FASTFM_PIECE_ROWS, rows->n_rows};
+    problem P = problem_new(rows, type);
+    outputs whole, pieces;
+    P.m.c.normalization = normalization;
+    whole = outputs_of(&P, 1);
+    pieces = outputs_start(&P);
+    for (int64_t e = 0; e + 1 < COUNT(edges); e++)
+        add_piece(&P, edges[e], edges[e + 1], num_threads, &pieces);
+    same_outputs(&P, &whole, &pieces);
     outputs_free(&whole);
-    outputs_free(&parts);
+    outputs_free(&pieces);
     problem_free(&P);
 }
 
-/* A gradient of more slots than a thread writes to at a time: fresh pages change nothing. */
+/* Lines of rows whose lengths differ, so that row blocks of the pieces, and of their batches, begin
+ * at other places than those of all rows would: short ones, then long ones with repeats. */
+static matrix uneven_rows(void)
+{
+    matrix m = matrix_new(60);
+    for (int64_t i = 0; i < 3 * FASTFM_PIECE_ROWS + 700; i++) {
+        matrix_random_row(&m, i / FASTFM_PIECE_ROWS == 1 ? 9 : 1 + i % 4, i % 3 > 0, 0);
+        if (i % 5000 == 4999)
+            matrix_repeat(&m, i);
+    }
+    return m;
+}
+
+/* The accumulators of an FFM's batch (128 MB) are fewer than its values: it is cut. The longest row,
+ * in the last piece, has more values than that; it must not decide where batches of other pieces
+ * are cut. Its columns repeat, so that the model is small. */
+static void test_cut_pieces(void)
+{
+    const kind type = {FASTFM_F32, FASTFM_F32, FASTFM_I32, 16, 1, 300};
+    matrix m = matrix_new(300);
+    for (int64_t i = 0; i < FASTFM_PIECE_ROWS; i++)
+        matrix_random_row(&m, 6, 1, 0);
+    for (int64_t p = 0; p < 8000; p++)
+        matrix_add(&m, p * 7 % 300, random_real() / 30);
+    matrix_end_row(&m);
+    problem P = problem_new(&m, type);
+    outputs whole = outputs_of(&P, 1), pieces = outputs_start(&P);
+    add_piece(&P, 0, FASTFM_PIECE_ROWS, 1, &pieces);
+    add_piece(&P, FASTFM_PIECE_ROWS, m.n_rows, 1, &pieces);
+    same_outputs(&P, &whole, &pieces);
+    outputs_free(&whole);
+    outputs_free(&pieces);
+    problem_free(&P);
+    matrix_free(&m);
+}
+
+/* So many rows that an objective's losses (of 131072 rows at a time) are not kept all at once. */
+static void test_many_rows(kind type)
+{
+    matrix m = matrix_equal_rows(140000, 2, 50);
+    problem P = problem_new(&m, type);
+    outputs serial = outputs_of(&P, 1), shared = outputs_of(&P, 3);
+    same_outputs(&P, &serial, &shared);
+    outputs_free(&serial);
+    outputs_free(&shared);
+    problem_free(&P);
+    matrix_free(&m);
+}
+
+/* A gradient of more bytes than a thread writes to at a time: fresh pages change nothing. Only the
+ * first features are in the rows; the others' parameters are zeros. */
 static void test_fresh(const matrix *rows, kind type, int num_threads)
 {
     problem P = problem_new(rows, type);
     const int64_t block = model_block(&P.m.c), bytes = type.n_outputs * type_size(type.real);
-    const int64_t n_slots = P.n_slots + (INT64_C(70) << 20) / (block * bytes);
+    const int64_t n_used = rows->n_features, n = n_used + (INT64_C(140) << 20) / (block * bytes);
+    fastfm_model large = P.m.c;
     char *w[2], *V[2];
+    int32_t *fields = (int32_t *)calloc((size_t)n, 4);
+    large.n_features = n;
+    large.w = calloc((size_t)n, (size_t)bytes);
+    large.V = calloc((size_t)n, (size_t)(block * bytes));
+    memcpy(large.w, P.m.c.w, (size_t)(n_used * bytes));
+    memcpy(large.V, P.m.c.V, (size_t)(n_used * block * bytes));
+    if (P.m.c.fields) {
+        memcpy(fields, P.m.c.fields, (size_t)(n_used * 4));
+        large.fields = fields;
+    }
     for (int is_fresh = 0; is_fresh < 2; is_fresh++) {
         double w0[8] = {0}, total = 0;
         int64_t bad_row;
-        w[is_fresh] = (char *)calloc((size_t)n_slots, (size_t)bytes);
-        V[is_fresh] = (char *)calloc((size_t)n_slots, (size_t)(block * bytes));
-        CHECK(fastfm_objective(
-                  &P.X, &P.m.c, &P.loss, &P.targets, P.weight_sum, &total,
-                  &(fastfm_gradient){n_slots, P.slots, w0, w[is_fresh], V[is_fresh], is_fresh},
-                  num_threads, &bad_row) == FASTFM_OK);
+        w[is_fresh] = (char *)calloc((size_t)n, (size_t)bytes);
+        V[is_fresh] = (char *)calloc((size_t)n, (size_t)(block * bytes));
+        CHECK(fastfm_gradient(&P.X, &large, &P.loss, &P.targets, P.weight_sum, &total,
+                              &(fastfm_gradient_arrays){w0, w[is_fresh], V[is_fresh], is_fresh},
+                              is_fresh ? num_threads : 1, &bad_row) == FASTFM_OK);
     }
-    CHECK(same_bytes(w[0], w[1], n_slots * bytes));
-    CHECK(same_bytes(V[0], V[1], n_slots * block * bytes));
+    CHECK(same_bytes(w[0], w[1], n * bytes));
+    CHECK(same_bytes(V[0], V[1], n * block * bytes));
+    CHECK(!same_bytes(V[0], large.V, n_used * block * bytes)); /* something was added */
     for (int is_fresh = 0; is_fresh < 2; is_fresh++)
         free(w[is_fresh]), free(V[is_fresh]);
+    free(large.w), free(large.V), free(fields);
     problem_free(&P);
 }
 
@@ -197,11 +262,12 @@ static void test_absent(kind type)
 
 void test_bits(void)
 {
-    matrix mixed, many, few;
+    matrix mixed, many, few, uneven;
     random_state = 2;
     mixed = matrix_mixed_rows(70);
     many = matrix_equal_rows(1500, 20, 60);
     few = matrix_equal_rows(5, 7, 12);
+    uneven = uneven_rows();
     for (int bits = 0; bits < 32; bits++) {
         const kind type = {bits & 1 ? FASTFM_F64 : FASTFM_F32,
                            bits & 2 ? FASTFM_F64 : FASTFM_F32,
@@ -218,12 +284,20 @@ void test_bits(void)
             test_not_finite_value(&few, type, -INFINITY);
             test_absent(type);
         }
-        test_pieces(&many, type, 1 + bits % 3);
+        CASE("pieces, types %d", bits);
+        test_pieces(&uneven, type, 1 + bits % 3,
+                    (fastfm_normalization)(bits % (bits & 16 ? 2 : 3)));
         if (bits % 7 == 0)
             test_fresh(&many, type, 1 + bits % 3);
         test_callers(&many, type);
     }
+    CASE("pieces, cut batches");
+    test_cut_pieces();
+    CASE("many rows");
+    test_many_rows((kind){FASTFM_F32, FASTFM_F64, FASTFM_I32, 4, 1, 0});
+    test_many_rows((kind){FASTFM_F64, FASTFM_F32, FASTFM_I64, 4, 2, 3});
     matrix_free(&mixed);
     matrix_free(&many);
     matrix_free(&few);
+    matrix_free(&uneven);
 }

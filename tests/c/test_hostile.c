@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "reference.h"
+#include "repeats.h"
 #include "tests.h"
 
 #define SMALL_CASES 6000
@@ -24,97 +25,153 @@ static void check_fault(const expectation *expected, fastfm_status status, const
     CHECK(status != expected->status || status == FASTFM_OK || *bad_row == expected->row);
 }
 
+/* Zeros for a gradient of the model. */
+static fastfm_gradient_arrays gradient_new(const fastfm_model *m, int is_fresh)
+{
+    const int64_t n = m->n_outputs * m->n_features, bytes = type_size(m->real);
+    return (fastfm_gradient_arrays){(double *)calloc((size_t)m->n_outputs, 8),
+                                    calloc((size_t)n, (size_t)bytes),
+                                    calloc((size_t)(n * model_block(m)), (size_t)bytes), is_fresh};
+}
+
+static void gradient_free(fastfm_gradient_arrays *gradient)
+{
+    free(gradient->w0), free(gradient->w), free(gradient->V);
+}
+
+/* What is computed of X; total and w0 of the gradient change only if nothing is at fault. */
+typedef struct {
+    void *scores;
+    double total, total_alone;
+    fastfm_gradient_arrays gradient;
+} result;
+
+static result check_results(const expectation *expected, const fastfm_csr *X, const model *m)
+{
+    const int64_t C = m->c.n_outputs;
+    const fastfm_loss loss = {C > 1 ? FASTFM_SOFTMAX : FASTFM_LOGISTIC, 0};
+    void *y = calloc((size_t)X->n_rows + 1, 1);
+    const fastfm_targets targets = {y, FASTFM_U8, NULL};
+    result R = {exactly(X->n_rows * C, type_size(m->c.real)), 0, 0, gradient_new(&m->c, 1)};
+    int64_t bad_row = -1;
+    check_fault(expected, fastfm_score(X, &m->c, R.scores, expected->num_threads, &bad_row),
+                &bad_row);
+    bad_row = -1;
+    check_fault(expected,
+                fastfm_objective(X, &m->c, &loss, &targets, &R.total_alone, expected->num_threads,
+                                 &bad_row),
+                &bad_row);
+    bad_row = -1;
+    check_fault(expected,
+                fastfm_gradient(X, &m->c, &loss, &targets, (double)X->n_rows + 1, &R.total,
+                                &R.gradient, expected->num_threads, &bad_row),
+                &bad_row);
+    for (int64_t c = 0; expected->status != FASTFM_OK && c < C; c++)
+        CHECK(same_value(R.gradient.w0[c], 0));
+    CHECK(expected->status == FASTFM_OK ||
+          (same_value(R.total, 0) && same_value(R.total_alone, 0)));
+    free(y);
+    return R;
+}
+
+static void result_free(result *R)
+{
+    free(R->scores);
+    gradient_free(&R->gradient);
+}
+
+/* The same numbers, or NaN both. */
+static int same_numbers(const void *a, const void *b, fastfm_type real, int64_t n)
+{
+    int same = 1;
+    for (int64_t i = 0; i < n; i++) {
+        const double x = get_real(a, real, i), y = get_real(b, real, i);
+        same &= x <= y && x >= y ? 1 : isnan(x) && isnan(y);
+    }
+    return same;
+}
+
+static void check_same_results(const result *a, const result *b, const fastfm_csr *X,
+                               const fastfm_model *m)
+{
+    const int64_t C = m->n_outputs, n_w = C * m->n_features;
+    CHECK(same_numbers(a->scores, b->scores, m->real, X->n_rows * C));
+    CHECK(same_numbers(&a->total, &b->total, FASTFM_F64, 1));
+    CHECK(same_numbers(&a->total, &b->total_alone, FASTFM_F64, 1));
+    CHECK(same_numbers(a->gradient.w0, b->gradient.w0, FASTFM_F64, C));
+    CHECK(same_numbers(a->gradient.w, b->gradient.w, m->real, n_w));
+    CHECK(same_numbers(a->gradient.V, b->gradient.V, m->real, n_w * model_block(m)));
+}
+
+/* A sound matrix gives what it gives with its repeats summed. */
 static void check_model(const expectation *expected, int64_t n_features, kind type)
 {
     const fastfm_csr *X = expected->X;
     model m = model_random(n_features, type.n_fields, type.k, type.n_outputs, type.real);
-    const int64_t C = type.n_outputs, block = model_block(&m.c), bytes = type_size(type.real);
-    const int64_t n_slots = random_below(2) ? n_features : 1 + random_below(4);
-    void *scores = exactly(X->n_rows * C, bytes), *y = exactly(X->n_rows, 1);
-    void *w = exactly(C * n_slots, bytes), *V = exactly(C * n_slots * block, bytes);
-    void *slots = exactly(X->nnz, type_size(X->index_type));
-    double *w0 = (double *)exactly(C, 8), total = 0;
-    const fastfm_loss loss = {C > 1 ? FASTFM_SOFTMAX : FASTFM_LOGISTIC, 0};
-    const fastfm_targets targets = {y, FASTFM_U8, NULL};
-    const fastfm_gradient gradient = {n_slots, n_slots == n_features ? NULL : slots, w0, w, V, 1};
-    int64_t bad_row = -1;
-    memset(y, 0, (size_t)X->n_rows);
-    memset(w0, 0, (size_t)(C * 8));
-    memset(w, 0, (size_t)(C * n_slots * bytes));
-    memset(V, 0, (size_t)(C * n_slots * block * bytes));
-    for (int64_t p = 0; p < X->nnz; p++)
-        set_index(slots, X->index_type, p, random_below(n_slots > 0 ? n_slots : 1));
-    check_fault(expected, fastfm_score(X, &m.c, scores, expected->num_threads, &bad_row), &bad_row);
-    bad_row = -1;
-    check_fault(expected,
-                fastfm_objective(X, &m.c, &loss, &targets, (double)X->n_rows + 1, &total,
-                                 random_below(4) ? &gradient : NULL, expected->num_threads,
-                                 &bad_row),
-                &bad_row);
-    free(scores), free(y), free(w0), free(w), free(V), free(slots);
+    result R;
+    m.c.normalization = (fastfm_normalization)random_below(type.n_fields ? 2 : 3);
+    R = check_results(expected, X, &m);
+    if (expected->status == FASTFM_OK) {
+        fastfm_csr summed = *X;
+        void *indices = calloc((size_t)X->nnz + 1, (size_t)type_size(X->index_type));
+        void *data = calloc((size_t)X->nnz + 1, (size_t)type_size(X->data_type));
+        result of_summed;
+        sum_repeats_plainly(X, indices, data);
+        summed.indices = indices;
+        summed.data = data;
+        of_summed = check_results(expected, &summed, &m);
+        check_same_results(&R, &of_summed, X, &m.c);
+        result_free(&of_summed);
+        free(indices), free(data);
+    }
+    result_free(&R);
     model_free(&m);
 }
 
-/* The repeats of X summed, against pairs: each column stays where it first is. */
-static void check_sum_repeats(const fastfm_csr *X, int64_t n_features)
+/* What fastfm_sum_repeats makes of X, and fastfm_check says of its repeats and largest value. */
+static void check_repeats(const fastfm_csr *X, int64_t n_features, int has_repeats, int num_threads)
 {
-    const fastfm_type type = X->index_type;
-    void *indptr = exactly(X->n_rows + 1, type_size(type)),
-         *indices = exactly(X->nnz, type_size(type));
-    void *data = exactly(X->nnz, type_size(X->data_type));
-    void *total = exactly(1, type_size(X->data_type));
-    int64_t at = 0, bad_row, same = 1;
-    fastfm_csr summed = {X->n_rows, X->nnz, indptr, indices, data, type, X->data_type, NULL};
-    if (!CHECK(fastfm_sum_repeats(X, indptr, indices, data) == FASTFM_OK))
-        return;
-    for (int64_t i = 0; i < X->n_rows; i++) {
-        const int64_t first = get_index(X->indptr, type, i),
-                      last = get_index(X->indptr, type, i + 1);
-        same &= get_index(indptr, type, i) == at;
-        for (int64_t p = first; p < last; p++) {
-            const int64_t j = get_index(X->indices, type, p);
-            int64_t q = first;
-            while (get_index(X->indices, type, q) != j)
-                q++;
-            if (q < p)
-                continue;
-            set_real(total, X->data_type, 0, get_real(X->data, X->data_type, p));
-            for (q = p + 1; q < last; q++)
-                if (get_index(X->indices, type, q) == j)
-                    set_real(total, X->data_type, 0,
-                             get_real(total, X->data_type, 0) + get_real(X->data, X->data_type, q));
-            same &= get_index(indices, type, at) == j;
-            same &=
-                same_value(get_real(data, X->data_type, at), get_real(total, X->data_type, 0)) ||
-                !isfinite(get_real(total, X->data_type, 0));
-            at++;
-        }
+    const int64_t index = type_size(X->index_type), real = type_size(X->data_type);
+    const int64_t first = get_index(X->indptr, X->index_type, 0);
+    const int64_t n = get_index(X->indptr, X->index_type, X->n_rows) - first;
+    void *indices = exactly(X->nnz, index), *data = exactly(X->nnz, real);
+    void *plain_indices = exactly(X->nnz, index), *plain_data = exactly(X->nnz, real);
+    double largest = -1, expected = 0;
+    int found = -1;
+    int64_t bad_row = -1;
+    if (CHECK(fastfm_sum_repeats(X, indices, data) == FASTFM_OK) && X->n_rows > 0) {
+        sum_repeats_plainly(X, plain_indices, plain_data);
+        CHECK(same_bytes((char *)indices + first * index, (char *)plain_indices + first * index,
+                         n * index));
+        CHECK(same_numbers((char *)data + first * real, (char *)plain_data + first * real,
+                           X->data_type, n));
     }
-    CHECK(same && get_index(indptr, type, X->n_rows) == at);
-    summed.nnz = at;
-    CHECK(fastfm_check(&summed, n_features, NULL, 1, &bad_row) == FASTFM_OK);
-    free(indptr), free(indices), free(data), free(total);
+    for (int64_t p = first; p < first + n && X->n_rows > 0; p++) {
+        const double size = fabs(get_real(plain_data, X->data_type, p));
+        if (size > expected || isnan(size))
+            expected = size;
+    }
+    CHECK(fastfm_check(X, n_features, &largest, &found, num_threads, &bad_row) == FASTFM_OK);
+    CHECK(found == has_repeats && same_numbers(&largest, &expected, FASTFM_F64, 1));
+    free(indices), free(data), free(plain_indices), free(plain_data);
 }
 
-/* The largest |x| is that of a plain loop, also when it is infinite or NaN: in all of several blocks. */
+/* The largest |x| is that of a plain loop, also when it is infinite or NaN: in all of several
+ * blocks; and has_repeats is of any of them. */
 static void test_largest(int64_t test)
 {
     static const double special[] = {0, 3e38, -INFINITY, NAN};
     matrix m = matrix_equal_rows(20000, 10, 50);
-    fastfm_csr X = csr_of(&m, FASTFM_I32, test % 2 ? FASTFM_F32 : FASTFM_F64);
-    double largest, expected = 0;
-    int64_t bad_row;
+    fastfm_csr X;
+    const int has_repeats = test % 5 == 0;
+    if (has_repeats)
+        matrix_repeat(&m, random_below(m.n_rows));
+    X = csr_of(&m, FASTFM_I32, test % 2 ? FASTFM_F32 : FASTFM_F64);
     CASE("largest %d", (int)test);
     for (int64_t i = 0; i < test % 3; i++)
         set_real((void *)(uintptr_t)X.data, X.data_type, random_below(X.nnz),
                  special[random_below(COUNT(special))]);
-    for (int64_t p = 0; p < X.nnz; p++) {
-        const double size = fabs(get_real(X.data, X.data_type, p));
-        if (size > expected || isnan(size))
-            expected = size;
-    }
-    CHECK(fastfm_check(&X, m.n_features, &largest, 1 + (int)(test % 3), &bad_row) == FASTFM_OK);
-    CHECK(largest == expected || (isnan(largest) && isnan(expected)));
+    check_repeats(&X, m.n_features, has_repeats, 1 + (int)(test % 3));
     csr_free(&X);
     matrix_free(&m);
 }
@@ -124,13 +181,19 @@ static void check_matrix(const matrix *m, kind type, int num_threads)
     fastfm_csr X = csr_of(m, type.index, type.data);
     expectation expected = {.X = &X, .num_threads = num_threads};
     int64_t bad_row = -1;
-    expected.status = reference_check(&X, m->n_features, &expected.row);
-    check_fault(&expected, fastfm_check(&X, m->n_features, NULL, num_threads, &bad_row), &bad_row);
+    int has_repeats, found;
+    double largest;
+    expected.status = reference_check(&X, m->n_features, &has_repeats, &expected.row);
+    check_fault(&expected, fastfm_check(&X, m->n_features, NULL, NULL, num_threads, &bad_row),
+                &bad_row);
+    bad_row = -1;
+    check_fault(&expected, fastfm_check(&X, m->n_features, &largest, &found, num_threads, &bad_row),
+                &bad_row);
     check_model(&expected, m->n_features, type);
     type.n_fields = 0;
     check_model(&expected, m->n_features, type);
-    if (expected.status == FASTFM_OK || expected.status == FASTFM_REPEATED_COLUMN)
-        check_sum_repeats(&X, m->n_features);
+    if (expected.status == FASTFM_OK)
+        check_repeats(&X, m->n_features, has_repeats, num_threads);
     csr_free(&X);
 }
 
@@ -199,7 +262,22 @@ static void test_chunks(void)
     }
 }
 
-/* Columns of any size, in rows too long for the check by pairs; the check reads no parameters. */
+/* A fault of indptr is told before others, however late its row comes. */
+static void test_late_indptr(void)
+{
+    matrix m = matrix_equal_rows(140000, 1, 50);
+    CASE("a late fault of indptr");
+    m.indices[5] = 50;
+    m.indptr[139000] = 1;
+    check_matrix(&m, (kind){FASTFM_F32, FASTFM_F32, FASTFM_I32, 1, 1, 1}, 3);
+    m.indptr[139000] = 139000;
+    CASE("many rows, a bad index");
+    check_matrix(&m, (kind){FASTFM_F32, FASTFM_F32, FASTFM_I32, 1, 1, 1}, 3);
+    matrix_free(&m);
+}
+
+/* Columns of any size, in rows too long for the check by pairs; the check and the sums read no
+ * parameters. */
 static void test_long_rows(int64_t test)
 {
     const int wide = test % 2 == 0;
@@ -212,6 +290,7 @@ static void test_long_rows(int64_t test)
     fastfm_csr X;
     expectation expected = {.X = &X};
     int64_t bad_row = -1;
+    int has_repeats;
     matrix_end_row(&m);
     for (int64_t i = 0; i < 2; i++) {
         for (int64_t a = 0; a < z; a++) {
@@ -225,9 +304,11 @@ static void test_long_rows(int64_t test)
         matrix_end_row(&m);
     }
     X = csr_of(&m, wide ? FASTFM_I64 : FASTFM_I32, FASTFM_F32);
-    expected.status = reference_check(&X, limit, &expected.row);
+    expected.status = reference_check(&X, limit, &has_repeats, &expected.row);
     CASE("long rows %d", (int)test);
-    check_fault(&expected, fastfm_check(&X, limit, NULL, 1, &bad_row), &bad_row);
+    check_fault(&expected, fastfm_check(&X, limit, NULL, NULL, 1, &bad_row), &bad_row);
+    if (expected.status == FASTFM_OK)
+        check_repeats(&X, limit, has_repeats, 1);
     csr_free(&X);
     matrix_free(&m);
 }
@@ -240,6 +321,7 @@ void test_hostile(void)
     for (int64_t test = 0; test < LARGE_CASES; test++)
         test_large(test);
     test_chunks();
+    test_late_indptr();
     for (int64_t test = 0; test < LARGEST_CASES; test++)
         test_largest(test);
     for (int64_t test = 0; test < LONG_CASES; test++)

@@ -66,6 +66,7 @@ static void test_objective(const matrix *rows, int64_t test)
     const kind type = {FASTFM_F32, FASTFM_F32, FASTFM_I32, 40, 3, test % 2 ? 4 : 0};
     problem P = problem_new(rows, type);
     double *y = (double *)exactly(rows->n_rows, 8), total = 0;
+    outputs out = outputs_start(&P);
     const fastfm_targets targets = {y, FASTFM_F64, NULL};
     const int64_t one = random_below(rows->n_rows), other = random_below(rows->n_rows);
     const int64_t label_row = one < other ? one : other, index_row = random_below(rows->n_rows);
@@ -80,9 +81,18 @@ static void test_objective(const matrix *rows, int64_t test)
     fastfm_use_level((int)(test % fastfm_n_levels()));
     CASE("bad label in row %d, bad index in row %d, %d threads", (int)label_row,
          is_label ? -1 : (int)index_row, num_threads);
-    CHECK(fastfm_objective(&P.X, &P.m.c, &P.loss, &targets, 1, &total, NULL, num_threads,
-                           &bad_row) == (is_label ? FASTFM_BAD_LABEL : FASTFM_BAD_INDEX));
-    CHECK(bad_row == (is_label ? label_row : index_row));
+    CHECK(fastfm_objective(&P.X, &P.m.c, &P.loss, &targets, &total, num_threads, &bad_row) ==
+          (is_label ? FASTFM_BAD_LABEL : FASTFM_BAD_INDEX));
+    CHECK(bad_row == (is_label ? label_row : index_row) && same_value(total, 0));
+    bad_row = -1;
+    CHECK(fastfm_gradient(&P.X, &P.m.c, &P.loss, &targets, 1, &total,
+                          &(fastfm_gradient_arrays){out.w0, out.w, out.V, 0}, num_threads,
+                          &bad_row) == (is_label ? FASTFM_BAD_LABEL : FASTFM_BAD_INDEX));
+    CHECK(bad_row == (is_label ? label_row : index_row) && same_value(total, 0));
+    CHECK(fastfm_check_labels(&P.loss, &targets, rows->n_rows, type.n_outputs, &bad_row) ==
+          FASTFM_BAD_LABEL);
+    CHECK(bad_row == label_row);
+    outputs_free(&out);
     free(y);
     problem_free(&P);
 }

@@ -1,10 +1,11 @@
-/* Scores, objectives and gradients against the formulas; the same bits at every level and with any
- * number of threads. */
+/* Scores, objectives and gradients against the formulas, of rows as they are, divided, and with
+ * repeated columns; the same bits at every level and with any number of threads. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "hashes.h"
 #include "reference.h"
+#include "repeats.h"
 #include "tests.h"
 
 /* Of the sum of the absolute values of all terms. Gradients of rows are added one by one. */
@@ -96,23 +97,17 @@ static void check_reference(const problem *P, const outputs *out)
     free(rows);
 }
 
-/* One problem at all levels: with 1, 2 and 3 threads, or with one number of them that changes from
- * call to call. */
-static void test_case(const char *shape, const matrix *rows, kind type, int all_threads)
+/* Against the reference; then at all levels, with 1, 2 and 3 threads, or with one number of them
+ * that changes from call to call. */
+static void check_problem(const problem *P, int is_prepared, int all_threads)
 {
     static int turn = 0;
-    problem P = problem_new(rows, type);
     outputs first;
     fastfm_use_level(0);
-    CASE("%s: %s, real f%d, data f%d, index i%d, k %d, outputs %d, fields %d, loss %d", shape,
-         type.n_fields ? "ffm" : "fm", (int)type_size(type.real) * 8, (int)type_size(type.data) * 8,
-         (int)type_size(type.index) * 8, (int)type.k, (int)type.n_outputs, (int)type.n_fields,
-         (int)P.loss.kind);
-    first = outputs_of(&P, 1);
-    check_reference(&P, &first);
-    same_by_slot(&P, &first);
-    hash_scores(&P, &first);
-    hash_gradients(&P, &first);
+    first = outputs_of(P, 1);
+    check_reference(P, &first);
+    hash_scores(P, &first, is_prepared);
+    hash_gradients(P, &first, is_prepared);
     turn++;
     for (int level = 0; level < fastfm_n_levels(); level++) {
         for (int num_threads = 1; num_threads <= 3; num_threads++) {
@@ -120,14 +115,36 @@ static void test_case(const char *shape, const matrix *rows, kind type, int all_
             if (!all_threads && num_threads != 1 + (turn + level) % 3)
                 continue;
             fastfm_use_level(level);
-            other = outputs_of(&P, num_threads);
-            if (!same_outputs(&P, &first, &other))
+            other = outputs_of(P, num_threads);
+            if (!same_outputs(P, &first, &other))
                 printf("    level %s, %d threads\n", fastfm_level_name(level), num_threads);
             outputs_free(&other);
         }
     }
     outputs_free(&first);
+}
+
+/* One problem with its rows as they are and divided in each way. Only an FM has xLearn's. */
+static void test_rows_of(const char *shape, const matrix *rows, kind type, int has_repeats,
+                         int all_threads)
+{
+    problem P = problem_new(rows, type);
+    const int last = type.n_fields ? FASTFM_INSTANCE : FASTFM_XLEARN;
+    for (int normalization = FASTFM_AS_IS; normalization <= last; normalization++) {
+        CASE("%s: %s, real f%d, data f%d, index i%d, k %d, outputs %d, fields %d, loss %d, "
+             "normalization %d",
+             shape, type.n_fields ? "ffm" : "fm", (int)type_size(type.real) * 8,
+             (int)type_size(type.data) * 8, (int)type_size(type.index) * 8, (int)type.k,
+             (int)type.n_outputs, (int)type.n_fields, (int)P.loss.kind, normalization);
+        P.m.c.normalization = (fastfm_normalization)normalization;
+        check_problem(&P, has_repeats || normalization != FASTFM_AS_IS, all_threads);
+    }
     problem_free(&P);
+}
+
+static void test_case(const char *shape, const matrix *rows, kind type, int all_threads)
+{
+    test_rows_of(shape, rows, type, 0, all_threads);
 }
 
 /* indptr that starts after 0 and ends before nnz; what lies outside is garbage. */
@@ -184,11 +201,20 @@ static void test_shapes(kind type, int is_ffm)
         matrix_free(&shapes[s]);
 }
 
-/* So many outputs that the rows of several threads' chunk (32 MB) are not all. */
-static void test_chunks(void)
+/* So many outputs that the rows of several threads' batch (4 MB) are not all. */
+static void test_batches(void)
 {
     matrix m = matrix_equal_rows(1700, 2, 50);
-    test_case("chunks", &m, (kind){FASTFM_F64, FASTFM_F32, FASTFM_I32, 70, 40, 0}, 0);
+    test_case("batches", &m, (kind){FASTFM_F64, FASTFM_F32, FASTFM_I32, 70, 40, 0}, 0);
+    matrix_free(&m);
+}
+
+static void test_repeats(void)
+{
+    static const int64_t factors[] = {1, 4, 17};
+    matrix m = matrix_repeated_rows(24, 40, 50, 2);
+    for (int64_t i = 0; i < COUNT(factors) * 32; i++)
+        test_rows_of("repeats", &m, kind_of(i % 32, factors[i / 32]), 1, 0);
     matrix_free(&m);
 }
 
@@ -208,5 +234,6 @@ void test_models(void)
             test_threads(type);
     }
     matrix_free(&m);
-    test_chunks();
+    test_batches();
+    test_repeats();
 }

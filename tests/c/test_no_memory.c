@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "learner.h"
+#include "repeats.h"
 #include "tests.h"
 
 void *test_malloc(size_t size);
@@ -31,46 +32,42 @@ static int has_failed(fastfm_status status)
     return has;
 }
 
-/* Arrays of zeros that a gradient is added to. */
-typedef struct {
-    double total, w0[4];
-    void *w, *V;
-    int64_t w_bytes, V_bytes;
-} sums;
-
-static sums sums_new(const fastfm_model *m)
+static fastfm_status gradient_of(const problem *P, outputs *out, int num_threads)
 {
-    const int64_t w_bytes = m->n_features * m->n_outputs * type_size(m->real);
-    sums S = {.w_bytes = w_bytes, .V_bytes = w_bytes * model_block(m)};
-    S.w = calloc((size_t)S.w_bytes, 1);
-    S.V = calloc((size_t)S.V_bytes, 1);
-    return S;
+    int64_t bad_row;
+    return fastfm_gradient(&P->X, &P->m.c, &P->loss, &P->targets, P->weight_sum, &out->total,
+                           &(fastfm_gradient_arrays){out->w0, out->w, out->V, 0}, num_threads,
+                           &bad_row);
 }
 
-static fastfm_status evaluate(const problem *P, sums *S, int num_threads)
+/* A failed call adds nothing: the rows are one batch. */
+static int64_t test_gradient(const problem *P, int num_threads)
 {
-    const fastfm_gradient gradient = {P->m.c.n_features, NULL, S->w0, S->w, S->V, 0};
-    int64_t bad_row;
-    return fastfm_objective(&P->X, &P->m.c, &P->loss, &P->targets, P->weight_sum, &S->total,
-                            &gradient, num_threads, &bad_row);
+    outputs expected = outputs_of(P, num_threads), none = outputs_start(P), tried;
+    int64_t n = 1, bad_row;
+    tried = outputs_start(P);
+    CHECK(fastfm_score(&P->X, &P->m.c, tried.scores, num_threads, &bad_row) == FASTFM_OK);
+    memcpy(none.scores, tried.scores,
+           (size_t)(P->X.n_rows * P->m.c.n_outputs * type_size(P->m.c.real)));
+    for (; FAILS_AT(n, gradient_of(P, &tried, num_threads)); n++)
+        same_outputs(P, &tried, &none);
+    tried.total_alone = expected.total_alone;
+    same_outputs(P, &tried, &expected);
+    outputs_free(&expected), outputs_free(&none), outputs_free(&tried);
+    return n - 1;
 }
 
 static int64_t test_objective(const problem *P, int num_threads)
 {
-    const fastfm_model *m = &P->m.c;
-    sums none = sums_new(m), tried = sums_new(m), expected = sums_new(m);
-    int64_t n = 1;
-    CHECK(evaluate(P, &expected, num_threads) == FASTFM_OK);
-    for (; FAILS_AT(n, evaluate(P, &tried, num_threads)); n++) {
-        CHECK(same_bytes(&tried.total, &none.total, 8));
-        CHECK(same_bytes(tried.w0, none.w0, (int64_t)sizeof none.w0));
-        CHECK(same_bytes(tried.w, none.w, none.w_bytes));
-        CHECK(same_bytes(tried.V, none.V, none.V_bytes));
-    }
-    CHECK(same_bytes(&tried.total, &expected.total, 8));
-    CHECK(same_bytes(tried.w, expected.w, none.w_bytes));
-    CHECK(same_bytes(tried.V, expected.V, none.V_bytes));
-    free(none.w), free(none.V), free(tried.w), free(tried.V), free(expected.w), free(expected.V);
+    double total = START_TOTAL, expected = START_TOTAL;
+    int64_t n = 1, bad_row;
+    CHECK(fastfm_objective(&P->X, &P->m.c, &P->loss, &P->targets, &expected, num_threads,
+                           &bad_row) == FASTFM_OK);
+    for (; FAILS_AT(n, fastfm_objective(&P->X, &P->m.c, &P->loss, &P->targets, &total, num_threads,
+                                        &bad_row));
+         n++)
+        CHECK(same_value(total, START_TOTAL));
+    CHECK(same_bytes(&total, &expected, 8));
     return n - 1;
 }
 
@@ -79,16 +76,61 @@ static int64_t test_scores(const problem *P, int num_threads)
     const fastfm_model *m = &P->m.c;
     const int64_t bytes = P->X.n_rows * m->n_outputs * type_size(m->real);
     void *scores = exactly(bytes, 1), *expected = exactly(bytes, 1);
-    int64_t bad_row, n = 1, n_check = 1;
-    double largest;
+    int64_t bad_row, n = 1;
     CHECK(fastfm_score(&P->X, m, expected, num_threads, &bad_row) == FASTFM_OK);
     while (FAILS_AT(n, fastfm_score(&P->X, m, scores, num_threads, &bad_row)))
         n++;
     CHECK(same_bytes(scores, expected, bytes));
-    while (FAILS_AT(n_check, fastfm_check(&P->X, m->n_features, &largest, num_threads, &bad_row)))
-        n_check++;
     free(scores), free(expected);
     return n - 1;
+}
+
+/* Without and with the largest value. Returns the allocations of the latter. */
+static int64_t test_check(const problem *P, int num_threads)
+{
+    const int64_t n_features = P->m.c.n_features;
+    int64_t bad_row, n = 1, n_plain = 1;
+    int has_repeats;
+    double largest;
+    while (FAILS_AT(n_plain, fastfm_check(&P->X, n_features, NULL, NULL, num_threads, &bad_row)))
+        n_plain++;
+    while (
+        FAILS_AT(n, fastfm_check(&P->X, n_features, &largest, &has_repeats, num_threads, &bad_row)))
+        n++;
+    CHECK(n == n_plain + 1);
+    return n - 1;
+}
+
+/* A bad label: the search for faults of the matrix, which are told first, may fail. */
+static void test_bad_label(const problem *P, int num_threads)
+{
+    double *y = (double *)exactly(P->X.n_rows, 8), total = 0;
+    const fastfm_targets targets = {y, FASTFM_F64, NULL};
+    outputs out = outputs_start(P);
+    fastfm_status status[2];
+    int has_failed_once = 0;
+    for (int64_t i = 0; i < P->X.n_rows; i++)
+        y[i] = -1;
+    for (int64_t n = 1, is_over = 0; !is_over; n++) {
+        const fastfm_gradient_arrays gradient = {out.w0, out.w, out.V, 0};
+        int64_t bad_row;
+        is_over = 1;
+        for (int which = 0; which < 2; which++) {
+            const fastfm_loss loss = {P->m.c.n_outputs > 1 ? FASTFM_SOFTMAX : FASTFM_LOGISTIC, 0};
+            fail_at(n);
+            status[which] = which ? fastfm_gradient(&P->X, &P->m.c, &loss, &targets, 1, &total,
+                                                    &gradient, num_threads, &bad_row)
+                                  : fastfm_objective(&P->X, &P->m.c, &loss, &targets, &total,
+                                                     num_threads, &bad_row);
+            CHECK(status[which] == (n_until_failure <= 0 ? FASTFM_NO_MEMORY : FASTFM_BAD_LABEL));
+            is_over &= n_until_failure > 0;
+            has_failed_once |= n_until_failure <= 0;
+            fail_at(INT64_MAX);
+        }
+    }
+    CHECK(has_failed_once && same_value(total, 0));
+    outputs_free(&out);
+    free(y);
 }
 
 /* Batches before the failure are learned, no other, and the rest can be learned afterwards. */
@@ -123,16 +165,18 @@ static void test_training(const problem *P, const fastfm_solver *options, int nu
     learner_free(&whole);
 }
 
-static void test_repeats(const fastfm_csr *X)
+static void test_sum_repeats(const fastfm_csr *X)
 {
-    void *indptr = exactly(X->n_rows + 1, type_size(X->index_type));
-    void *indices = exactly(X->nnz, type_size(X->index_type));
-    void *data = exactly(X->nnz, type_size(X->data_type));
+    const int64_t index = type_size(X->index_type), real = type_size(X->data_type);
+    void *indices = exactly(X->nnz, index), *data = exactly(X->nnz, real);
+    void *expected = exactly(X->nnz, index), *expected_data = exactly(X->nnz, real);
     int64_t n = 1;
-    while (FAILS_AT(n, fastfm_sum_repeats(X, indptr, indices, data)))
+    while (FAILS_AT(n, fastfm_sum_repeats(X, indices, data)))
         n++;
-    CHECK(n == 2 && same_bytes(indices, X->indices, X->nnz * type_size(X->index_type)));
-    free(indptr), free(indices), free(data);
+    sum_repeats_plainly(X, expected, expected_data);
+    CHECK(n == 2 && same_bytes(indices, expected, X->nnz * index));
+    CHECK(same_bytes(data, expected_data, X->nnz * real));
+    free(indices), free(data), free(expected), free(expected_data);
 }
 
 static void test_losses(const problem *P)
@@ -153,26 +197,42 @@ static void test_losses(const problem *P)
     free(scores), free(out);
 }
 
-/* Rows that need no table of their own, and long ones that do; one thread, and as many as start. */
+static void test_problem(const problem *P, int64_t z, int num_threads)
+{
+    const int64_t n_rows = P->X.n_rows;
+    CHECK(test_scores(P, num_threads) >= (z > 200));
+    CHECK(test_check(P, num_threads) >= 1 + (z > 200));
+    CHECK(test_objective(P, num_threads) >= 1 + (z > 200));
+    CHECK(test_gradient(P, num_threads) >= 4 + (z > 200)); /* two sums, the batch, its threads */
+    test_bad_label(P, num_threads);
+    test_sum_repeats(&P->X);
+    test_losses(P);
+    for (int rule = FASTFM_SGD; rule <= FASTFM_FTRL; rule++) {
+        fastfm_solver options = solver_of((fastfm_rule)rule);
+        options.batch_size = 1 + n_rows / 3;
+        test_training(P, &options, num_threads);
+    }
+}
+
+/* Rows that need no table of their own, and long ones that do; divided ones and ones with repeats,
+ * which are copied; one thread, and as many as start. */
 static void test_kind(kind type, int64_t n_rows, int64_t z, int num_threads)
 {
     matrix rows = matrix_new(300);
-    problem P;
-    for (int64_t i = n_rows; i > 0; i--) /* shorter and shorter; they are learned from the end */
+    for (int64_t i = n_rows; i > 0; i--) { /* shorter and shorter; they are learned from the end */
         matrix_random_row(&rows, z * i / n_rows, i % 2 == 0, 0);
-    P = problem_new(&rows, type);
-    CASE("no memory: fields %d, outputs %d, %d rows of %d, %d threads", (int)type.n_fields,
-         (int)type.n_outputs, (int)n_rows, (int)z, num_threads);
-    CHECK(test_scores(&P, num_threads) >= (z > 200));
-    CHECK(test_objective(&P, num_threads) >= 1 + (z > 200));
-    test_repeats(&P.X);
-    test_losses(&P);
-    for (int rule = 0; rule < 4; rule++) {
-        fastfm_solver options = solver_of((fastfm_rule)rule);
-        options.batch_size = 1 + n_rows / 3;
-        test_training(&P, &options, num_threads);
+        if (i % 2 == 1 && num_threads > 1)
+            matrix_repeat(&rows, rows.n_rows - 1);
     }
-    problem_free(&P);
+    for (int normalization = 0; normalization < (type.n_fields ? 2 : 3); normalization++) {
+        problem P = problem_new(&rows, type);
+        P.m.c.normalization = (fastfm_normalization)normalization;
+        CASE("no memory: fields %d, outputs %d, %d rows of %d, %d threads, normalization %d",
+             (int)type.n_fields, (int)type.n_outputs, (int)n_rows, (int)z, num_threads,
+             normalization);
+        test_problem(&P, z, num_threads);
+        problem_free(&P);
+    }
     matrix_free(&rows);
 }
 

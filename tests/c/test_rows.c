@@ -181,6 +181,22 @@ static void test_weighted_sum(void)
 
 static void test_names(void)
 {
+    static const struct {
+        const char *name, *expects;
+        int is_multiple;
+    } losses[FASTFM_N_LOSSES] = {
+        [FASTFM_SQUARED] = {"squared", "a finite number", 0},
+        [FASTFM_LOGISTIC] = {"logistic", "0 or 1", 0},
+        [FASTFM_SOFTMAX] = {"softmax", "an integer class in 0..{last}", 1}};
+    static const struct {
+        const char *name;
+        int n_states;
+    } rules[FASTFM_N_RULES] = {[FASTFM_SGD] = {"sgd", 0},
+                               [FASTFM_ADAGRAD] = {"adagrad", 1},
+                               [FASTFM_ADAM] = {"adam", 2},
+                               [FASTFM_FTRL] = {"ftrl", 2},
+                               [FASTFM_SUM] = {"sum", 0}};
+    static const char *const unknown[] = {"", "SGD", "sg", "sgd ", "square", "softmax_", "huber"};
     CASE("names");
     for (int status = 0; status < FASTFM_N_STATUSES; status++)
         CHECK(strlen(fastfm_status_message((fastfm_status)status)) > 0);
@@ -188,6 +204,17 @@ static void test_names(void)
         fastfm_use_level(level);
         CHECK(fastfm_active_level() == level && strlen(fastfm_level_name(level)) > 0);
     }
+    for (int loss = 0; loss < FASTFM_N_LOSSES; loss++) {
+        CHECK(fastfm_find_loss(losses[loss].name) == loss);
+        CHECK(strcmp(fastfm_loss_expects((fastfm_loss_kind)loss), losses[loss].expects) == 0);
+        CHECK(fastfm_loss_is_multiple((fastfm_loss_kind)loss) == losses[loss].is_multiple);
+    }
+    for (int rule = 0; rule < FASTFM_N_RULES; rule++) {
+        CHECK(fastfm_find_rule(rules[rule].name) == rule);
+        CHECK(fastfm_rule_n_states((fastfm_rule)rule) == rules[rule].n_states);
+    }
+    for (int64_t i = 0; i < COUNT(unknown); i++)
+        CHECK(fastfm_find_loss(unknown[i]) == -1 && fastfm_find_rule(unknown[i]) == -1);
     CHECK(fastfm_max_threads() >= 1);
     CHECK(strlen(fastfm_compiler()) > 0);
 }

@@ -71,7 +71,7 @@ static void check_written(const fastfm_text *c)
         indptr[i + 1] = c->row_ends[i] - c->first_value;
     for (int64_t p = 0; p < nnz; p++)
         indices[p] = get_index(c->indices, c->index_type, p);
-    const fastfm_csr X = {n_rows, nnz, indptr, indices, c->data, FASTFM_I64, c->data_type, NULL};
+    const fastfm_csr X = {n_rows, nnz, indptr, indices, c->data, FASTFM_I64, c->data_type};
     char *out = (char *)exactly(32 * n_rows + 64 * nnz, 1);
     const int64_t n_bytes = fastfm_text_write(&X, 0, n_rows, c->y, NULL, 0, out);
     CHECK(n_bytes <= 32 * n_rows + 64 * nnz);

@@ -29,7 +29,7 @@ static int64_t *rows_in(int64_t order, int64_t n, int64_t *n_rows)
 
 typedef struct {
     fastfm_solver options;
-    int with_scale, all_threads;
+    int with_scale, all_threads, is_divided;
     const int64_t *rows;
     int64_t n_rows;
 } training;
@@ -38,7 +38,7 @@ static void options_at_random(training *t, fastfm_rule rule, int64_t batch_size)
 {
     t->options = solver_of(rule);
     t->options.batch_size = batch_size;
-    t->options.normalize = random_below(3) == 0;
+    t->is_divided = random_below(3) == 0;
     t->options.clip = random_below(3) == 0 ? 0.05 : INFINITY;
     t->options.l2_linear = random_below(2) ? 0.01 : 0;
     t->options.l2_factors = random_below(2) ? 0.02 : 0;
@@ -96,12 +96,13 @@ static void test_training(const matrix *rows, kind type, fastfm_rule rule, int64
     int64_t *order_of_rows = rows_in(order, P.X.n_rows, &t.n_rows);
     options_at_random(&t, rule, batch_size);
     t.rows = order_of_rows;
+    P.m.c.normalization = t.is_divided ? FASTFM_INSTANCE : FASTFM_AS_IS;
     CASE("train: rule %d, fields %d, real f%d, data f%d, index i%d, k %d, outputs %d, batch %lld, "
-         "order %d, scale %d, normalize %d, loss %d",
+         "order %d, scale %d, normalization %d, loss %d",
          (int)rule, (int)type.n_fields, (int)type_size(type.real) * 8,
          (int)type_size(type.data) * 8, (int)type_size(type.index) * 8, (int)type.k,
-         (int)type.n_outputs, (long long)batch_size, (int)order, t.with_scale, t.options.normalize,
-         (int)P.loss.kind);
+         (int)type.n_outputs, (long long)batch_size, (int)order, t.with_scale,
+         (int)P.m.c.normalization, (int)P.loss.kind);
     fastfm_use_level(0);
     same_training(&P, &t);
     free(order_of_rows);
@@ -136,6 +137,7 @@ static void test_repeated_rows(const matrix *rows, kind type, fastfm_rule rule, 
     learner serial;
     int64_t *order = rows_in(REPEATED, P.X.n_rows, &t.n_rows);
     options_at_random(&t, rule, batch_size);
+    P.m.c.normalization = t.is_divided ? FASTFM_INSTANCE : FASTFM_AS_IS;
     CASE("repeated rows: rule %d, fields %d, batch %lld", (int)rule, (int)type.n_fields,
          (long long)batch_size);
     serial = learner_new(&P, &t.options, t.with_scale);
@@ -151,6 +153,16 @@ static void test_repeated_rows(const matrix *rows, kind type, fastfm_rule rule, 
     learner_free(&serial);
     free(order);
     problem_free(&P);
+}
+
+/* 60,000 values in a batch: eight row blocks of an FM, six of an FFM, whose accumulators are added
+ * in block order. */
+static void test_many_blocks(void)
+{
+    matrix rows = matrix_equal_rows(1500, 20, 60);
+    for (int64_t i = 0; i < 32; i++)
+        test_repeated_rows(&rows, kind_of(i, 5), (fastfm_rule)((i + i / 4) % 4), ALL_ROWS);
+    matrix_free(&rows);
 }
 
 void test_train(void)
@@ -176,4 +188,5 @@ void test_train(void)
     matrix_free(&large);
     matrix_free(&many);
     test_cut_batches();
+    test_many_blocks();
 }

@@ -119,11 +119,13 @@ static void test_bad_column(int64_t test)
     static const int64_t bad[] = {-1, 50, INT32_MIN, INT32_MAX};
     faulty F = faulty_new("column", test);
     void *indices = (void *)(uintptr_t)F.P.X.indices;
-    const int64_t first = row_begin(&F.P, F.row), is_repeat = test % 5 == 4;
-    const int64_t column =
-        is_repeat ? get_index(indices, F.P.X.index_type, first + 5) : bad[test % COUNT(bad)];
-    set_index(indices, F.P.X.index_type, first + random_below(5), column);
-    check_refused(&F, is_repeat ? FASTFM_REPEATED_COLUMN : FASTFM_BAD_INDEX, F.row);
+    const int64_t first = row_begin(&F.P, F.row), has_repeats = test % 5 > 2;
+    if (has_repeats) /* which hide nothing: in this row, or in all */
+        for (int64_t i = test % 5 == 3 ? F.row : 0; i < (test % 5 == 3 ? F.row + 1 : N_ROWS); i++)
+            set_index(indices, F.P.X.index_type, row_begin(&F.P, i) + 7,
+                      get_index(indices, F.P.X.index_type, row_begin(&F.P, i) + 6));
+    set_index(indices, F.P.X.index_type, first + random_below(9), bad[test % COUNT(bad)]);
+    check_refused(&F, FASTFM_BAD_INDEX, F.row);
     problem_free(&F.P);
 }
 
@@ -168,7 +170,7 @@ static void test_huge(int64_t test)
 {
     static const double huge[] = {INFINITY, -INFINITY, 1e300, -1e160, 3e38, 1e20, 1e-300, 5e-324};
     faulty F = faulty_new("huge value", test);
-    F.options.normalize = random_below(4) == 0;
+    F.P.m.c.normalization = random_below(4) ? FASTFM_AS_IS : FASTFM_INSTANCE;
     set_real((void *)(uintptr_t)F.P.X.data, F.P.X.data_type,
              row_begin(&F.P, F.row) + random_below(9), huge[test % COUNT(huge)]);
     CHECK(check_diverges(&F) == FASTFM_DIVERGED || test % COUNT(huge) > 1);
@@ -229,17 +231,19 @@ static fastfm_status status_of_row(const problem *P, int64_t i)
 {
     const int64_t bytes = type_size(P->X.index_type);
     int64_t bad_row;
+    int has_repeats;
     fastfm_csr row = P->X;
     row.n_rows = 1;
     row.indptr = (const char *)P->X.indptr + i * bytes;
-    return reference_check(&row, P->m.c.n_features, &bad_row);
+    return reference_check(&row, P->m.c.n_features, &has_repeats, &bad_row);
 }
 
 /* Any rows of a spoiled matrix: what is said of a row is true, and silence too. */
 static void check_spoiled(const problem *P, const learner *L, const int64_t *order, int64_t n)
 {
     int64_t bad_row, is_in_order = 0, n_bad = 0;
-    const fastfm_status whole = reference_check(&P->X, P->m.c.n_features, &bad_row);
+    int has_repeats;
+    const fastfm_status whole = reference_check(&P->X, P->m.c.n_features, &has_repeats, &bad_row);
     learner_is_finite(L);
     if (whole == FASTFM_BAD_INDPTR || L->status == FASTFM_BAD_INDPTR) {
         CHECK(L->status == whole && L->bad_row == bad_row);
@@ -271,6 +275,8 @@ static void test_spoiled(int64_t test, int64_t n_rows, int64_t z, int num_thread
     csr_free(&P.X);
     matrix_spoil(&m);
     P.X = csr_of(&m, type.index, type.data);
+    if (test % 2 == 1) /* not with a scale */
+        P.m.c.normalization = (fastfm_normalization)random_below(type.n_fields ? 2 : 3);
     fastfm_use_level((int)random_below(fastfm_n_levels()));
     CASE("spoiled %d: rule %d, fields %d, real f%d, data f%d, k %d, batch %lld", (int)test,
          (int)options.rule, (int)type.n_fields, (int)type_size(type.real) * 8,

@@ -1,9 +1,11 @@
-/* fastfm_train by SGD with batches of one row, row by row against the formulas. */
+/* fastfm_train by SGD with batches of one row, row by row against the formulas: rows as they are,
+ * divided, and with repeated columns. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "learner.h"
 #include "reference.h"
+#include "repeats.h"
 #include "tests.h"
 
 typedef struct {
@@ -38,6 +40,7 @@ static row_gradient find_gradient(const problem *P, const model *m, int64_t i, d
     row_gradient g = row_gradient_new(&m->c);
     double *scores = (double *)exactly(2 * C, 8), *derivative = scores + C;
     double magnitude = 0, steepest = 1;
+    prepared_row row;
     for (int64_t c = 0; c < C; c++) {
         const sum s = reference_score(&P->X, m, i, c);
         scores[c] = s.value;
@@ -52,15 +55,15 @@ static row_gradient find_gradient(const problem *P, const model *m, int64_t i, d
         reference_gradient(&P->X, m, i, c, dscore, g.w, g.V);
     }
     g.loss_magnitude = g.loss + weight * steepest * magnitude;
-    for (int64_t p = get_index(P->X.indptr, P->X.index_type, i);
-         p < get_index(P->X.indptr, P->X.index_type, i + 1) && weight > 0; p++) {
-        const int64_t j = get_index(P->X.indices, P->X.index_type, p);
-        if (!same_value(get_real(P->X.data, P->X.data_type, p), 0)) {
-            g.has_value[j] = 1;
+    row = reference_row(&P->X, &m->c, i);
+    for (int64_t a = 0; a < row.n && weight > 0; a++) {
+        if (!same_value(row.x[a], 0)) {
+            g.has_value[row.columns[a]] = 1;
             if (m->c.fields)
-                g.field[m->c.fields[j]] = 1;
+                g.field[m->c.fields[row.columns[a]]] = 1;
         }
     }
+    prepared_row_free(&row);
     free(scores);
     return g;
 }
@@ -107,28 +110,35 @@ static int made_steps(const learner *L, const row_gradient *g)
 /* Each feature's largest |x| in a row of a positive weight, at least 1. */
 static int scale_is_right(const problem *P, const learner *L)
 {
+    const int64_t n = L->solver.scale ? L->m.c.n_features : 0;
+    double *largest = (double *)exactly(n, 8);
     int right = 1;
-    for (int64_t j = 0; L->solver.scale && j < L->m.c.n_features; j++) {
-        double largest = 1;
-        for (int64_t i = 0; i < P->X.n_rows; i++)
-            for (int64_t p = get_index(P->X.indptr, P->X.index_type, i);
-                 p < get_index(P->X.indptr, P->X.index_type, i + 1); p++)
-                if (get_index(P->X.indices, P->X.index_type, p) == j &&
-                    (!P->targets.weight || P->targets.weight[i] > 0))
-                    largest = fmax(largest, fabs(get_real(P->X.data, P->X.data_type, p)));
-        set_real(&largest, L->m.c.real, 0, largest);
-        right &= same_value(get_real(L->solver.scale, L->m.c.real, j),
-                            get_real(&largest, L->m.c.real, 0));
+    for (int64_t j = 0; j < n; j++)
+        largest[j] = 1;
+    for (int64_t i = 0; i < P->X.n_rows && n > 0; i++) {
+        prepared_row row = reference_row(&P->X, &L->m.c, i);
+        for (int64_t a = 0; a < row.n; a++)
+            if (!P->targets.weight || P->targets.weight[i] > 0)
+                largest[row.columns[a]] = fmax(largest[row.columns[a]], fabs(row.x[a]));
+        prepared_row_free(&row);
     }
+    for (int64_t j = 0; j < n; j++)
+        right &= same_value(get_real(L->solver.scale, L->m.c.real, j), largest[j]);
+    free(largest);
     return right;
 }
 
-static void test_sgd(const matrix *rows, kind type, int with_scale)
+static void test_sgd(const matrix *rows, kind type, int with_scale,
+                     fastfm_normalization normalization)
 {
     problem P = problem_new(rows, type);
     fastfm_solver options = solver_of(FASTFM_SGD);
     learner L;
     int made = 1;
+    CASE("SGD: fields %d, real f%d, data f%d, k %d, outputs %d, scale %d, normalization %d",
+         (int)type.n_fields, (int)type_size(type.real) * 8, (int)type_size(type.data) * 8,
+         (int)type.k, (int)type.n_outputs, with_scale, (int)normalization);
+    P.m.c.normalization = normalization;
     options.l2_linear = random_below(2) ? 0.25 : 0;
     options.l2_factors = random_below(2) ? 0.125 : 0;
     options.clip = random_below(2) ? 0.5 : INFINITY;
@@ -154,17 +164,23 @@ static void test_sgd(const matrix *rows, kind type, int with_scale)
 void test_train_sgd(void)
 {
     static const int64_t factors[] = {1, 5, 40};
-    matrix mixed, large;
+    matrix mixed, large, repeated;
     random_state = 7;
     mixed = matrix_mixed_rows(80);
     large = matrix_large_values(40);
+    repeated = matrix_repeated_rows(20, 40, 50, 2);
     for (int64_t i = 0; i < COUNT(factors) * 32; i++) {
         const kind type = kind_of(i % 32, factors[i / 32]);
+        const fastfm_normalization second = type.n_fields ? FASTFM_INSTANCE : FASTFM_XLEARN;
         fastfm_use_level((int)(i % fastfm_n_levels()));
-        CASE("SGD: fields %d, types %d, k %d", (int)type.n_fields, (int)(i % 32), (int)type.k);
-        test_sgd(&mixed, type, 0);
-        test_sgd(&large, type, 1);
+        test_sgd(&mixed, type, 0, FASTFM_AS_IS);
+        test_sgd(&large, type, 1, FASTFM_AS_IS);
+        test_sgd(&large, type, 0, FASTFM_INSTANCE);
+        test_sgd(&mixed, type, 0, second);
+        test_sgd(&repeated, type, 1, FASTFM_AS_IS);
+        test_sgd(&repeated, type, 0, second);
     }
     matrix_free(&mixed);
     matrix_free(&large);
+    matrix_free(&repeated);
 }

@@ -6,6 +6,7 @@
 
 void test_models(void);
 void test_bits(void);
+void test_prepare(void);
 void test_rows(void);
 void test_phases(void);
 void test_labels(void);

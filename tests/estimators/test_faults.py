@@ -9,7 +9,6 @@ import scipy.sparse as sp
 pytest.importorskip("sklearn")
 
 from helpers.estimators import ALL, CLASSIFIERS, planted
-from helpers.faults import fault
 from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
 
