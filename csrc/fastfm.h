@@ -125,7 +125,7 @@ fastfm_status fastfm_sum_repeats(const fastfm_csr *X, void *indices, void *data)
 /* *total += sum over rows of weight * loss. The sum is made in row order, in blocks of FASTFM_ROW_BLOCK
  * rows. A caller may go through X in pieces that begin at multiples of FASTFM_PIECE_ROWS rows: the
  * bits of the objective and of the gradient are those of one call. BAD_LABEL is returned only if X is
- * sound. After a fault *total means nothing. */
+ * sound. After a fault *total is as before. */
 #define FASTFM_ROW_BLOCK 256
 #define FASTFM_PIECE_ROWS 8192
 fastfm_status fastfm_objective(const fastfm_csr *X, const fastfm_model *model,

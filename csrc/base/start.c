@@ -1,3 +1,6 @@
+/* A trial of threads: as many as a parallel region will need are started, all at the same time, and end
+ * again. Two callers at once would find the same room, so a lock is held from a trial until the
+ * runtime has started its threads. */
 #include "base/start.h"
 
 #if !defined(_WIN32)
@@ -14,18 +17,18 @@ void threads_have_started(int n_threads) { (void)n_threads; }
  * until the system has removed it, and for the memory that the runtime itself takes. */
 #define SPARE 1
 
-static int64_t stack_size = 0;
+static int64_t stack_size = 0; /* set once, at the time of loading */
 
 /* Threads of the calling thread's last region. GNU's runtime ends those that the next one does not
  * need. If another library has shared the runtime, and asked it for fewer, this is too many; then
  * only a process that meets its limit at that moment is not saved. */
 static _Thread_local int n_kept = 1;
 
-/* Held from a trial until the runtime has started the threads, so that two callers do not find the
- * same room. */
+/* The lock, and whether the calling thread holds it. */
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local int is_starting = 0;
 
+/* How many threads are wanted, and how many have been started so far. */
 typedef struct {
     pthread_attr_t attributes;
     int wanted, started;

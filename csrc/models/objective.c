@@ -13,7 +13,8 @@
 
 #define CHUNK_ROWS (INT64_C(512) * FASTFM_ROW_BLOCK)
 
-/* The caller's rows and the chunk of them whose losses are kept until they are summed in order. */
+/* One call of fastfm_objective, and its present chunk: rows whose losses are kept until they are summed
+ * in order. */
 typedef struct {
     const fastfm_csr *X; /* all rows */
     const fastfm_model *model;
@@ -59,7 +60,7 @@ static void compute_block(void *context, int64_t block, int thread)
         }
 }
 
-/* Allocates for n rows at a time. What it returns is to be freed. */
+/* Allocates the arrays of a chunk, for n rows. Returns what is to be freed, or NULL without memory. */
 static void *allocate_chunk(objective_job *job, int64_t n)
 {
     const int64_t C = job->model->n_outputs;
@@ -80,10 +81,8 @@ static fastfm_status add_chunks(objective_job *job, loss_sums *sums, int n_threa
     fastfm_status status = FASTFM_OK;
     for (job->begin = 0; job->begin < X->n_rows && status == FASTFM_OK; job->begin = job->end) {
         job->end = min_i64(job->begin + CHUNK_ROWS, X->n_rows);
-        job->n_blocks =
-            1 + (index_at(X->indptr, X->index_type, job->end) -
-                 index_at(X->indptr, X->index_type, job->begin) + job->end - job->begin) /
-                    SCORE_BLOCK_VALUES;
+        const fastfm_csr rows = row_slice(X, job->begin, job->end);
+        job->n_blocks = row_blocks(&rows, SCORE_BLOCK_VALUES);
         parallel_for(job->n_blocks, compute_block, job, n_threads);
         status = workspace_fault(job->work, n_threads, bad_row);
         if (status == FASTFM_OK)

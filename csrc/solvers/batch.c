@@ -115,8 +115,8 @@ static void set_view(training_batch *batch, const fastfm_csr *X, const fastfm_mo
     view->rows.data_type = prepared_type(X, model);
 }
 
-/* The longest row always fits in a batch, whatever the limits say. Where a batch is cut does not
- * depend on that row: another piece of the caller's rows need not have it. */
+/* The longest row always fits in a batch, even if it is beyond the limits. Where a batch is cut does not
+ * depend on that row, because another piece of the caller's rows need not have it. */
 fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastfm_model *model,
                          const fastfm_loss *loss, const fastfm_targets *targets,
                          const fastfm_solver *solver, int64_t n_rows, int n_threads,

@@ -30,7 +30,7 @@ typedef struct {
     workspace work;             /* for the checks, and for the faults that threads report */
     int n_threads;
     int64_t max_rows, max_values; /* what the arrays have room for */
-    int64_t cut_values;           /* with more values than these a batch has only one row */
+    int64_t cut_values;           /* the most values of a batch of more than one row */
     double *losses;               /* (n_rows,) times weight */
     double *row_gradients;        /* (n_rows, C) loss gradients in double, for w0 */
     thread_local_data *local;     /* (n_threads,) */

@@ -32,8 +32,8 @@ static fastfm_status compute_loss(const training_batch *batch, int thread, int64
     return status;
 }
 
-/* The batch's rows as if X ended before row `end`. Kernels prefetch up to the end of X, and must
- * not read indices of the next block, which another thread may be copying. */
+/* The batch's copy of its rows, as if it ended before row `end`. Kernels prefetch up to the end of a matrix,
+ * and must not read indices of the next block, which another thread may be copying. */
 static fastfm_csr rows_until(const training_batch *batch, int64_t end)
 {
     fastfm_csr rows = batch->view.rows;
@@ -55,8 +55,9 @@ static int load_block(const training_batch *batch, int64_t block, int thread)
     return status != FASTFM_BAD_INDEX;
 }
 
-/* Sets *rows to a row block of a gradient, which are consecutive rows of the source: in place, or
- * copied if columns repeat or rows are divided. Returns whether their columns are sound. */
+/* Sets *rows to a row block of the gradient of an FM, whose rows are consecutive rows of the source: in
+ * place, or in the batch's copy if columns repeat or rows are divided. Returns whether their columns
+ * are sound; if not, the fault has been reported, as a place in the batch. */
 static int find_block(const training_batch *batch, int64_t block, int thread, fastfm_csr *rows)
 {
     const batch_view *view = &batch->view;
@@ -73,7 +74,8 @@ static int find_block(const training_batch *batch, int64_t block, int thread, fa
     }
     if (status == FASTFM_REPEATED_COLUMN || view->model->normalization != FASTFM_AS_IS) {
         batch_copy_block(batch, block, status == FASTFM_REPEATED_COLUMN, thread);
-        *rows = row_slice(&view->rows, begin, end);
+        const fastfm_csr copy = rows_until(batch, end);
+        *rows = row_slice(&copy, begin, end);
     }
     return 1;
 }
@@ -97,7 +99,7 @@ void score_and_partition_block(void *context, int64_t block, int thread)
             return;
         rows = rows_until(batch, end);
         KERNEL_OF(kernels()->fm_partition_values, fm, &rows)(view, block, begin, end);
-        rows = row_slice(&rows, begin, end);
+        rows = row_slice(&rows, begin, end); /* row 0 is row `begin`, as from find_block */
     }
     score_kernel_of(fm, &rows)(&rows, view->linear_scale ? view->linear_scale + begin : NULL, fm, 0,
                                end - begin, view->scores + begin * score_bytes,

@@ -4,7 +4,8 @@
  *   FM   SCORING    by row block   copy, check and score rows; in training, sort their values by
  *                                  partition
  *        UPDATING   by partition   training: sum gradients in row order; update each parameter once
- *                   by share       gradient: add the gradients of all rows, in row order
+ *                   by share       gradient: add the gradients of all rows, in row order; such rows
+ *                                  are copied only if they must be (find_block in batch_phases.c)
  *
  *   FFM  LOADING    by row block   copy and check rows; sort their features by partition
  *        ASSIGNING  by partition   give accumulators to features that more than one row has
@@ -12,7 +13,8 @@
  *                                  block, and update the features that no other row has
  *        UPDATING   by partition   sum accumulators in block order; update all other features once
  *
- * The thread that ends a phase calls next_phase, which looks for faults, starts the next phase, and calls
+ * Before the first batch there may be one phase of the driver's, before_all. The thread that ends a
+ * phase calls next_phase, which looks for faults, starts the next phase, and calls
  * the hooks between batches. Row blocks and partitions depend on the batch alone. So does the order
  * of all sums; threads only decide who makes them. */
 #include "solvers/batch_run.h"

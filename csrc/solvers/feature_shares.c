@@ -1,4 +1,6 @@
-/* The columns of some stored values, evenly spread over X, stand for all of them. */
+/* Divides the features by a sample: the columns of some stored values, evenly spread over X, stand for all
+ * of them. The sample is sorted, and cut where the costs of its columns reach 1 / n_shares, 2 / n_shares,
+ * ... of their sum. So frequent features weigh more, and n_features does not matter. */
 #include "solvers/feature_shares.h"
 
 #include <stdlib.h>
@@ -27,6 +29,7 @@ static int64_t take_sample(const fastfm_csr *X, int64_t n_features, int64_t *sam
     return size;
 }
 
+/* The work of sample[s], by whether the sorted sample has its column again. */
 static int64_t cost_of(const int64_t *sample, int64_t size, int64_t s)
 {
     const int is_repeated =

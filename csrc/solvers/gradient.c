@@ -3,9 +3,9 @@
  * and the model stays as it is.
  *
  * FM. When a batch has been scored, every thread walks all its rows in order, and adds what belongs to
- * the features of its share (feature_shares.h). Rows are read in place, unless columns repeat or rows
- * are divided. So each number of the gradient is a sum in row order, and neither the threads nor the rows of a batch change its
- * bits. A batch is as long as what is kept of its rows fits the caches.
+ * the features of its share (feature_shares.h). So each number of the gradient is a sum in row order,
+ * and neither the threads nor the rows of a batch change its bits. A batch is as long as what is kept
+ * of its rows fits the caches. Rows are read in place, unless columns repeat or rows are divided.
  *
  * FFM. The gradients of a row block are summed before they are added, so its batches must not depend on
  * anything but the rows: they have FFM_BATCH_ROWS rows.
@@ -22,7 +22,7 @@
 #include "solvers/feature_shares.h"
 
 #define PAGE_BYTES 4096
-#define SHARE_BYTES (INT64_C(64) << 20) /* fresh memory that a thread touches at a time */
+#define PIECE_BYTES (INT64_C(64) << 20) /* fresh memory that a thread touches at a time */
 #define FFM_BATCH_ROWS 2048             /* divides FASTFM_PIECE_ROWS */
 #define CACHE_BYTES 262144 /* FM, one thread: V that the rows of a batch touch, about */
 #define KEPT_BYTES 4194304 /* FM, several threads: what is kept of the rows of a batch */
@@ -43,29 +43,30 @@ static int64_t batch_rows(const fastfm_csr *X, const fastfm_model *model, int n_
     return max_i64(1, min_i64(rows, X->n_rows));
 }
 
-/* Writes a zero to each page of a share of fresh memory, which is zero already: page faults in the order of
+/* Writes a zero to each page of a piece of fresh memory, which is zero already: page faults in the order of
  * addresses, by all threads, cost less than those of scattered additions (docs/lab-notebook.md). */
-static void touch_pages(void *memory, int64_t bytes, int64_t share, int64_t n_shares)
+static void touch_pages(void *memory, int64_t bytes, int64_t piece, int64_t n_pieces)
 {
-    const int64_t n_pages = bytes / PAGE_BYTES, end = n_pages * (share + 1) / n_shares;
-    for (int64_t page = n_pages * share / n_shares; page < end; page++)
+    const int64_t n_pages = bytes / PAGE_BYTES, end = n_pages * (piece + 1) / n_pieces;
+    for (int64_t page = n_pages * piece / n_pieces; page < end; page++)
         ((volatile char *)memory)[page * PAGE_BYTES] = 0;
 }
 
-/* One pass over the pages of w and V, in n_shares shares. */
+/* One call of fastfm_gradient: the context of its hooks. */
 typedef struct {
     loss_sums sums;
     const fastfm_gradient_arrays *gradient;
     int64_t w_bytes, V_bytes; /* of its arrays */
 } gradient_job;
 
-static void touch_share(void *context, int64_t share, int thread)
+/* The phase before the first batch, if the arrays are fresh: touches a piece of their pages. */
+static void touch_piece(void *context, int64_t piece, int thread)
 {
     const batch_run *run = (const batch_run *)context;
     const gradient_job *job = (const gradient_job *)run->context;
     (void)thread;
-    touch_pages(job->gradient->w, job->w_bytes, share, run->n_before_all);
-    touch_pages(job->gradient->V, job->V_bytes, share, run->n_before_all);
+    touch_pages(job->gradient->w, job->w_bytes, piece, run->n_before_all);
+    touch_pages(job->gradient->V, job->V_bytes, piece, run->n_before_all);
 }
 
 /* The hook: adds the losses of a batch, and the gradients of w0, in row order. */
@@ -94,7 +95,8 @@ static int has_absent_row(const fastfm_targets *targets, int64_t n)
     return targets->weight && i < n;
 }
 
-/* Opens the batches, runs them and closes them. w0 is not in the target: sum_losses has its gradient. */
+/* Divides the features into shares, opens the batches, runs them and closes them. w0 is not among the
+ * updated arrays, because sum_losses adds its gradient. */
 static fastfm_status add_gradient(batch_run *run, const fastfm_csr *X, const fastfm_model *model,
                                   const fastfm_loss *loss, const fastfm_targets *targets,
                                   double weight_sum, const fastfm_gradient_arrays *gradient,
@@ -111,7 +113,7 @@ static fastfm_status add_gradient(batch_run *run, const fastfm_csr *X, const fas
     }
     divide_features(X, model->n_features, n_threads, shares, shares + FEATURE_SAMPLE);
     run->batch.share_begin = shares + FEATURE_SAMPLE;
-    run->batch.view.target = (fastfm_state){NULL, gradient->w, gradient->V};
+    run->batch.view.updated = (fastfm_state){NULL, gradient->w, gradient->V};
     run->batch.weight_sum = weight_sum;
     status = batch_run_all(run);
     batch_close(&run->batch);
@@ -139,12 +141,12 @@ fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
     batch_run run = {.rows = rows,
                      .n_rows = X->n_rows,
                      .batch_size = batch_rows(X, model, n_threads),
-                     .before_all = touch_share,
+                     .before_all = touch_piece,
                      .after_batch = sum_losses,
                      .context = &job};
     fastfm_status status = memory && rows ? FASTFM_OK : FASTFM_NO_MEMORY;
     if (gradient->is_fresh)
-        run.n_before_all = 1 + (job.w_bytes + job.V_bytes) / SHARE_BYTES;
+        run.n_before_all = 1 + (job.w_bytes + job.V_bytes) / PIECE_BYTES;
     /* Batches leave out rows of weight zero: their columns are checked here, as fastfm_objective
      * checks them. */
     if (status == FASTFM_OK && has_absent_row(targets, X->n_rows))

@@ -78,7 +78,8 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
     const double per_row = score_work(X, model) / (double)max_i64(X->n_rows, 1);
     const int64_t batch_size = min_i64(solver->batch_size, n_rows); /* so that no sum overflows */
     const int n_threads = parallel_threads(num_threads, work * per_row * (double)batch_size);
-    training state = {.solver = solver, .n_steps = solver->n_steps, .total = *total};
+    training state = {
+        .solver = solver, .now = *solver, .n_steps = solver->n_steps, .total = *total};
     batch_run run = {.rows = rows,
                      .n_rows = n_rows,
                      .batch_size = batch_size,
@@ -92,7 +93,7 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
         batch_open(&run.batch, X, model, loss, targets, &state.now, batch_size, n_threads, bad_row);
     if (status != FASTFM_OK)
         return status;
-    run.batch.view.target = (fastfm_state){model->w0, model->w, model->V};
+    run.batch.view.updated = (fastfm_state){model->w0, model->w, model->V};
     run.batch.weight_sum = 1;
     status = batch_run_all(&run);
     batch_close(&run.batch);

@@ -26,7 +26,7 @@ static void NAME(fm_gradient_rows)(const batch_view *batch, const fastfm_csr *ro
             const REAL g_linear = batch->linear_scale ? g * (REAL)batch->linear_scale[at] : g;
             const REAL *s = (const REAL *)batch->s + (at * C + c) * k;
             const REAL *V = (const REAL *)fm->V + c * k;
-            REAL *grad_w = (REAL *)batch->target.w + c, *grad_V = (REAL *)batch->target.V + c * k;
+            REAL *grad_w = (REAL *)batch->updated.w + c, *grad_V = (REAL *)batch->updated.V + c * k;
             int64_t f = 0;
             if (g == 0)
                 continue;

@@ -44,7 +44,7 @@ static double NAME(update_scale)(const batch_view *batch, int64_t feature, REAL 
     if (!(largest > *scale))
         return 1 / (double)*scale;
     if (is_ftrl) {
-        const fastfm_state z = solver->state[0], sums = solver->state[1], p = batch->target;
+        const fastfm_state z = solver->state[0], sums = solver->state[1], p = batch->updated;
         NAME(rescale_z)(solver, (REAL *)z.w + feature * C, (const REAL *)sums.w + feature * C,
                         (const REAL *)p.w + feature * C, C, *scale, ratio);
         NAME(rescale_z)(solver, (REAL *)z.V + feature * stride,
@@ -78,8 +78,8 @@ FORCE_INLINE void NAME(prefetch_state)(const batch_view *batch, int64_t feature)
     if (solver->scale)
         prefetch_row(solver->scale, feature, sizeof(REAL), sizeof(REAL), 0, is_ffm);
     if (is_ffm) {
-        prefetch_row(batch->target.V, feature, row_bytes, row_bytes, 1, 1);
-        prefetch_row(batch->target.w, feature, w_bytes, w_bytes, C > 1, 1);
+        prefetch_row(batch->updated.V, feature, row_bytes, row_bytes, 1, 1);
+        prefetch_row(batch->updated.w, feature, w_bytes, w_bytes, C > 1, 1);
     }
     for (int s = 0; s < 2 && solver->state[s].V; s++) {
         prefetch_row(solver->state[s].V, feature, row_bytes, row_bytes, 1, is_ffm);
@@ -106,7 +106,7 @@ static int NAME(update_w)(const batch_view *batch, const gradient_accumulators *
     const fastfm_solver *solver = batch->solver;
     const feature_entry *features = accumulators->features;
     const int64_t C = batch->model->n_outputs;
-    REAL *w = (REAL *)batch->target.w;
+    REAL *w = (REAL *)batch->updated.w;
     REAL *state0 = (REAL *)solver->state[0].w, *state1 = (REAL *)solver->state[1].w;
     NAME(gathered_parameters) gathered;
     int all_finite = 1;
@@ -151,7 +151,7 @@ static int NAME(update_V)(const batch_view *batch, NAME(rule) * rule, int64_t ro
     REAL *state0 = (REAL *)solver->state[0].V, *state1 = (REAL *)solver->state[1].V;
     NAME(set_feature_terms)(rule, solver, solver->l2_factors * penalised_rows(solver, rows),
                             inverse_scale);
-    return NAME(update_span)(solver, rule, n, (REAL *)batch->target.V + first,
+    return NAME(update_span)(solver, rule, n, (REAL *)batch->updated.V + first,
                              state0 ? state0 + first : NULL, state1 ? state1 + first : NULL,
                              gradients);
 }

@@ -4,8 +4,7 @@
  *   row block     consecutive rows of the batch that one thread works on at a time
  *   partition     the features with the same first bits of a hash; each feature is in one partition,
  *                 and one thread at a time works on a partition, so no two write to a parameter
- *   share         the features whose gradients one thread adds in fastfm_gradient (FM): as many shares
- *                 as threads, also chosen by hash
+ *   share         a range of features whose gradients one thread adds in fastfm_gradient (FM)
  *   local id      the number of a feature within a row block or a partition, in order of first
  *                 appearance, from 0
  *   accumulator   a place where the gradient of a feature is summed: (n_outputs,) numbers for w and
@@ -98,27 +97,29 @@ typedef struct {
 /* FM: the most bytes of an fm_value (fm/partition.inc.h). */
 #define FM_VALUE_BYTES 24
 
-/* A batch under way through fastfm_train, as kernels see it. `rows` is the batch's own copy of its
- * rows, in order, and in row blocks; all row numbers are places in it. What row block b holds of
- * partition q begins at partition_begin[b * (n_partitions + 1) + q] of `values` (FM) or `features`
- * (FFM) and ends where that of q + 1 begins.
+/* A batch under way through fastfm_train or fastfm_gradient, as kernels see it. `rows` is the batch's
+ * own copy of its rows, in order, and in row blocks; all row numbers are places in it. (The gradient
+ * of an FM reads block_rows instead; the copy of a block that it reads in place is never filled.)
+ * What row block b holds of partition q begins at partition_begin[b * (n_partitions + 1) + q] of
+ * `values` (FM) or `features` (FFM) and ends where that of q + 1 begins.
  * model and solver belong to the caller; of them kernels change parameters, state and scale. */
 typedef struct {
     fastfm_csr rows;
     double *linear_scale; /* (n_rows,) what the linear part is multiplied by, or NULL for 1 */
     const fastfm_model *model;
     const fastfm_solver *solver;
-    fastfm_state target; /* what is updated: the parameters of model, or the arrays of a gradient */
-    int64_t max_row;     /* values of the longest row that may come */
+    fastfm_state updated;   /* the arrays that a rule changes: of the model, or of a gradient */
+    int64_t max_row;        /* values of the longest row that may come */
     char *scores, *dscores; /* (n_rows, C) of the model's type; dscores: weighted loss gradients */
     int64_t n_blocks, n_partitions;
     int partition_bits;       /* n_partitions is 2 to this power */
     int64_t *partition_begin; /* (n_blocks, n_partitions + 1) */
     /* FM */
-    fastfm_csr *block_rows; /* of a gradient: (n_blocks,) the rows of each block, or NULL */
-    int64_t *block_begin;   /* (n_blocks + 1,) the first row of each block */
-    char *s;                /* (n_rows, C, k) s_f of each row, as fm_score left it */
-    void *values;           /* (nnz,) fm_value, sorted by block and partition */
+    fastfm_csr
+        *block_rows; /* of a gradient: (n_blocks,) the rows of each, in X or in rows; or NULL */
+    int64_t *block_begin; /* (n_blocks + 1,) the first row of each block */
+    char *s;              /* (n_rows, C, k) s_f of each row, as fm_score left it */
+    void *values;         /* (nnz,) fm_value, sorted by block and partition */
     /* FFM */
     int64_t max_update;      /* a row of more values updates no feature by itself */
     int32_t *local_id_of;    /* (nnz,) of each value's feature in its row block; -1 for a zero */
@@ -145,7 +146,7 @@ typedef struct {
 /* -------------------------------------------------------------------------------- kernel contracts
  * A row block or partition is worked on by one thread at a time; `local` is that thread's. */
 
-/* FM: adds the gradients of all rows, in their order, to batch->target, for the features
+/* FM: adds the gradients of all rows, in their order, to batch->updated, for the features
  * [owned_begin, owned_end). All other features are other threads'. */
 typedef void (*gradient_kernel)(const batch_view *batch, int64_t owned_begin, int64_t owned_end);
 
