@@ -50,25 +50,12 @@ cdef class Parameters:
     def separates_repeats(self):
         return bool(self.c.separates_repeats)
 
-    cdef int refuse_repeats(self, Rows rows) except -1:
-        """Raise for a column that a row repeats if this model has no gradient for it; after `rows.check`."""
-        if not (self.c.separates_repeats and rows.has_repeats):
-            return 0
-        for row in range(rows.csr.n_rows):
-            columns, counts = np.unique(rows.indices[rows.indptr[row]:rows.indptr[row + 1]], return_counts=True)
-            if (counts > 1).any():
-                raise ValueError(f"row {row} of X repeats column {columns[counts > 1][0]}, from which a model with "
-                                 "repeats='separate' does not learn; model.repeats = 'sum' adds its values up")
-        return 0
-
     cdef Rows rows_of(self, X):
         """X as rows. For an FFM, no value of X may be in another field than its feature has here."""
         cdef Rows rows = as_rows(X, self.c.n_features)
         cdef cnp.ndarray conflicts
         cdef int64_t p
-        if self.fields is None:
-            return rows
-        fields = fields_of(X)
+        fields = None if self.fields is None else fields_of(X)
         if fields is None:
             return rows
         with cython.critical_section(self):
@@ -141,7 +128,7 @@ cdef class Parameters:
         cdef bint wants_gradient = gradient is not None
         if self.c.separates_repeats:
             rows.check(n_threads)
-            self.refuse_repeats(rows)
+            rows.refuse_repeats()
         if wants_gradient:
             w0, w, V = gradient
             if not (w0.dtype == np.float64 and w0.size == self.c.n_outputs and w.dtype == V.dtype == self.V.dtype
@@ -174,7 +161,8 @@ cdef class Parameters:
         """The arrays (indptr, indices, data) of X, found sound, with repeated columns summed."""
         cdef Rows rows = self.rows_of(X)
         rows.check(resolve_num_threads(num_threads))
-        self.refuse_repeats(rows)
+        if self.c.separates_repeats:
+            rows.refuse_repeats()
         return rows.arrays()
 
     def penalty(self, cnp.ndarray parameter not None, double l2, cnp.ndarray gradient, num_threads):

@@ -85,6 +85,17 @@ cdef class Rows:
         """The columns of the stored values; after `check`."""
         return self.indices[self.indptr[0]:self.indptr[self.csr.n_rows]]
 
+    cdef int refuse_repeats(self) except -1:
+        """Raise for a column that a row repeats, because the model has no gradient for it; after `check`."""
+        if not self.has_repeats:
+            return 0
+        for row in range(self.csr.n_rows):
+            columns, counts = np.unique(self.indices[self.indptr[row]:self.indptr[row + 1]], return_counts=True)
+            if (counts > 1).any():
+                raise ValueError(f"row {row} of X repeats column {columns[counts > 1][0]}, from which a model with "
+                                 "repeats='separate' does not learn; model.repeats = 'sum' adds its values up")
+        return 0
+
     cdef tuple arrays(self):
         """(indptr, indices, data) after `check`; in a copy where columns repeat, with their values summed."""
         cdef cnp.ndarray indices, data

@@ -24,7 +24,8 @@ cdef class TrainingRows:
         self.rows = now.rows_of(X)
         self.targets = Targets(y, sample_weight, self.rows.csr.n_rows, True)
         self.rows.check(n_threads)
-        now.refuse_repeats(self.rows)
+        if now.c.separates_repeats:
+            self.rows.refuse_repeats()
         if now.fields is not None:
             model._decide_fields(fields_of(X), self.rows.columns())
         self._largest = self.rows.largest

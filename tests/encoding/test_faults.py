@@ -1,4 +1,4 @@
-"""Faults of the encoder: constant columns, and threads. See `helpers.faults`."""
+"""Faults of the encoder: constant columns, and threads."""
 
 import contextlib
 import pickle
@@ -6,12 +6,10 @@ import threading
 
 import numpy as np
 import pytest
-from helpers.faults import fault
 
 from fastfm_c import FieldEncoder, load, save
 
 
-@fault("a column without a deviation is divided by 1", 15)
 @pytest.mark.parametrize("constant", [0.0, 3.0, 0.1, -1e6])
 def test_a_numeric_column_that_was_constant_at_fit_is_zero_ever_after(constant, tmp_path):
     """As the docstring of Numeric says, and after saving, too."""
@@ -25,7 +23,6 @@ def test_a_numeric_column_that_was_constant_at_fit_is_zero_ever_after(constant, 
             assert dict(zip(columns.tolist(), values.tolist(), strict=True)).get(5, 0.0) == 0.0
 
 
-@fault("a column without a deviation is divided by 1, and meets factors that nothing trained", 15)
 def test_a_numeric_column_that_was_constant_at_fit_changes_no_probability():
     pytest.importorskip("sklearn")
     from fastfm_c.sklearn import FMClassifier
@@ -64,7 +61,6 @@ def in_threads(*functions):
     return errors
 
 
-@fault("two threads append from the same column on", 17)
 def test_two_threads_in_partial_fit_give_each_value_a_column_of_its_own():
     """Or one of them is told that another is at work. They meet where they look up their first value."""
     barrier, come = threading.Barrier(2), set()
@@ -90,7 +86,6 @@ def test_two_threads_in_partial_fit_give_each_value_a_column_of_its_own():
     assert sorted(known) == list(range(1, encoder.fields_.size))
 
 
-@fault("names are read while they grow", 17)
 def test_names_can_be_read_beside_a_thread_in_partial_fit():
     """Here the other thread adds a value where a name is made."""
     barrier, read = threading.Barrier(2), []

@@ -1,4 +1,4 @@
-"""Faults of estimators: streams and held-out rows. See `helpers.faults`."""
+"""Faults of estimators: streams and held-out rows."""
 
 from itertools import pairwise
 

@@ -1,9 +1,8 @@
-"""Faults of models of libffm: features in two fields, and features that rows repeat. See `helpers.faults`."""
+"""Faults of models of libffm: features in two fields, and features that rows repeat."""
 
 import numpy as np
 import pytest
 from helpers import foreign
-from helpers.faults import fault
 from helpers.libffm_texts import read, table_of_first
 from scipy.special import expit
 
@@ -20,7 +19,6 @@ def libffm_score(V, row, normalize):
     return score / sum(x * x for *_, x in row) if normalize else score
 
 
-@fault("load_libffm_model takes column numbers for features: `fields` says nothing of the pairs", 10)
 def test_a_model_of_libffm_is_read_with_the_columns_of_pairs(tmp_path):
     theirs = FFM.random([0, 1, 0], 4, init_stdev=1.0, rng=0)
     dump_libffm_model(theirs, tmp_path / "model")
@@ -44,7 +42,6 @@ def score_or_refusal(score, *args):
         return None
 
 
-@fault("repeated features are summed, where libffm has them as values of their own", 14)
 def test_a_row_that_repeats_a_feature_has_the_probability_that_libffm_printed(tmp_path):
     V = np.full((2, 2, 4), 0.25, np.float32)
     dump_libffm_model(FFM(0.0, [0.0, 0.0], V, [0, 1], normalize="instance"), tmp_path / "model")
@@ -53,7 +50,6 @@ def test_a_row_that_repeats_a_feature_has_the_probability_that_libffm_printed(tm
     assert score is None or expit(score) == pytest.approx(0.562, abs=5e-4)
 
 
-@fault("repeated features are summed, where libffm has them as values of their own", 14)
 @pytest.mark.parametrize("name", [name for name in foreign.MODELS if name.startswith("libffm")])
 def test_a_row_that_repeats_features_scores_as_in_libffm_or_is_refused(name):
     model, rng = foreign.load(name), np.random.default_rng(0)

@@ -1,7 +1,6 @@
-"""Faults of models: an FFM ignores the fields of X. See `helpers.faults`."""
+"""Faults of models: an FFM ignores the fields of X."""
 
 import pytest
-from helpers.faults import fault
 
 from fastfm_c import FFM, AdaGrad, FieldCSR, LogisticLoss, train
 
@@ -15,7 +14,6 @@ READERS = {
 }
 
 
-@fault("an FFM does not look at X.fields", 12, pytest.fail.Exception)
 @pytest.mark.parametrize("reader", READERS)
 def test_an_ffm_refuses_values_in_other_fields_as_estimators_do(reader):
     """And takes columns without values, whatever their fields."""

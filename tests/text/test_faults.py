@@ -1,10 +1,9 @@
-"""Faults of files with fields: a file for testing, and features in two fields. See `helpers.faults`."""
+"""Faults of files with fields: a file for testing, and features in two fields."""
 
 import io
 
 import numpy as np
 import pytest
-from helpers.faults import fault
 from helpers.libffm_texts import (
     FIELDS,
     NOT_IN_TEST,
@@ -20,7 +19,6 @@ from fastfm_c import load, save, vstack
 from fastfm_c.text import iter_libffm
 
 
-@fault("columns without values are in field 0", 9, ValueError)
 def test_vstack_takes_the_field_of_a_column_from_the_blocks_with_values_in_it():
     X, _, _ = read(text(0, [11]), n_features=12)
     X_test, _, _ = read(text(1, NOT_IN_TEST))
@@ -32,7 +30,6 @@ def test_vstack_takes_the_field_of_a_column_from_the_blocks_with_values_in_it():
         vstack([X, with_conflict(X_test)])
 
 
-@fault("a file cannot be read with the fields of another: needs the new argument `fields`", 9, TypeError)
 def test_a_file_is_read_with_the_fields_of_another():
     _, _, fields = read(text(0, []))
     X, _, _ = read(text(1, [*NOT_IN_TEST, 11]), fields=fields)
@@ -42,21 +39,18 @@ def test_a_file_is_read_with_the_fields_of_another():
         read(text(1, []), fields=with_conflict(X).fields)
 
 
-@fault("iter_libffm takes column numbers for features: `fields` says nothing of the pairs", 10)
 def test_a_pair_of_feature_and_field_has_the_same_column_in_the_blocks_of_the_next_file():
     ((X, _),) = iter_libffm(io.BytesIO(SECOND), fields=table_of_first())
     assert X.toarray().tolist() == SECOND_ROW
     assert X.fields.tolist() == [1, 0, 0]
 
 
-@fault("each file numbers its pairs for itself: needs the new argument `fields`", 10, TypeError)
 def test_a_pair_of_feature_and_field_has_the_same_column_in_the_next_file():
     X, _, _ = read(SECOND, fields=table_of_first())
     assert X.toarray().tolist() == SECOND_ROW
     assert X.fields.tolist() == [1, 0, 0]
 
 
-@fault("the table of pairs is an array, which save does not take", 10, ValueError)
 def test_the_columns_of_pairs_can_be_saved(tmp_path):
     save(table_of_first(), tmp_path / "table")
     ((X, _),) = iter_libffm(io.BytesIO(SECOND), fields=load(tmp_path / "table"))
