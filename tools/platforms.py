@@ -6,7 +6,7 @@
 
 Every compiler takes tests/c/flags, which make a warning an error. Where the tests can run, emulated if
 need be, they must pass and print the same hashes as on this machine: scores, gradients, training and text
-have the same bits everywhere, but for what went through the platform's exp, log1p or pow.
+have the same bits everywhere, except what went through the platform's exp, log1p or pow.
 
 A table is printed at the end. What this machine lacks is skipped, with the name of what to install. The exit
 code is 1 if a check failed, or was skipped with --strict.
@@ -38,7 +38,7 @@ FLAGS = [f"-I{ROOT / 'csrc'}", *shlex.split((TESTS / "flags").read_text())]
 FAILING = ["-Dmalloc=test_malloc", "-Dcalloc=test_calloc"]  # of csrc: those of test_no_memory.c
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 CLANGS = ["clang", *(f"clang-{version}" for version in range(30, 13, -1))]
-THREADED = ["bits", "train", "text", "phases"]  # groups of tests that share work among threads
+THREADED = ["bits", "prepare", "train", "text", "phases"]  # groups of tests that share work among threads
 HEAD = [("platform", "built with, how it is run", "result", "seconds"), ("---",) * 4]
 WINES = ["wine", "wine64", "/usr/lib/wine/wine64"]
 
