@@ -35,7 +35,7 @@ shrink()
 
 # Small blocks, batches and limits, so that small inputs have many of them, and threads that start for little work.
 # Rows of a piece are a multiple of those of a block and of a batch; so are those of a chunk, of a block's.
-shrink 16 BLOCK_VALUES SCORE_BLOCK_VALUES FFM_BLOCK_VALUES FFM_DIVIDED_VALUES PARTITION_ENTRIES CHUNK_VALUES
+shrink 16 BLOCK_VALUES SCORE_BLOCK_VALUES FFM_BLOCK_VALUES FFM_DIVIDED_VALUES PARTITION_ENTRIES CHUNK_VALUES FEATURE_SAMPLE
 shrink 4 FASTFM_ROW_BLOCK FFM_BATCH_ROWS
 shrink 8 FASTFM_PIECE_ROWS CHUNK_ROWS CHECK_BY_PAIRS
 shrink 4096 CACHE_BYTES KEPT_BYTES
