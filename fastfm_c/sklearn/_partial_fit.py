@@ -33,7 +33,7 @@ class PartialFit(RowsAndModels):
         rows, fields = self._checked_rows(X, y, sample_weight, is_new, classes, least_rows=0)
         if is_new:
             self._begin_stream(rows, fields)
-        if not hasattr(self, "_stream"):  # of a pickle of 0.1.0
+        if not hasattr(self, "_stream"):  # of a pickle of the first version
             self._stream = stream_after_unknown_rows(self)
         if not hasattr(self, "solver_"):
             self._begin_history(rows.n_rows)
@@ -54,16 +54,7 @@ class PartialFit(RowsAndModels):
     def _begin_stream(self, rows: FitRows, fields: ArrayLike | None) -> None:
         """Make a model that knows nothing: no bias, and random factors for values of 1."""
         seed = self._seed()
-        rng = np.random.default_rng(seed)
-        self.model_ = self._random_model(
-            rows.X.shape[1],
-            fields,
-            n_outputs=self._n_outputs(),
-            init_stdev=self.init_stdev,
-            dtype=self.dtype,
-            rng=rng,
-        )
-        self.model_.normalize = self.normalize
+        self.model_ = self._model_without_bias(rows, fields, np.random.default_rng(seed))
         sizes = None if self.normalize is not None else np.zeros(rows.X.shape[1], self.model_.dtype)
         zero = np.zeros(np.shape(self.model_.w0)) if np.ndim(self.model_.w0) else 0.0
         self._stream = Stream(constant=zero, seed=seed, init_stdev=self.init_stdev, sizes=sizes)

@@ -18,6 +18,7 @@ from fastfm_c.sklearn._overflow import scores_without_nan
 from fastfm_c.sklearn._parameters import Parameters
 from fastfm_c.sklearn._running import RunningTargets
 from fastfm_c.sklearn._trainable import Model, scale_scores
+from fastfm_c.sklearn._units import per_feature
 from fastfm_c.training import History
 
 __all__ = ["RowsAndModels"]
@@ -67,12 +68,17 @@ class RowsAndModels(Parameters):
 
     def _new_model(self, rows: FitRows, fields: ArrayLike | None, rng: np.random.Generator) -> Model:
         """Make a model of random factors and the best constant score, in the units of y."""
-        options = {"init_stdev": self.init_stdev, "dtype": self.dtype, "rng": rng}
-        model = self._random_model(rows.X.shape[1], fields, n_outputs=self._n_outputs(), **options)
-        model.normalize = self.normalize
+        model = self._model_without_bias(rows, fields, rng)
         best = self._best_constant(rows.in_unit(self._target_scale), rows.weight)
         model.w0 = np.asarray(best, model.dtype)
         scale_scores(model, self._target_scale)
+        return model
+
+    def _model_without_bias(self, rows: FitRows, fields: ArrayLike | None, rng: np.random.Generator) -> Model:
+        """Make a model of random factors, which divides rows as `normalize` says."""
+        options = {"init_stdev": self.init_stdev, "dtype": self.dtype, "rng": rng}
+        model = self._random_model(rows.X.shape[1], fields, n_outputs=self._n_outputs(), **options)
+        model.normalize = self.normalize
         return model
 
     def _scale_factors(self, column_max_abs: Callable[[DTypeLike], NDArray[Any] | None]) -> None:
@@ -81,7 +87,7 @@ class RowsAndModels(Parameters):
             return
         if (size := column_max_abs(self.model_.dtype)) is not None:
             V = self.model_.V
-            V /= size.reshape(-1, *[1] * (V.ndim - self.model_.w.ndim))
+            V /= per_feature(self.model_, size)
 
     def _random_model(self, n_features: int, fields: ArrayLike | None, **options: Any) -> Model:
         return FM.random(n_features, self.n_factors, **options)

@@ -96,7 +96,7 @@ def _features_first(V: NDArray[Any], model: Model) -> NDArray[Any]:
 
 
 def stream_after_unknown_rows(estimator: Any) -> Stream:
-    """What is known after a fit by 0.1.0, which kept no figures: how many rows there were, and the unit."""
+    """What is known after a fit by the first version, which kept no figures: rows, and the unit."""
     n_rows = max(getattr(getattr(estimator, "history_", None), "rows", 0), 1)
     return Stream(RunningTargets(n_rows, float(n_rows), None, getattr(estimator, "target_scale_", 0.0)))
 
@@ -126,9 +126,12 @@ class Lessons:
         if self.data is None or unit != self.unit:
             self.data, self.unit = self.solver.prepare(rows.X, rows.in_unit(unit), rows.weight), unit
         order = np.arange(self.n_learned, end, dtype=np.int64)
-        loss = self.solver.epoch(self.data, order) * unit**2
         weight = len(order) if rows.weight is None else float(rows.weight[order].sum())
-        self.n_learned, self.n_parts, self.only_loss = end, self.n_parts + 1, loss
+        self.n_learned = end
+        if not weight:  # the solver learns nothing, and there is no loss
+            return
+        loss = self.solver.epoch(self.data, order) * unit**2
+        self.n_parts, self.only_loss = self.n_parts + 1, loss
         self.weight += weight
         self.loss += weight * loss
 

@@ -167,3 +167,22 @@ def test_a_warm_start_learns_targets_of_another_unit_and_origin(solver, shift):
     fresh = FMRegressor(solver=solver, random_state=0).fit(X, other)
     warm = FMRegressor(solver=solver, warm_start=True, random_state=0).fit(X, y).fit(X, other)
     assert warm.score(X, other) > fresh.score(X, other) - 0.02
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_a_batch_without_weight_adds_no_loss_to_the_history(estimator):
+    X, y = planted(n_rows=40)
+    targets, options = targets_for(estimator, y)
+    weight = np.repeat([0.0, 1.0, 0.0, 1.0, 0.0], 8)
+    model = estimator(batch_size=8, random_state=0).partial_fit(X, targets, sample_weight=weight, **options)
+    assert np.isfinite(model.history_.loss).all()
+
+
+@pytest.mark.parametrize("estimator", ALL)
+def test_a_stream_that_cannot_begin_leaves_no_model(estimator):
+    X, y = planted(n_rows=40)
+    targets, options = targets_for(estimator, y)
+    model = estimator(normalize="nothing")
+    with pytest.raises(ValueError, match="normalize"):
+        model.partial_fit(X, targets, **options)
+    assert not hasattr(model, "model_")
