@@ -78,7 +78,6 @@ cdef extern from "fastfm.h" nogil:
     const char *fastfm_status_message(fastfm_status status) noexcept
     int fastfm_find_loss(const char *function) noexcept
     const char *fastfm_loss_expects(fastfm_loss_kind kind) noexcept
-    int fastfm_loss_is_multiple(fastfm_loss_kind kind) noexcept
     int fastfm_find_rule(const char *function) noexcept
     int fastfm_rule_n_states(fastfm_rule rule) noexcept
     fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores,

@@ -21,11 +21,6 @@ cdef class Loss:
         return fastfm_loss_expects(self.c.kind).decode()
 
     @property
-    def _is_multiple(self):
-        """Whether it takes several scores of a row."""
-        return bool(fastfm_loss_is_multiple(self.c.kind))
-
-    @property
     def _smoothing(self):
         return self.c.label_smoothing
 

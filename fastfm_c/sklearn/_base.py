@@ -17,6 +17,7 @@ from fastfm_c.sklearn._validation_rows import ValidationRows, given_validation_r
 from fastfm_c.solvers import TrainingRows
 from fastfm_c.training import EpochInfo
 from fastfm_c.training._holdout import hold_out
+from fastfm_c.training._lbfgs import LbfgsSolver
 from fastfm_c.training._train import solver_of, train_on
 
 __all__ = ["Estimator"]
@@ -47,8 +48,9 @@ class Estimator(PartialFit):
         ----------
         X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
             Finite values. A CSR matrix of float32 or float64 is read in place. Anything else is converted
-            once. Columns far from zero, such as years, are centred in a copy for the fit, not with "lbfgs";
-            callbacks then see a model of the centred columns. `model_` is one of the columns as they are.
+            once. Columns far from zero, such as years, are centred in a copy for the fit, but not with
+            "lbfgs" or `normalize`. Callbacks then see a model of the centred columns; `model_` is one of the
+            columns as they are.
         y : array_like of shape (n_rows,)
             Labels for a classifier, finite numbers for a regressor.
         sample_weight : array_like of shape (n_rows,), optional
@@ -168,7 +170,9 @@ class _Recorder:
 
     def __init__(self, estimator: Estimator) -> None:
         self.estimator = estimator
-        self.patience = (estimator.n_iter_no_change or 10) if estimator.solver == "lbfgs" else None
+        self.patience: int | None = None
+        if estimator.solver == "lbfgs":
+            self.patience = estimator.n_iter_no_change or LbfgsSolver.default_patience
         self.has_converged = False
 
     def __call__(self, info: EpochInfo) -> bool:

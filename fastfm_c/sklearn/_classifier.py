@@ -16,6 +16,7 @@ from fastfm_c.sklearn._ffm import FieldAware
 from fastfm_c.sklearn._fit_rows import Weights
 from fastfm_c.sklearn._parameters import unless_lbfgs
 from fastfm_c.sklearn._running import RunningTargets
+from fastfm_c.training._metrics import predicted_class
 
 __all__ = ["FFMClassifier", "FMClassifier"]
 
@@ -105,12 +106,8 @@ class Classifier(ClassifierMixin, Estimator):
         ndarray of shape (n_rows,)
             The label with the highest score. Of labels with equal scores it is the largest.
         """
-        scores, n_classes = self._scores(X), len(self.classes_)
-        if scores.ndim == 1:
-            index = (scores >= 0) * (n_classes - 1)
-        else:
-            index = n_classes - 1 - np.argmax(scores[:, ::-1], axis=1)
-        labels: NDArray[Any] = self.classes_[index]
+        index = predicted_class(self._scores(X))
+        labels: NDArray[Any] = self.classes_[np.minimum(index, len(self.classes_) - 1)]
         return labels
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:

@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
-
-from fastfm_c._column_scale import column_max_abs
 
 __all__ = ["FitRows", "Weights", "checked_weights", "require_valid_weights", "weighted", "with_mean_one"]
 
@@ -49,11 +47,6 @@ class FitRows:
     def in_unit(self, unit: float) -> NDArray[Any]:
         """The targets in this unit. A power of 4 causes no rounding."""
         return self.targets if unit == 1 else self.targets / self.targets.dtype.type(unit)
-
-    def column_max_abs(self, dtype: DTypeLike) -> NDArray[Any] | None:
-        """The largest |x| of each column, or None if all values are 1."""
-        X = self.X
-        return column_max_abs(X.indptr, X.indices, X.data, X.shape[1], dtype, self.weight)
 
 
 def weighted(

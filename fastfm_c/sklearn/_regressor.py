@@ -102,7 +102,7 @@ class Regressor(RegressorMixin, Estimator):
         """Give the scores of the model the mean and the deviation of y, if those are far from before."""
         before: RunningTargets | None = getattr(self, "_stream", Stream()).targets
         now = seen_in_fit(rows.targets, rows.weight, None)
-        if before is None or before.mean is None:  # of a file of before 0.2: what the model says about it
+        if before is None or before.mean is None:  # of a file of the first version
             before = RunningTargets(0, 0.0, float(self.model_.w0), self.target_scale_)
         unit = updated_unit(self.target_scale_, self._size(now))
         if unit == self.target_scale_ and abs(now.mean - before.mean) <= unit:

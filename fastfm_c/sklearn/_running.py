@@ -8,14 +8,14 @@ rows is an 8th. So a beginning that tells nothing, such as one class or one numb
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["BatchTargets", "RunningTargets", "batches_of", "seen_in_fit"]
+from fastfm_c.sklearn._fit_rows import Weights
 
-Weights: TypeAlias = NDArray[np.float64]
+__all__ = ["BatchTargets", "RunningTargets", "batches_of", "seen_in_fit"]
 
 _ROUNDING = 1e-12  # relative, of means of equal numbers
 POWER = 3  # n rows count as n**POWER

@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastfm_c.models import FFM, FM
+from fastfm_c.models import FFM
+from fastfm_c.solvers._base import Model
 
 __all__ = ["Model", "as_dtype", "as_trainable", "in_solver_units", "scale_scores"]
-
-Model: TypeAlias = FM | FFM
 
 
 @contextmanager

@@ -92,8 +92,9 @@ class TrainingRows(_core.TrainingRows):
     @property
     def X(self) -> csr_array:
         """The rows as a matrix, which shares their arrays."""
-        X = csr_array(self._shape, dtype=self._arrays[2].dtype)
-        X.indptr, X.indices, X.data = self._arrays
+        indptr, indices, data = self._arrays  # where columns repeat, this sums them
+        X = csr_array(self._shape, dtype=data.dtype)
+        X.indptr, X.indices, X.data = indptr, indices, data
         return X
 
     @property

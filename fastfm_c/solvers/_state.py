@@ -3,8 +3,8 @@
 A solver is asked for ``model``, ``loss``, ``_options()`` (the other arguments of its class) and
 ``_progress()``, what its training has made: ``(n_steps, n_epochs, rng, arrays, scale, rate)``. `arrays` has
 a ``(w0, w, V)`` for each of its `state_names`; `scale` is the scale of each column or None; `rate` is the
-learning rate of the last epoch. The class makes a solver of the same by
-``_restored(model, loss, options, progress)``. A file says n_passes for n_epochs. It names the schedule and
+learning rate of the last epoch. `restore_solver`
+makes a solver of the same. A file says n_passes for n_epochs. It names the schedule and
 the last rate only where there is one and where it is not the option learning_rate.
 """
 
@@ -18,6 +18,7 @@ from fastfm_c._validation import as_positive
 from fastfm_c.persistence._generators import generator_state, restored_generator
 from fastfm_c.persistence._json import as_scalar, json_member
 from fastfm_c.persistence._objects import Reader, Writer
+from fastfm_c.solvers._restore import restore_solver
 
 __all__ = ["from_state", "to_state"]
 
@@ -27,14 +28,11 @@ _PARAMETERS = "w0", "w", "V"
 
 def to_state(solver: Any, writer: Writer) -> dict[str, Any]:
     """The state of a solver, with that of its model and its loss."""
-    n_steps, n_passes, rng, arrays, scale, rate = solver._progress()
+    n_steps, n_passes, rng, _, _, rate = solver._progress()
     state = {"model": writer.state(solver.model, "model"), "loss": writer.state(solver.loss, "loss")}
     writer.add_member(solver.model, "trained", True)
-    for name, values in zip(solver.state_names, arrays, strict=True):
-        for parameter, array in zip(_PARAMETERS, values, strict=True):
-            writer.tensor(f"{name}.{parameter}", array)
-    if scale is not None:
-        writer.tensor("scale", scale)
+    for name, array in solver.state_arrays.items():
+        writer.tensor(name, array)
     options = {name: as_scalar(value, name) for name, value in solver._options().items()}
     state |= {
         "options": options,
@@ -63,7 +61,7 @@ def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
     options = json_member(state, "options", dict)
     rate = json_member(state, "learning_rate", float, NoneType)
     rate = as_positive(options.get("learning_rate") if rate is None else rate, "learning_rate")
-    return create._restored(model, loss, options, (n_steps, n_passes, rng, arrays, scale, rate))
+    return restore_solver(create, model, loss, options, (n_steps, n_passes, rng, arrays, scale, rate))
 
 
 def _array(reader: Reader, name: str, tensor_name: str) -> NDArray[Any]:

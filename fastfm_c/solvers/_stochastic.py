@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -246,11 +246,6 @@ class StochasticSolver(SolverProperties):
         self._require_state()
         self._fit_state()
         return self._n_steps, self._n_epochs, self._rng, list(self._states), self._scale, self._rate
-
-    @classmethod
-    def _restored(cls, model: Model, loss: Loss, options: Mapping[str, Any], progress: Progress) -> Self:
-        """The solver that had these options and this progress."""
-        return restore_solver(cls, model, loss, options, progress)
 
     def _go_on(self, model: Model, progress: Progress) -> None:
         """Continue with a model as another solver did; this one has learned nothing yet."""

@@ -60,8 +60,8 @@ class History:
         ``"max_iter"``, ``"early_stopping"``, ``"callback"``, for ``solver="lbfgs"`` also
         ``"converged"`` or what SciPy says; None while the training goes on.
     loss_name : str, optional
-        ``"log loss"`` or ``"half MSE"``, half the mean squared error; with ``" + L2"`` for
-        ``solver="lbfgs"``. None if it is not known.
+        ``"log loss"``, ``"smoothed log loss"`` or ``"half MSE"``, half the mean squared error; with
+        ``" + L2"`` for ``solver="lbfgs"``. None if it is not known.
     """
 
     rows: int

@@ -94,6 +94,8 @@ def _strata(
     n_rows: int, classes: ArrayLike | None, sample_weight: NDArray[np.float64] | None
 ) -> NDArray[np.int64] | None:
     """The stratum of each row: its class, or one of their own for rows of weight 0. None if there is one."""
+    if classes is None and (sample_weight is None or np.all(sample_weight)):
+        return None
     strata = np.zeros(n_rows, np.int64) if classes is None else np.asarray(classes).astype(np.int64) + 1
     if sample_weight is not None and np.any(absent := sample_weight == 0):
         strata[absent] = strata.max() + 1
@@ -103,11 +105,10 @@ def _strata(
 
 def _stratified(order: NDArray[np.int64], strata: NDArray[np.int64], n_held_out: int) -> NDArray[np.int64]:
     """The first rows of each stratum in this order."""
-    counts = _shares(np.bincount(strata), n_held_out)
+    sizes = np.bincount(strata)
     by_stratum = order[np.argsort(strata[order], kind="stable")]
-    begins = np.cumsum(np.bincount(strata)) - np.bincount(strata)
-    place = np.arange(len(order)) - np.repeat(begins, np.bincount(strata))
-    return by_stratum[place < np.repeat(counts, np.bincount(strata))]
+    place = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return by_stratum[place < np.repeat(_shares(sizes, n_held_out), sizes)]
 
 
 def _shares(sizes: NDArray[np.int64], n_held_out: int) -> NDArray[np.int64]:

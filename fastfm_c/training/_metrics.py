@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c.losses import LogisticLoss, Loss, SoftmaxLoss, SquaredLoss
 
-__all__ = ["accuracy", "auc", "log_loss", "loss_name", "metric_of", "rmse"]
+__all__ = ["accuracy", "auc", "log_loss", "loss_name", "metric_of", "predicted_class", "rmse"]
 
 
 def log_loss(y: ArrayLike, scores: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -74,13 +74,17 @@ def accuracy(y: ArrayLike, scores: ArrayLike, sample_weight: ArrayLike | None = 
     >>> accuracy(np.array([0, 1, 1]), np.array([-1.0, 2.0, -0.5]), np.array([1.0, 1.0, 2.0]))
     0.5
     """
-    scores = np.asarray(scores)
-    if scores.ndim == 2:
-        found = scores.shape[1] - 1 - np.argmax(scores[:, ::-1], axis=1)
-    else:
-        found = (scores >= 0).astype(np.int64)
+    found = predicted_class(np.asarray(scores))
     weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
     return float(np.average(found == np.asarray(y), weights=weight))
+
+
+def predicted_class(scores: NDArray[Any]) -> NDArray[np.int64]:
+    """The class with the highest score, as for `accuracy`. Of classes with equal scores it is the largest."""
+    if scores.ndim == 2:
+        index: NDArray[np.int64] = scores.shape[1] - 1 - np.argmax(scores[:, ::-1], axis=1)
+        return index
+    return (scores >= 0).astype(np.int64)
 
 
 def auc(y: ArrayLike, scores: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

@@ -11,6 +11,7 @@ from fastfm_c.losses import Loss
 from fastfm_c.solvers import SOLVERS, Solver, TrainingRows
 from fastfm_c.solvers._base import Model
 from fastfm_c.training._history import EpochInfo, History
+from fastfm_c.training._holdout import hold_out
 from fastfm_c.training._lbfgs import LbfgsSolver
 from fastfm_c.training._metrics import loss_name, metric_of
 from fastfm_c.training._monitor import Monitor, Validation
@@ -205,17 +206,7 @@ def _hold_out(
     data: TrainingRows, fraction: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], tuple[Any, ...]]:
     """The rows to learn from, and the others as an eval_set."""
-    n_rows = data.n_rows
-    if not 0 < fraction < 1:
-        raise ValueError(f"validation_fraction must be in (0, 1), got {fraction!r}")
-    n_held_out = round(fraction * n_rows)
-    if not 0 < n_held_out < n_rows:
-        raise ValueError(
-            f"validation_fraction={fraction} holds out {n_held_out} of {n_rows} rows: "
-            "at least one must be left on either side"
-        )
-    order = rng.permutation(n_rows).astype(np.int64, copy=False)
-    held_out, rows = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
+    rows, held_out = hold_out(data.n_rows, fraction, rng)
     weight = data.sample_weight
     if weight is not None:
         if not np.any(weight[rows]):
