@@ -62,7 +62,7 @@ def in_threads(*functions):
 
 
 def test_two_threads_in_partial_fit_give_each_value_a_column_of_its_own():
-    """Or one of them is told that another is at work. They meet where they look up their first value."""
+    """They would meet where they look up their first value, if the encoder had no lock."""
     barrier, come = threading.Barrier(2), set()
 
     class User(str):
@@ -77,12 +77,11 @@ def test_two_threads_in_partial_fit_give_each_value_a_column_of_its_own():
     encoder = FieldEncoder().fit([{"user": "first"}])
     tables = [[{"user": User(f"{name}{i}")} for i in range(50)] for name in "ab"]
     errors = in_threads(*(lambda table=table: encoder.partial_fit(table) for table in tables))
-    assert all(isinstance(error, (RuntimeError, ValueError)) for error in errors)
-    assert all("thread" in str(error) for error in errors)
+    assert errors == []
     users = ["first"] + [f"{name}{i}" for name in "ab" for i in range(50)]
     columns = encoder.transform([{"user": user} for user in users]).indices
     known = columns[columns > 0].tolist()
-    assert len(known) == (51 if errors else 101)
+    assert len(known) == 101
     assert sorted(known) == list(range(1, encoder.fields_.size))
 
 
