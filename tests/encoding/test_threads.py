@@ -7,29 +7,11 @@ import threading
 import numpy as np
 import pytest
 from helpers.encoders import ROWS, TYPES
+from helpers.threads import in_threads
 
 from fastfm_c import FieldEncoder, load, save
 
 USERS = [f"u{i}" for i in range(600)]
-
-
-def run(*functions):
-    """Run each in a thread; raise what one of them raised."""
-    errors = []
-
-    def guarded(function):
-        try:
-            function()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(function,)) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 def test_threads_that_learn_give_each_value_a_column_of_its_own():
@@ -39,7 +21,7 @@ def test_threads_that_learn_give_each_value_a_column_of_its_own():
         for user in users:
             encoder.partial_fit([{"user": user, "tags": [user, "x"]}])
 
-    run(*(lambda k=k: learn(USERS[k::4]) for k in range(4)))
+    in_threads(*(lambda k=k: learn(USERS[k::4]) for k in range(4)))
     assert encoder.fields_.size == 2 * (1 + len(USERS)) + 1
     X = encoder.transform([{"user": user, "tags": [user]} for user in USERS])
     assert encoder.unknown_counts_ == {"user": 0, "tags": 0}
@@ -77,7 +59,7 @@ def test_readers_do_not_fail_beside_a_writer(reader, writer, tmp_path):
             if done.is_set():
                 return
 
-    run(write, read)
+    in_threads(write, read)
     READERS[reader](encoder, tmp_path / "encoder")
     if reader == "save":
         assert load(tmp_path / "encoder").fields_.size == encoder.fields_.size
@@ -94,7 +76,7 @@ def test_a_matrix_that_is_made_while_another_thread_learns_holds_no_column_beyon
         def __hash__(self):
             if not is_first:
                 is_first.append(True)
-                run(lambda: encoder.partial_fit([{"a": "y", "b": "y"}]))
+                in_threads(lambda: encoder.partial_fit([{"a": "y", "b": "y"}]))
             return str.__hash__(self)
 
     X = encoder.transform([{"a": "y", "b": Word("y")}])
@@ -106,6 +88,6 @@ def test_a_matrix_that_is_made_while_another_thread_learns_holds_no_column_beyon
 
 def test_rows_of_several_threads_are_all_counted():
     encoder = FieldEncoder(TYPES).fit(ROWS)
-    run(*[lambda: [encoder.encode_row({"word": "new", "id": None}) for _ in range(500)]] * 4)
+    in_threads(*[lambda: [encoder.encode_row({"word": "new", "id": None}) for _ in range(500)]] * 4)
     assert encoder.unknown_counts_["word"] == encoder.missing_counts_["id"] == 2000
     np.testing.assert_array_equal([*encoder.unknown_counts_.values()][1:], 0)
