@@ -1,4 +1,4 @@
-"""Faults of models of libffm: features in two fields, and features that rows repeat."""
+"""Models of libffm: features in two fields, and features that rows repeat."""
 
 import numpy as np
 import pytest
