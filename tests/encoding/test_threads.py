@@ -1,5 +1,6 @@
 """FieldEncoder: threads that encode, read, copy and save while others learn."""
 
+import contextlib
 import copy
 import pickle
 import threading
@@ -91,3 +92,55 @@ def test_rows_of_several_threads_are_all_counted():
     in_threads(*[lambda: [encoder.encode_row({"word": "new", "id": None}) for _ in range(500)]] * 4)
     assert encoder.unknown_counts_["word"] == encoder.missing_counts_["id"] == 2000
     np.testing.assert_array_equal([*encoder.unknown_counts_.values()][1:], 0)
+
+
+def meet(barrier):
+    """Wait for the other thread, or a second where a lock keeps it away."""
+    with contextlib.suppress(threading.BrokenBarrierError):
+        barrier.wait(1.0)
+
+
+def test_two_threads_in_partial_fit_give_each_value_a_column_of_its_own():
+    """They would meet where they look up their first value, if the encoder had no lock."""
+    barrier, come = threading.Barrier(2), set()
+
+    class User(str):
+        __eq__ = str.__eq__
+
+        def __hash__(self):
+            if threading.get_ident() not in come:
+                come.add(threading.get_ident())
+                meet(barrier)
+            return str.__hash__(self)
+
+    encoder = FieldEncoder().fit([{"user": "first"}])
+    tables = [[{"user": User(f"{name}{i}")} for i in range(50)] for name in "ab"]
+    in_threads(*(lambda table=table: encoder.partial_fit(table) for table in tables))
+    users = ["first"] + [f"{name}{i}" for name in "ab" for i in range(50)]
+    columns = encoder.transform([{"user": user} for user in users]).indices
+    known = columns[columns > 0].tolist()
+    assert len(known) == 101
+    assert sorted(known) == list(range(1, encoder.fields_.size))
+
+
+def test_names_can_be_read_beside_a_thread_in_partial_fit():
+    """Here the other thread adds a value where a name is made."""
+    barrier, read = threading.Barrier(2), []
+
+    class Column(str):
+        def __format__(self, spec):
+            for _ in range(2):
+                meet(barrier)
+            return str.__format__(self, spec)
+
+    def write():
+        meet(barrier)
+        encoder.partial_fit([{"user": "c"}])
+        meet(barrier)
+        barrier.abort()
+
+    encoder = FieldEncoder().fit([{Column("user"): user} for user in "ab"])
+    in_threads(write, lambda: read.append(encoder.get_feature_names_out().tolist()))
+    names = ["user=<unknown>", "user=a", "user=b", "user=c"]
+    assert read in ([names[:3]], [names])
+    assert encoder.get_feature_names_out().tolist() == names
