@@ -3,8 +3,9 @@
     python tools/fuzz_models.py --count 10000 --seed 0
 
 Files of every kind of object are changed at random, by bytes and by what a header says, and loaded with and
-without ``mmap``. What loads is used: models predict, solvers and estimators learn, encoders encode. Run it
-under AddressSanitizer to see what no exception tells:
+without ``mmap``. What loads is used: models predict, solvers and estimators learn, encoders encode, Pipelines
+go through their steps. There scikit-learn may raise what it likes, but none of our code. Run it under
+AddressSanitizer to see what no exception tells:
 
     FASTFM_C_CFLAGS="-fsanitize=address -g -O1" python setup.py -q build --build-lib build/asan
     LD_PRELOAD=$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=build/asan \\
@@ -18,19 +19,55 @@ import collections
 import json
 import os
 import tempfile
+import traceback
+import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 from scipy.sparse import csr_array
+from sklearn import calibration
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    RobustScaler,
+    StandardScaler,
+)
 
 import fastfm_c
-from fastfm_c import FFM, FM, FTRL, SGD, AdaGrad, Adam, LogisticLoss, SoftmaxLoss, SquaredLoss
-from fastfm_c.sklearn import FFMRegressor, FMClassifier
+from fastfm_c import (
+    FFM,
+    FM,
+    FTRL,
+    SGD,
+    AdaGrad,
+    Adam,
+    FieldEncoder,
+    FieldTable,
+    LogisticLoss,
+    SoftmaxLoss,
+    SquaredLoss,
+)
+from fastfm_c import sklearn as estimators
+from fastfm_c.persistence._registry import KINDS
+from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegressor
 
 N_FEATURES = 5
 FIELDS = [0, 1, 1, 2, 0]
 X = csr_array(np.eye(N_FEATURES) + 0.5 * np.eye(N_FEATURES, k=2))
 Y = np.array([0, 1, 1, 0, 1])
+# For what stands around an estimator: a category, a number with a gap, and a number.
+TABLE = np.array([[0, 1.5, 2], [1, np.nan, 3], [2, 1.0, 3], [0, 2.5, 1], [1, 0.5, 4]] * 3)
+ROWS = [{"site": "a", "size": 1.0}, {"site": "b", "size": 2.0}]
 NUMBERS = [
     0,
     1,
@@ -73,12 +110,62 @@ def objects():
     yield FMClassifier(n_factors=1, random_state=np.random.RandomState(0)).partial_fit(X, Y, [0, 1, 2])
     yield FFMRegressor(n_factors=2, fields=FIELDS).partial_fit(X, 100.0 * Y)
     yield FFMRegressor()
+    yield FMRegressor(n_factors=1, max_iter=2, early_stopping=False).fit(X, Y)
+    yield FFMClassifier(n_factors=1, max_iter=2, fields=FIELDS, early_stopping=False).fit(X, Y)
+    yield FieldEncoder().fit(ROWS)
+    yield estimators.FieldEncoder().fit(ROWS)
+    yield FieldTable([1, 0, 0, 0], features=[0, 0, 1, -1], has_values=[True, True, True, False])
+    yield from objects_of_scikit_learn()
+
+
+def objects_of_scikit_learn():
+    """What stands around an estimator."""
+    columns = make_column_transformer(
+        (make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()), [1]),
+        (OneHotEncoder(handle_unknown="ignore"), [0]),
+        (OrdinalEncoder(), [0]),
+        (make_union(MinMaxScaler(), MaxAbsScaler(), FunctionTransformer()), [2]),
+        (RobustScaler(), slice(2, 3)),
+    )
+    labels = np.resize([0, 1], len(TABLE))
+    pipe = make_pipeline(columns, FMClassifier(n_factors=1, max_iter=2, random_state=0)).fit(TABLE, labels)
+    yield pipe
+    yield ColumnTransformer([("rest", StandardScaler(), make_column_selector("a"))])
+    yield CalibratedClassifierCV(FrozenEstimator(pipe), method="sigmoid").fit(TABLE, labels)
+    methods = ["isotonic", "temperature"] if "_TemperatureScaling" in vars(calibration) else ["isotonic"]
+    for method in methods:
+        yield CalibratedClassifierCV(pipe, method=method, cv=2).fit(TABLE, labels)
+
+
+def kinds_in(state):
+    """The kinds of all objects in the state of one."""
+    if isinstance(state, dict):
+        yield from [state["kind"]] if isinstance(state.get("kind"), str) else []
+    for part in state.values() if isinstance(state, dict) else state if isinstance(state, list) else ():
+        yield from kinds_in(part)
+
+
+def files_of_all_kinds(path):
+    """The bytes of a file of each object."""
+    files, kinds = [], set()
+    for obj in objects():
+        fastfm_c.save(obj, path)
+        use(fastfm_c.load(path, mmap=False))
+        files.append(path.read_bytes())
+        header = json.loads(files[-1][8 : 8 + int.from_bytes(files[-1][:8], "little")])
+        kinds.update(kinds_in(json.loads(header["__metadata__"]["object"])))
+    missing = {name for name in KINDS if name not in kinds and _is_there(name)}
+    if missing:
+        raise SystemExit(f"fuzz_models.py: no object of {', '.join(sorted(missing))}")
+    return files
+
+
+def _is_there(name):
+    """Whether this scikit-learn has the class."""
     try:
-        from fastfm_c.encoding import FieldEncoder
-    except ImportError:
-        return
-    rows = [{"site": "a", "size": 1.0}, {"site": "b", "size": 2.0}]
-    yield FieldEncoder().fit(rows)
+        return bool(KINDS[name].class_named(name))
+    except AttributeError:
+        return False
 
 
 def use(obj):
@@ -90,8 +177,12 @@ def use(obj):
         n = obj.n_features
         obj.predict(csr_array(np.eye(min(n, 8), n)))
         obj.predict_row(np.arange(min(n, 8)), np.ones(min(n, 8)))
+    elif isinstance(obj, FieldTable):
+        obj.encode_row([0, 9], [obj[0] if len(obj) else 0, 0], [1.0, 2.0], unknown="ignore")
     elif hasattr(obj, "encode_row"):
-        obj.encode_row({"site": "a", "size": 1.0})
+        obj.encode_row(ROWS[0])
+    elif type(obj).__module__.startswith("sklearn."):
+        use_of_scikit_learn(obj)
     elif hasattr(obj, "n_steps"):
         obj.partial_fit(csr_array(np.eye(5, obj.model.n_features)), Y)
         use(obj.model)
@@ -100,6 +191,22 @@ def use(obj):
         obj.predict(X)
         if hasattr(obj, "solver_") and hasattr(obj, "partial_fit"):
             obj.partial_fit(X, obj.classes_[Y % len(obj.classes_)] if hasattr(obj, "classes_") else Y)
+
+
+def use_of_scikit_learn(obj):
+    """Objects of scikit-learn refuse in many ways what is wrong with them; our code, by ValueError alone."""
+    try:
+        with joblib.parallel_config("sequential"):  # n_jobs may be any number
+            for method in ("transform", "predict", "predict_proba"):
+                if hasattr(obj, method):
+                    getattr(obj, method)(TABLE)
+    except NotFittedError:
+        return
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1].filename
+        if Path(where).is_relative_to(Path(fastfm_c.__file__).parent):
+            raise
+        raise ValueError(f"scikit-learn: {error}") from error
 
 
 def damaged(rng, data):
@@ -199,11 +306,8 @@ def main() -> None:
     outcomes = collections.Counter()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
         path = Path(folder, "model")
-        files = []
-        for obj in objects():
-            fastfm_c.save(obj, path)
-            use(fastfm_c.load(path, mmap=False))
-            files.append(path.read_bytes())
+        files = files_of_all_kinds(path)
+        warnings.simplefilter("ignore")  # of another version of scikit-learn, for one
         for i in range(options.count):
             rng = np.random.default_rng([options.seed, i])
             data = damaged(rng, files[rng.integers(len(files))])
