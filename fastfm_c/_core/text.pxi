@@ -1,4 +1,4 @@
-# Text: the part of _core.pyx that reads and writes lines of numbers. Included there.
+# Text: the part of core.pyx that reads and writes lines of numbers. Included there.
 
 
 cdef class _TextRows:
