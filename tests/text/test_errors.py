@@ -101,9 +101,7 @@ def test_an_index_outside():
         load_libsvm(io.BytesIO(b"1 1:1\n1 0:1"), zero_based=False)
     with pytest.raises(ValueError, match="found '4:1', expected an index within n_features = 3"):
         load_libsvm(io.BytesIO(b"1 1:1 4:1"), n_features=3)
-    with pytest.raises(
-        ValueError, match=r"within n_features = 2 \(as in `fields`; unknown='ignore'"
-    ):
+    with pytest.raises(ValueError, match=r"within n_features = 2 \(as in `fields`; unknown='ignore'"):
         list(iter_libffm(io.BytesIO(b"1 0:2:1"), fields=[0, 0]))
 
 
