@@ -139,3 +139,16 @@ def test_files_that_rows_cannot_be_written_to(tmp_path):
             dump_libsvm(X, [1, 2], file)
     with open(tmp_path / "a", "rb") as file, pytest.raises(ValueError, match="open it with mode 'wb'"):
         dump_libsvm(X, [1, 2], file)
+
+
+def test_a_path_with_methods_to_read_and_write_is_a_path(tmp_path):
+    class RichPath(type(tmp_path)):
+        def read(self):
+            raise AssertionError("a path was taken for a file")
+
+        write = read
+
+    path = RichPath(tmp_path / "rows.gz")
+    dump_libsvm(csr_array(np.eye(2)), [1, 2], path)
+    assert load_libsvm(path)[1].tolist() == [1, 2]
+    assert [y.tolist() for _, y in iter_libsvm(path)] == [[1, 2]]
