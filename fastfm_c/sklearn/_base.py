@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c.sklearn._centring import far_columns
+from fastfm_c.sklearn._explaining import Explaining
 from fastfm_c.sklearn._fit_rows import FitRows, weighted, with_mean_one
 from fastfm_c.sklearn._partial_fit import PartialFit
 from fastfm_c.sklearn._running import seen_in_fit
@@ -26,7 +27,7 @@ _Callback: TypeAlias = Callable[[EpochInfo], Any]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Estimator(PartialFit):
+class Estimator(Explaining, PartialFit):
     """What does not depend on the kind of targets."""
 
     def fit(

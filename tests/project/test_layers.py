@@ -40,6 +40,7 @@ ROOMS = {
     "_field_csr": {"_field_table", "_validation"},
     "datasets": set(),
     "encoding": {"_field_csr", "_validation", "persistence"},
+    "inspection": {"_field_table", "_validation", "models", "persistence"},
     "interop": {"_field_table", "_open_files", "_validation", "models"},
     "losses": {"_core", "_validation"},
     "models": {"_core", "_field_table", "_validation", "losses", "persistence"},
@@ -50,7 +51,17 @@ ROOMS = {
     },  # its registry names rooms, and imports them when asked to
     "reference": set(),
     "sklearn": GROUND
-    | {"_column_scale", "_field_csr", "encoding", "losses", "models", "persistence", "solvers", "training"},
+    | {
+        "_column_scale",
+        "_field_csr",
+        "encoding",
+        "inspection",
+        "losses",
+        "models",
+        "persistence",
+        "solvers",
+        "training",
+    },
     "solvers": GROUND | {"_column_scale", "_core", "losses", "models", "persistence"},
     "text": {"_core", "_field_csr", "_field_table", "_open_files", "_validation"},
     "training": GROUND | {"_column_scale", "losses", "models", "solvers"},
