@@ -10,6 +10,7 @@ X.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from fastfm_c.inspection._terms import Terms, row_blocks, rows_of_entries
 
-__all__ = ["FeatureBackground", "FeaturePairs", "feature_values"]
+__all__ = ["FeatureBackground", "FeaturePairs", "stored_values", "write_values"]
 
 _Array: TypeAlias = NDArray[np.float64]
 
@@ -31,17 +32,18 @@ class FeatureBackground:
     pairs: _Array  # (n,) c_i(mu)
     own: _Array  # (n,) E r_i c_i(r)
     base: float  # E f(r)
+    n_columns: int  # the columns of R, which come first, by field
 
     @classmethod
-    def of(cls, terms: Terms, R: Any) -> "FeatureBackground":
+    def of(cls, terms: Terms, R: Any, n_columns: int) -> "FeatureBackground":
         """Take one pass over R, which may be None for the empty row."""
         n = len(terms.w)
         zeros = np.zeros(n)
         if R is None:
-            return cls(zeros, zeros, zeros, terms.w0)
+            return cls(zeros, zeros, zeros, terms.w0, 0)
         mean = np.bincount(R.indices, R.data, n) / R.shape[0]
         own = np.zeros(n)
-        for block in row_blocks(R, terms.V[0].size * terms.n_fields if n else 1):
+        for block in row_blocks(R, terms.numbers_per_row):
             part = R[block]
             c = terms.pairs_of_entries(part, terms.sums(part))
             own += np.bincount(part.indices, part.data * c, n)
@@ -49,34 +51,46 @@ class FeatureBackground:
         S = terms.sums(sp.csr_array(mean[None]))[0]
         pairs = np.einsum("ibk,bik->i", terms.V, S[:, terms.field]) - terms.square * mean
         base = terms.w0 + float(terms.w @ mean) + 0.5 * float(own.sum())
-        return cls(mean, pairs, own, base)
+        return cls(mean, pairs, own, base, n_columns)
 
 
-def feature_values(terms: Terms, X: Any, background: FeatureBackground, out: _Array | None) -> _Array:
-    """The values of the stored entries of X; with `out`, (rows, n), those of all columns are added there."""
-    mean = background.mean
-    in_mean = np.flatnonzero((mean != 0) | (background.own != 0))
-    of_field = [(a, in_mean[terms.field[in_mean] == a]) for a in range(terms.n_fields)]
-    by_field = [(a, columns) for a, columns in of_field if len(columns)]
-    weights = terms.w + 0.5 * (background.pairs + mean * terms.square)
-    constant = -terms.w[in_mean] * mean[in_mean] - 0.5 * background.own[in_mean]
+def stored_values(terms: Terms, X: Any, background: FeatureBackground) -> _Array:
+    """The values of the stored entries of X: all there are without a background."""
     values = np.empty(len(X.data))
-    per_row = terms.n_fields * terms.V[0].size if len(terms.V) else 1
-    for block in row_blocks(X, per_row + (0 if out is None else out.shape[1])):
+    for block in row_blocks(X, terms.numbers_per_row):
         part = X[block]
-        S = terms.sums(part)
-        c = terms.pairs_of_entries(part, S)
-        begin = X.indptr[block.start]
-        of_entries = part.data * (weights[part.indices] + 0.5 * c)
-        values[begin : begin + len(c)] = of_entries
-        if out is None:
-            continue
-        of_block = out[block]
-        of_block[:, in_mean] = constant
-        for a, columns in by_field:
-            V = terms.V[columns].reshape(len(columns), -1)
-            of_block[:, columns] -= S[:, :, a].reshape(len(S), -1) @ (V * (0.5 * mean[columns, None])).T
-        of_block[rows_of_entries(part), part.indices] += of_entries
+        begin, end = X.indptr[block.start], X.indptr[block.stop]
+        values[begin:end] = _of_entries(terms, part, terms.sums(part), background)
+    return values
+
+
+def write_values(
+    terms: Terms, X: Any, background: FeatureBackground, out: _Array, columns: NDArray[np.intp]
+) -> None:
+    """Write the values of all columns; column i of X is column ``columns[i]`` of `out`."""
+    n, n_mean = X.shape[1], background.n_columns
+    mean = background.mean[:n_mean]
+    V = terms.V[:n_mean] * (-0.5 * mean[:, None, None])
+    constant = -terms.w[:n_mean] * mean - 0.5 * background.own[:n_mean]
+    ends = np.searchsorted(terms.field[:n_mean], np.arange(terms.n_fields + 1))
+    blocks = list(row_blocks(X, terms.numbers_per_row + n))
+    room = np.zeros((blocks[0].stop if blocks else 0, n))  # one for all blocks: new memory costs more
+    for block in blocks:
+        part = X[block]
+        S, values = terms.sums(part), room[: block.stop - block.start]
+        for a, (begin, end) in enumerate(pairwise(ends)):
+            of_field = V[begin:end].reshape(end - begin, terms.V[0].size if n else 0)
+            np.matmul(S[:, :, a].reshape(len(S), -1), of_field.T, out=values[:, begin:end])
+        values[:, :n_mean] += constant
+        values[:, n_mean:] = 0.0
+        values[rows_of_entries(part), part.indices] += _of_entries(terms, part, S, background)
+        out[block, columns] = values
+
+
+def _of_entries(terms: Terms, X: Any, S: _Array, background: FeatureBackground) -> _Array:
+    """``x_i (w_i + c_i(x) / 2 + c_i(mu) / 2)``, and what of ``mu_i c_i(x)`` is not in ``<V[i], S>``."""
+    weights = terms.w + 0.5 * (background.pairs + background.mean * terms.square)
+    values: _Array = X.data * (weights[X.indices] + 0.5 * terms.pairs_of_entries(X, S))
     return values
 
 

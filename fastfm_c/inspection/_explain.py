@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c._field_table import require_choice
 from fastfm_c._validation import as_fields
-from fastfm_c.inspection._by_feature import FeatureBackground, FeaturePairs, feature_values
+from fastfm_c.inspection._by_feature import FeatureBackground, FeaturePairs, stored_values, write_values
 from fastfm_c.inspection._by_field import FieldGame
 from fastfm_c.inspection._explanation import Explanation
 from fastfm_c.inspection._terms import Terms, row_blocks, sound_csr, terms_of
@@ -83,6 +83,7 @@ class Rows:
     X: Any
     R: Any  # None: the empty row
     columns: NDArray[np.intp]
+    n_background: int  # the first columns: those of the background, by field
     terms: list[Terms]
     n_features: int
     has_outputs: bool
@@ -103,8 +104,8 @@ def rows_to_explain(model: Any, X: Any, background: Any) -> Rows:
         raise ValueError(f"model is a {type(model).__name__}, expected an FM or FFM")
     if model.normalize is not None:
         raise ValueError(
-            f"the model has normalize={model.normalize!r}: its score is no sum over the pairs of the row as it "
-            "is given; explain a model that learned from rows that were divided before"
+            f"the model has normalize={model.normalize!r}: its score is no sum over the pairs of the row "
+            "as it is given; explain a model that learned from rows that were divided before"
         )
     given = sound_csr(model, X)
     R = None
@@ -115,16 +116,25 @@ def rows_to_explain(model: Any, X: Any, background: Any) -> Rows:
         if not (finite := np.isfinite(R.data)).all():
             row = int(np.searchsorted(R.indptr, np.argmin(finite), side="right")) - 1
             raise ValueError(f"row {row} of background has a value that is not finite")
-    is_used = np.zeros(model.n_features, bool)
-    for matrix in (given, R):
-        if matrix is not None:
-            is_used[matrix.indices] = True
-    columns = np.flatnonzero(is_used)
-    place = np.cumsum(is_used) - 1
+    columns, n_background = _columns_of(given, R, getattr(model, "fields", None))
+    place = np.zeros(model.n_features, np.intp)
+    place[columns] = np.arange(len(columns))
     small = [None if m is None else _with_columns(m, place, len(columns)) for m in (given, R)]
     has_outputs = bool(model._snapshot().has_outputs)
     terms = terms_of(model, columns)
-    return Rows(small[0], small[1], columns, terms, model.n_features, has_outputs, given)
+    return Rows(small[0], small[1], columns, n_background, terms, model.n_features, has_outputs, given)
+
+
+def _columns_of(X: Any, R: Any, fields: ArrayLike | None) -> tuple[NDArray[np.intp], int]:
+    """The columns that occur: first those of R, by field, and how many these are; then those of X alone."""
+    in_X, in_R = np.zeros(X.shape[1], bool), np.zeros(X.shape[1], bool)
+    in_X[X.indices] = True
+    if R is not None:
+        in_R[R.indices] = True
+    of_R, of_X = np.flatnonzero(in_R), np.flatnonzero(in_X & ~in_R)
+    if fields is not None:
+        of_R = of_R[np.argsort(np.asarray(fields)[of_R], kind="stable")]
+    return np.concatenate([of_R, of_X]), len(of_R)
 
 
 def _with_columns(X: Any, place: NDArray[np.intp], n: int) -> Any:
@@ -151,21 +161,16 @@ def players_of(model: Any, X: Any, fields: ArrayLike | None) -> NDArray[np.intp]
 
 def _by_feature(rows: Rows, pairs: bool) -> Explanation:
     X, R, n = rows.X, rows.R, rows.n_features
-    is_dense = R is not None or rows.has_outputs
-    has_all_columns = len(rows.columns) == n
     of_outputs, bases = [], []
     for terms in rows.terms:
-        background = FeatureBackground.of(terms, R)
+        background = FeatureBackground.of(terms, R, rows.n_background)
         bases.append(background.base)
-        out = np.zeros((X.shape[0], len(rows.columns))) if is_dense else None
-        values: Any = feature_values(terms, X, background, out)
-        if out is None:
+        if R is None and not rows.has_outputs:
+            values: Any = stored_values(terms, X, background)
             values = sp.csr_array((values, rows.given.indices, rows.given.indptr), shape=rows.given.shape)
-        elif not has_all_columns:
-            values = np.zeros((X.shape[0], n))
-            values[:, rows.columns] = out
         else:
-            values = out
+            values = np.zeros((X.shape[0], n))
+            write_values(terms, X, background, values, rows.columns)
         of_outputs.append(values)
     found = FeaturePairs(rows.terms, X, R, rows.columns, n, rows.has_outputs) if pairs else None
     return Explanation(rows.bases(bases), rows.outputs_joined(of_outputs), found, data=rows.given)

@@ -20,7 +20,7 @@ _Array: TypeAlias = NDArray[np.float64]
 
 # Numbers of a block of rows: its arrays fit the second cache level, and numpy's cost of a call does not
 # count.
-_BLOCK = 1 << 17
+_BLOCK = 1 << 16
 
 
 def sound_csr(model: Any, X: Any, name: str = "X") -> Any:
@@ -48,6 +48,12 @@ class Terms:
     def n_fields(self) -> int:
         """Number of fields of V; 1 for an FM."""
         return int(self.V.shape[1])
+
+    @property
+    def numbers_per_row(self) -> int:
+        """Numbers of the sums of a row."""
+        _, F, k = self.V.shape
+        return int(F * F * k)
 
     def sums(self, X: Any) -> _Array:
         """S of each row: (rows, F, F, k), of fields b and a as above."""
