@@ -51,6 +51,11 @@ typedef struct {
  * of xLearn; only for an FM. A row of zeros stays as it is. */
 typedef enum { FASTFM_AS_IS, FASTFM_INSTANCE, FASTFM_XLEARN } fastfm_normalization;
 
+/* How a model holds w and V. AS_REAL: numbers of its type. The other two are for fastfm_score alone, with
+ * a type of F32: the score is that of the float32 model with the numbers that they stand for, to the
+ * bit. HALF: w and V are IEEE binary16. BYTE: V is int8, and stands for scale * V; w is of the type. */
+typedef enum { FASTFM_AS_REAL, FASTFM_HALF, FASTFM_BYTE } fastfm_storage;
+
 /* An FM if fields is NULL, else an FFM. For a row x and each output:
  *
  *     FM    y = w0 + sum_j w_j x_j + sum_{i<j} <V_i, V_j> x_i x_j
@@ -66,6 +71,11 @@ typedef struct {
     const int32_t *fields; /* (n_features,) the field of each, in [0, F); NULL for an FM */
     fastfm_normalization normalization;
     int separates_repeats; /* fastfm_score: repeated columns are values of their own, as for libffm */
+    fastfm_storage storage;
+    /* BYTE: the scale of feature j is scale[scale_of[j]]; without scale_of it is scale[j * scale_step]. */
+    const float *scale;
+    const uint16_t *scale_of; /* (n_features,), or NULL */
+    int64_t scale_step;       /* 0: one scale; 1: one for each feature */
 } fastfm_model;
 
 /* The losses. The columns of a line:

@@ -1,5 +1,5 @@
 """The C API of csrc/fastfm.h, as Cython sees it."""
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t
 
 
 cdef extern from "fastfm.h" nogil:
@@ -10,6 +10,8 @@ cdef extern from "fastfm.h" nogil:
         FASTFM_F32, FASTFM_F64, FASTFM_I32, FASTFM_I64, FASTFM_U8
     ctypedef enum fastfm_normalization:
         FASTFM_AS_IS, FASTFM_INSTANCE, FASTFM_XLEARN
+    ctypedef enum fastfm_storage:
+        FASTFM_AS_REAL, FASTFM_HALF, FASTFM_BYTE
     ctypedef enum fastfm_loss_kind:
         pass
     enum:
@@ -30,6 +32,10 @@ cdef extern from "fastfm.h" nogil:
         const int32_t *fields
         fastfm_normalization normalization
         int separates_repeats
+        fastfm_storage storage
+        const float *scale
+        const uint16_t *scale_of
+        int64_t scale_step
     ctypedef struct fastfm_loss:
         fastfm_loss_kind kind
         double label_smoothing

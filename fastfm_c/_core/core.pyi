@@ -33,6 +33,8 @@ class Parameters:
     fields: NDArray[np.int32] | None
     has_outputs: bool
     normalize: str | None
+    scale: NDArray[np.float32] | None
+    scale_of: NDArray[np.uint16] | None
     def __new__(
         cls,
         w0: _Array,
@@ -42,6 +44,8 @@ class Parameters:
         has_outputs: bool,
         normalize: str | None,
         separates_repeats: bool = False,
+        scale: NDArray[np.float32] | None = None,
+        scale_of: NDArray[np.uint16] | None = None,
     ) -> Self: ...
     @property
     def separates_repeats(self) -> bool: ...

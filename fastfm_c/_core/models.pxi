@@ -19,18 +19,24 @@ cdef class Parameters:
     cdef readonly cnp.ndarray fields  # (n_features,) int32, or None for an FM
     cdef readonly bint has_outputs  # whether there is an axis of outputs
     cdef readonly object normalize
+    cdef readonly cnp.ndarray scale  # of an int8 V: (1,) or (n_features,) or (number of groups,) float32; or None
+    cdef readonly cnp.ndarray scale_of  # the group of each feature: (n_features,) uint16, or None
     cdef object known_fields  # of the X that was last compared with these fields: a read-only array
     cdef cnp.ndarray conflicts  # (n_features,) bool: which columns of that X are in another field; None: none
     cdef fastfm_model c
 
     def __cinit__(self, cnp.ndarray w0 not None, cnp.ndarray w not None, cnp.ndarray V not None,
-                  cnp.ndarray fields, bint has_outputs, normalize, bint separates_repeats=False):
+                  cnp.ndarray fields, bint has_outputs, normalize, bint separates_repeats=False,
+                  cnp.ndarray scale=None, cnp.ndarray scale_of=None):
         cdef int64_t n_outputs = len(w0), n = len(w), n_fields = 1 if fields is None else V.shape[V.ndim - 2]
-        for array, size in (w0, n_outputs), (w, n * n_outputs), (V, n * n_outputs * n_fields * V.shape[V.ndim - 1]):
-            if not cnp.PyArray_ISCARRAY_RO(array) or array.dtype.num != V.dtype.num or array.size != size:
+        if V.dtype not in (np.float32, np.float64, np.float16, np.int8):
+            raise ValueError(f"V has dtype {V.dtype}, expected float32, float64, float16 or int8")
+        self.c.real = FASTFM_F64 if V.dtype == np.float64 else FASTFM_F32
+        real, of_w = self.scores_dtype(), V.dtype if V.dtype == np.float16 else self.scores_dtype()
+        for array, size, dtype in ((w0, n_outputs, real), (w, n * n_outputs, of_w),
+                                   (V, n * n_outputs * n_fields * V.shape[V.ndim - 1], V.dtype)):
+            if not cnp.PyArray_ISCARRAY_RO(array) or array.dtype.num != dtype.num or array.size != size:
                 raise ValueError("parameters must be plain arrays of one dtype whose shapes fit")
-        if V.dtype not in (np.float32, np.float64):
-            raise ValueError(f"V has dtype {V.dtype}, expected float32 or float64")
         if fields is not None and (not is_plain(fields) or type_of(fields) != FASTFM_I32 or len(fields) != n):
             raise ValueError("fields must be a plain int32 array with an entry for each feature")
         self.w0, self.w, self.V, self.fields = w0, w, V, fields
@@ -38,10 +44,44 @@ cdef class Parameters:
         self.c.separates_repeats = separates_repeats
         self.c.n_features, self.c.n_outputs = n, n_outputs
         self.c.n_fields, self.c.n_factors = 0 if fields is None else n_fields, V.shape[V.ndim - 1]
-        self.c.real = type_of(V)
+        self.c.storage = {"f": FASTFM_AS_REAL, "i": FASTFM_BYTE}[V.dtype.kind]
+        if V.dtype == np.float16:
+            self.c.storage = FASTFM_HALF
+        self.take_scale(scale, scale_of)
         self.c.w0, self.c.w, self.c.V = cnp.PyArray_DATA(w0), cnp.PyArray_DATA(w), cnp.PyArray_DATA(V)
         self.c.fields = NULL if fields is None else <const int32_t *>cnp.PyArray_DATA(fields)
         self.c.normalization = NORMALIZATIONS[normalize]
+
+    cdef int scores_type(self) noexcept:
+        return cnp.NPY_DOUBLE if self.c.real == FASTFM_F64 else cnp.NPY_FLOAT
+
+    cdef object scores_dtype(self):
+        return np.dtype(np.float64 if self.c.real == FASTFM_F64 else np.float32)
+
+    cdef int require_full_size(self) except -1:
+        if self.c.storage != FASTFM_AS_REAL:
+            raise ValueError(f"a model with V of {self.V.dtype} predicts, and does nothing else")
+        return 0
+
+    cdef int take_scale(self, cnp.ndarray scale, cnp.ndarray scale_of) except -1:
+        """What an int8 V is multiplied by."""
+        if (scale is None) == (self.c.storage == FASTFM_BYTE):
+            raise ValueError("an int8 V needs a scale, and no other has one")
+        if scale is None:
+            return 0
+        if not is_plain(scale) or scale.dtype != np.float32:
+            raise ValueError("scale must be a plain float32 array")
+        if scale_of is not None:
+            if not is_plain(scale_of) or scale_of.dtype != np.uint16 or len(scale_of) != self.c.n_features:
+                raise ValueError("scale_of must be a plain uint16 array with an entry for each feature")
+            if len(scale_of) and int(scale_of.max()) >= len(scale):
+                raise ValueError(f"scale_of has {scale_of.max()}, with {len(scale)} scales")
+            self.c.scale_of = <const uint16_t *>cnp.PyArray_DATA(scale_of)
+        elif len(scale) not in (1, self.c.n_features):
+            raise ValueError(f"there are {len(scale)} scales, expected 1 or {self.c.n_features}")
+        self.scale, self.scale_of = scale, scale_of
+        self.c.scale, self.c.scale_step = <const float *>cnp.PyArray_DATA(scale), len(scale) > 1
+        return 0
 
     @property
     def n_fields(self):
@@ -87,17 +127,17 @@ cdef class Parameters:
         cdef int n_axes = 2 if self.has_outputs else 1
         shape[0], shape[1] = n_rows, self.c.n_outputs
         if out is None:
-            return cnp.PyArray_EMPTY(n_axes, shape, cnp.PyArray_TYPE(self.V), 0)
+            return cnp.PyArray_EMPTY(n_axes, shape, self.scores_type(), 0)
         wanted = (n_rows, self.c.n_outputs)[:n_axes]
-        if not (isinstance(out, np.ndarray) and out.shape == wanted and out.dtype == self.V.dtype
+        if not (isinstance(out, np.ndarray) and out.shape == wanted and out.dtype == self.scores_dtype()
                 and cnp.PyArray_ISCARRAY(out)):
-            raise ValueError(f"out must be a writable array of shape {wanted} and dtype {self.V.dtype} in C "
+            raise ValueError(f"out must be a writable array of shape {wanted} and dtype {self.scores_dtype()} in C "
                              f"order, got {type(out).__name__} of shape {np.shape(out)}")
         return out
 
     cdef int score(self, Rows rows, cnp.ndarray scores, int n_threads) except -1:
         cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
-        cdef int64_t row_bytes = self.c.n_outputs * cnp.PyArray_ITEMSIZE(self.V)
+        cdef int64_t row_bytes = self.c.n_outputs * (8 if self.c.real == FASTFM_F64 else 4)
         cdef char *at = <char *>cnp.PyArray_DATA(scores)
         cdef fastfm_csr piece
         cdef fastfm_status status
@@ -127,6 +167,7 @@ cdef class Parameters:
         cdef fastfm_targets of_piece
         cdef fastfm_status status
         cdef bint wants_gradient = gradient is not None
+        self.require_full_size()
         if self.c.separates_repeats:
             rows.check(n_threads)
             rows.refuse_repeats()
@@ -172,6 +213,7 @@ cdef class Parameters:
         cdef int n_threads = resolve_num_threads(num_threads)
         cdef void *at = NULL if gradient is None else cnp.PyArray_DATA(gradient)
         cdef fastfm_status status
+        self.require_full_size()
         if gradient is not None and (gradient.size != parameter.size or gradient.dtype != parameter.dtype):
             raise ValueError("the gradient is not like its parameter")
         if l2 == 0:
@@ -292,7 +334,7 @@ cdef class Model:
             if status == FASTFM_OK:
                 return score32 if is_32 else score64
         else:
-            scores = cnp.PyArray_EMPTY(1, &n_outputs, cnp.PyArray_TYPE(parameters.V), 0)
+            scores = cnp.PyArray_EMPTY(1, &n_outputs, parameters.scores_type(), 0)
             status = fastfm_score(&rows.csr, &parameters.c, cnp.PyArray_DATA(scores), 1, &bad_row)
             if status == FASTFM_OK:
                 return scores
