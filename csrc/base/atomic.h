@@ -1,4 +1,4 @@
-/* The few atomic operations that parallel.c needs. Not every compiler has <stdatomic.h>, so the
+/* The few atomic operations that parallel.c and models/replace.c need. Not every compiler has <stdatomic.h>, so the
  * intrinsics of MSVC and the builtins of GCC and Clang get the same names here.
  *
  *   atomic_load_i64       reads; what other threads wrote before their atomic_store_i64 is visible

@@ -81,6 +81,17 @@ cdef extern from "fastfm.h" nogil:
         int32_t *fields
         fastfm_text_block all
 
+    ctypedef struct fastfm_rows:
+        int64_t n_rows
+        const int64_t *features
+        const void *w0
+        const void *w
+        const void *V
+        const float *scale
+    void fastfm_read_begin(int64_t *gate) noexcept
+    void fastfm_read_end(int64_t *gate) noexcept
+    void fastfm_replace_rows(const fastfm_model *model, int64_t *gate, const fastfm_rows *rows) noexcept
+
     const char *fastfm_status_message(fastfm_status status) noexcept
     int fastfm_find_loss(const char *function) noexcept
     const char *fastfm_loss_expects(fastfm_loss_kind kind) noexcept

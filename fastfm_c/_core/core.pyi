@@ -60,6 +60,14 @@ class Parameters:
         num_threads: int | None,
         gradient: tuple[_Array, _Array, _Array] | None,
     ) -> float: ...
+    def replace_rows(
+        self,
+        features: NDArray[np.int64],
+        w0: _Array,
+        w: _Array,
+        V: _Array,
+        scale: NDArray[np.float32] | None,
+    ) -> None: ...
     def sound_rows(self, X: Any, num_threads: int | None) -> tuple[_Array, _Array, _Array]: ...
     def penalty(
         self, parameter: _Array, l2: float, gradient: _Array | None, num_threads: int | None

@@ -24,6 +24,7 @@ cdef class Parameters:
     cdef object known_fields  # of the X that was last compared with these fields: a read-only array
     cdef cnp.ndarray conflicts  # (n_features,) bool: which columns of that X are in another field; None: none
     cdef fastfm_model c
+    cdef int64_t gate  # readers and writers of the arrays take turns here: fastfm_read_begin
 
     def __cinit__(self, cnp.ndarray w0 not None, cnp.ndarray w not None, cnp.ndarray V not None,
                   cnp.ndarray fields, bint has_outputs, normalize, bint separates_repeats=False,
@@ -145,7 +146,9 @@ cdef class Parameters:
             end = min(begin + step, rows.csr.n_rows)
             piece = rows.slice(begin, end)
             with nogil:
+                fastfm_read_begin(&self.gate)
                 status = fastfm_score(&piece, &self.c, at + begin * row_bytes, n_threads, &bad_row)
+                fastfm_read_end(&self.gate)
             if status != FASTFM_OK:
                 rows.raise_for_status(status, begin + bad_row)
             begin = end
@@ -198,6 +201,32 @@ cdef class Parameters:
             if begin < rows.csr.n_rows:
                 PyErr_CheckSignals()
         return total / targets.weight_sum
+
+    def replace_rows(self, cnp.ndarray features not None, cnp.ndarray w0 not None, cnp.ndarray w not None,
+                     cnp.ndarray V not None, cnp.ndarray scale):
+        """Write the parameters of some features, while others predict: they see each feature old or new."""
+        cdef fastfm_rows rows
+        cdef int64_t n = len(features)
+        cdef bint has_scale = self.scale is not None and self.c.scale_step != 0
+        if not (is_plain(features) and type_of(features) == FASTFM_I64):
+            raise ValueError("features must be a plain int64 array")
+        if n and not 0 <= features.min() <= features.max() < self.c.n_features:
+            raise ValueError(f"features are {features.min()}..{features.max()}, the model has {self.c.n_features}")
+        if has_scale != (scale is not None):
+            raise ValueError("the model has one scale for each feature" if has_scale else "the scales do not change")
+        for array, own, length in (w0, self.w0, len(self.w0)), (w, self.w, n), (V, self.V, n), (scale, self.scale, n):
+            if array is None:
+                continue
+            if not (cnp.PyArray_ISCARRAY_RO(array) and array.dtype == own.dtype
+                    and array.shape == (length, *own.shape[1:])):
+                raise ValueError(f"a parameter has shape {array.shape}, expected {(length, *own.shape[1:])}")
+            if not own.flags.writeable:
+                raise ValueError("the model is read-only, as one of a mapped file is: take a copy")
+        rows.n_rows, rows.features = n, <const int64_t *>cnp.PyArray_DATA(features)
+        rows.w0, rows.w, rows.V = cnp.PyArray_DATA(w0), cnp.PyArray_DATA(w), cnp.PyArray_DATA(V)
+        rows.scale = <const float *>cnp.PyArray_DATA(scale) if has_scale else NULL
+        with nogil:
+            fastfm_replace_rows(&self.c, &self.gate, &rows)
 
     def sound_rows(self, X, num_threads):
         """The arrays (indptr, indices, data) of X, found sound, with repeated columns summed."""
@@ -329,13 +358,17 @@ cdef class Model:
         indptr32[1], indptr64[1] = <int32_t>rows.csr.nnz, rows.csr.nnz
         rows.csr.indptr = <void *>indptr32 if rows.csr.index_type == FASTFM_I32 else <void *>indptr64
         if not parameters.has_outputs:
+            fastfm_read_begin(&parameters.gate)
             status = fastfm_score(&rows.csr, &parameters.c, <void *>&score32 if is_32 else <void *>&score64,
                                   1, &bad_row)
+            fastfm_read_end(&parameters.gate)
             if status == FASTFM_OK:
                 return score32 if is_32 else score64
         else:
             scores = cnp.PyArray_EMPTY(1, &n_outputs, parameters.scores_type(), 0)
+            fastfm_read_begin(&parameters.gate)
             status = fastfm_score(&rows.csr, &parameters.c, cnp.PyArray_DATA(scores), 1, &bad_row)
+            fastfm_read_end(&parameters.gate)
             if status == FASTFM_OK:
                 return scores
         rows.n_columns = parameters.c.n_features

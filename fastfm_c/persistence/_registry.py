@@ -61,6 +61,9 @@ KINDS: dict[str, Kind] = {
     "FFMClassifier": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
     "FFMRegressor": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
     "Drift": Kind("drift", "fastfm_c.inspection", "fastfm_c.inspection._drift_state"),
+    "QuantizedFM": Kind("small model", "fastfm_c.serving", "fastfm_c.serving._state"),
+    "QuantizedFFM": Kind("small model", "fastfm_c.serving", "fastfm_c.serving._state"),
+    "Patch": Kind("patch", "fastfm_c.serving._patch", "fastfm_c.serving._patch"),
     "FieldTable": Kind("table", "fastfm_c", "fastfm_c._field_table"),
     "FieldEncoder": Kind("encoder", "fastfm_c.encoding", "fastfm_c.encoding._state"),
     "FieldEncoder of sklearn": Kind(

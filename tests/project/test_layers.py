@@ -41,7 +41,7 @@ ROOMS = {
     "datasets": set(),
     "encoding": {"_field_csr", "_validation", "persistence"},
     "inspection": {"_field_table", "_validation", "models", "persistence"},
-    "interop": {"_field_table", "_open_files", "_validation", "models"},
+    "interop": {"_field_table", "_open_files", "_validation", "losses", "models"},
     "losses": {"_core", "_validation"},
     "models": {"_core", "_field_table", "_validation", "losses", "persistence"},
     "persistence": {
@@ -50,6 +50,7 @@ ROOMS = {
         "_version",
     },  # its registry names rooms, and imports them when asked to
     "reference": set(),
+    "serving": {"_core", "_field_table", "_validation", "inspection", "losses", "models", "persistence"},
     "sklearn": GROUND
     | {
         "_column_scale",
