@@ -1,5 +1,5 @@
-"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text`` and ``persistence`` measure,
-``defaults`` compares settings, ``workloads`` makes data."""
+"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``persistence``,
+``explain`` and ``serving`` measure, ``defaults`` compares settings, ``workloads`` makes data."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ OTHERS = {
     "encode": "encoding",
     "text": "text",
     "persistence": "persistence",
+    "explain": "explain",
+    "serving": "serving",
     "defaults": "defaults",
 }
 DATA = Path(os.environ.get("FASTFM_C_BENCH_DATA", Path(__file__).with_name("data")))

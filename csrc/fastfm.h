@@ -12,7 +12,7 @@
 #ifndef FASTFM_H
 #define FASTFM_H
 
-#include <stdint.h>
+#include "fastfm_small.h" /* and <stdint.h> */
 
 /* The statuses: name, and the text that fastfm_status_message returns. */
 #define FASTFM_STATUS_LIST(X)                                 \
@@ -51,11 +51,6 @@ typedef struct {
  * of xLearn; only for an FM. A row of zeros stays as it is. */
 typedef enum { FASTFM_AS_IS, FASTFM_INSTANCE, FASTFM_XLEARN } fastfm_normalization;
 
-/* How a model holds w and V. AS_REAL: numbers of its type. The other two are for fastfm_score alone, with
- * a type of F32: the score is that of the float32 model with the numbers that they stand for, to the
- * bit. HALF: w and V are IEEE binary16. BYTE: V is int8, and stands for scale * V; w is of the type. */
-typedef enum { FASTFM_AS_REAL, FASTFM_HALF, FASTFM_BYTE } fastfm_storage;
-
 /* An FM if fields is NULL, else an FFM. For a row x and each output:
  *
  *     FM    y = w0 + sum_j w_j x_j + sum_{i<j} <V_i, V_j> x_i x_j
@@ -71,11 +66,7 @@ typedef struct {
     const int32_t *fields; /* (n_features,) the field of each, in [0, F); NULL for an FM */
     fastfm_normalization normalization;
     int separates_repeats; /* fastfm_score: repeated columns are values of their own, as for libffm */
-    fastfm_storage storage;
-    /* BYTE: the scale of feature j is scale[scale_of[j]]; without scale_of it is scale[j * scale_step]. */
-    const float *scale;
-    const uint16_t *scale_of; /* (n_features,), or NULL */
-    int64_t scale_step;       /* 0: one scale; 1: one for each feature */
+    fastfm_small small;    /* how w and V are stored: zeros for numbers of the type */
 } fastfm_model;
 
 /* The losses. The columns of a line:
@@ -120,25 +111,6 @@ typedef struct {
  * alone. After BAD_INDEX some rows have been scored. */
 fastfm_status fastfm_score(const fastfm_csr *X, const fastfm_model *model, void *scores,
                            int num_threads, int64_t *bad_row);
-
-/* A gate lets parameters be replaced while other threads score with them: an int64_t that begins as 0.
- * Readers stand between begin and end, and any number of them at once. fastfm_replace_rows takes the gate
- * for a fraction of a millisecond at a time, when no reader is inside; after a while it keeps new
- * readers out. It waits for other threads, so it must hold no lock that a reader needs to end. */
-void fastfm_read_begin(int64_t *gate);
-void fastfm_read_end(int64_t *gate);
-
-/* New parameters of some features, each stored as the model's are. */
-typedef struct {
-    int64_t n_rows;
-    const int64_t *features; /* (n_rows,), checked */
-    const void *w0;          /* (C,) or NULL */
-    const void *w, *V;  /* (n_rows, C) and (n_rows, C, k), the last (n_rows, C, F, k) in an FFM */
-    const float *scale; /* (n_rows,) if the model has one for each feature, else NULL */
-} fastfm_rows;
-
-/* Replaces them. A reader sees all parameters of a feature as they were or as they are. */
-void fastfm_replace_rows(const fastfm_model *model, int64_t *gate, const fastfm_rows *rows);
 
 /* Checks X for n_features columns. Unless largest is NULL, *largest is set to the largest |x| of all values,
  * repeated columns summed, or NaN if one is NaN; and *has_repeats to whether a row has a column
@@ -323,5 +295,6 @@ const char *fastfm_compiler(void);
 void fastfm_init_threads(int64_t stack_size);
 int fastfm_has_openmp(void);
 int fastfm_max_threads(void);
+#include "fastfm_replace.h"
 
 #endif

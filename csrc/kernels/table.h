@@ -158,7 +158,7 @@ FORCE_INLINE int64_t score_scratch_bytes(const fastfm_model *model, int64_t max_
     if (!model->fields)
         return 0;
     bytes = ffm_scratch_bytes(max_row, model->n_fields, model->n_factors);
-    if (model->storage != FASTFM_AS_REAL)
+    if (model->small.storage != FASTFM_AS_REAL)
         bytes += max_row * (4 * (feature_stride(model) + model->n_outputs + 1) + 8) +
                  4 * model->n_fields + 8;
     return bytes;

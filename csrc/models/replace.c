@@ -50,9 +50,9 @@ static void write_end(atomic_i64 *gate) { atomic_store_i64(gate, 0); }
 
 static int64_t stored_size(const fastfm_model *model)
 {
-    if (model->storage == FASTFM_AS_REAL)
+    if (model->small.storage == FASTFM_AS_REAL)
         return (int64_t)real_size(model->real);
-    return model->storage == FASTFM_HALF ? 2 : 1;
+    return model->small.storage == FASTFM_HALF ? 2 : 1;
 }
 
 void fastfm_replace_rows(const fastfm_model *model, int64_t *gate_, const fastfm_rows *rows)
@@ -61,7 +61,7 @@ void fastfm_replace_rows(const fastfm_model *model, int64_t *gate_, const fastfm
     const int64_t C = model->n_outputs, size = stored_size(model);
     const size_t V_bytes = (size_t)(feature_stride(model) * size);
     const size_t real_bytes = real_size(model->real);
-    const size_t w_bytes = (size_t)C * (model->storage == FASTFM_HALF ? 2 : real_bytes);
+    const size_t w_bytes = (size_t)C * (model->small.storage == FASTFM_HALF ? 2 : real_bytes);
     const int64_t step = max_i64(1, PIECE_BYTES / (int64_t)(V_bytes + w_bytes));
     if (rows->w0) {
         write_begin(gate);
@@ -76,7 +76,7 @@ void fastfm_replace_rows(const fastfm_model *model, int64_t *gate_, const fastfm
             memcpy((char *)model->w + j * w_bytes, (const char *)rows->w + row * w_bytes, w_bytes);
             memcpy((char *)model->V + j * V_bytes, (const char *)rows->V + row * V_bytes, V_bytes);
             if (rows->scale)
-                memcpy((char *)(uintptr_t)model->scale + j * sizeof(float), rows->scale + i,
+                memcpy((char *)(uintptr_t)model->small.scale + j * sizeof(float), rows->scale + i,
                        sizeof(float));
         }
         write_end(gate);

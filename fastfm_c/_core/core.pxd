@@ -12,6 +12,11 @@ cdef extern from "fastfm.h" nogil:
         FASTFM_AS_IS, FASTFM_INSTANCE, FASTFM_XLEARN
     ctypedef enum fastfm_storage:
         FASTFM_AS_REAL, FASTFM_HALF, FASTFM_BYTE
+    ctypedef struct fastfm_small:
+        fastfm_storage storage
+        const float *scale
+        const uint16_t *scale_of
+        int64_t scale_step
     ctypedef enum fastfm_loss_kind:
         pass
     enum:
@@ -32,10 +37,7 @@ cdef extern from "fastfm.h" nogil:
         const int32_t *fields
         fastfm_normalization normalization
         int separates_repeats
-        fastfm_storage storage
-        const float *scale
-        const uint16_t *scale_of
-        int64_t scale_step
+        fastfm_small small
     ctypedef struct fastfm_loss:
         fastfm_loss_kind kind
         double label_smoothing

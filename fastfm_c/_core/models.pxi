@@ -45,9 +45,9 @@ cdef class Parameters:
         self.c.separates_repeats = separates_repeats
         self.c.n_features, self.c.n_outputs = n, n_outputs
         self.c.n_fields, self.c.n_factors = 0 if fields is None else n_fields, V.shape[V.ndim - 1]
-        self.c.storage = {"f": FASTFM_AS_REAL, "i": FASTFM_BYTE}[V.dtype.kind]
+        self.c.small.storage = {"f": FASTFM_AS_REAL, "i": FASTFM_BYTE}[V.dtype.kind]
         if V.dtype == np.float16:
-            self.c.storage = FASTFM_HALF
+            self.c.small.storage = FASTFM_HALF
         self.take_scale(scale, scale_of)
         self.c.w0, self.c.w, self.c.V = cnp.PyArray_DATA(w0), cnp.PyArray_DATA(w), cnp.PyArray_DATA(V)
         self.c.fields = NULL if fields is None else <const int32_t *>cnp.PyArray_DATA(fields)
@@ -60,13 +60,13 @@ cdef class Parameters:
         return np.dtype(np.float64 if self.c.real == FASTFM_F64 else np.float32)
 
     cdef int require_full_size(self) except -1:
-        if self.c.storage != FASTFM_AS_REAL:
+        if self.c.small.storage != FASTFM_AS_REAL:
             raise ValueError(f"a model with V of {self.V.dtype} predicts, and does nothing else")
         return 0
 
     cdef int take_scale(self, cnp.ndarray scale, cnp.ndarray scale_of) except -1:
         """What an int8 V is multiplied by."""
-        if (scale is None) == (self.c.storage == FASTFM_BYTE):
+        if (scale is None) == (self.c.small.storage == FASTFM_BYTE):
             raise ValueError("an int8 V needs a scale, and no other has one")
         if scale is None:
             return 0
@@ -77,11 +77,11 @@ cdef class Parameters:
                 raise ValueError("scale_of must be a plain uint16 array with an entry for each feature")
             if len(scale_of) and int(scale_of.max()) >= len(scale):
                 raise ValueError(f"scale_of has {scale_of.max()}, with {len(scale)} scales")
-            self.c.scale_of = <const uint16_t *>cnp.PyArray_DATA(scale_of)
+            self.c.small.scale_of = <const uint16_t *>cnp.PyArray_DATA(scale_of)
         elif len(scale) not in (1, self.c.n_features):
             raise ValueError(f"there are {len(scale)} scales, expected 1 or {self.c.n_features}")
         self.scale, self.scale_of = scale, scale_of
-        self.c.scale, self.c.scale_step = <const float *>cnp.PyArray_DATA(scale), len(scale) > 1
+        self.c.small.scale, self.c.small.scale_step = <const float *>cnp.PyArray_DATA(scale), len(scale) > 1
         return 0
 
     @property
@@ -207,7 +207,7 @@ cdef class Parameters:
         """Write the parameters of some features, while others predict: they see each feature old or new."""
         cdef fastfm_rows rows
         cdef int64_t n = len(features)
-        cdef bint has_scale = self.scale is not None and self.c.scale_step != 0
+        cdef bint has_scale = self.scale is not None and self.c.small.scale_step != 0
         if not (is_plain(features) and type_of(features) == FASTFM_I64):
             raise ValueError("features must be a plain int64 array")
         if n and not 0 <= features.min() <= features.max() < self.c.n_features:
@@ -253,123 +253,3 @@ cdef class Parameters:
         if status != FASTFM_OK:
             raise MemoryError(fastfm_status_message(status).decode())
         return l2 / 2 * squares
-
-
-cdef class Model:
-    """What FM and FFM share: parameters, and the two calls that serve."""
-    cdef Parameters parameters
-    cdef object __weakref__
-
-    cdef Parameters snapshot(self):
-        """The parameters as they are now: a later resize makes others and leaves these alone."""
-        cdef Parameters parameters
-        with cython.critical_section(self):  # without a GIL two threads must not take turns in here
-            parameters = self.parameters
-        if parameters is None:
-            raise TypeError(f"this {type(self).__name__} was made without its parameters")
-        return parameters
-
-    def _snapshot(self):
-        return self.snapshot()
-
-    def _set_parameters(self, Parameters parameters not None, bint is_first):
-        """Take parameters; `is_first`: refuse where there are some, because another thread may read them."""
-        cdef Parameters old  # let go of after the section: to free arrays may run code and let others in
-        with cython.critical_section(self):
-            old = self.parameters
-            if old is None or not is_first:
-                self.parameters = parameters
-        if is_first and old is not None:
-            raise TypeError(f"this {type(self).__name__} has its parameters already")
-
-    def _require_rows(self, X):
-        """Raise for rows that this model cannot read."""
-        self.snapshot().rows_of(X)
-
-    def _decide_fields(self, fields, columns):
-        """Take the fields of columns that have values for the first time; an FM has none."""
-
-    def predict(self, X, *, out=None, num_threads=None):
-        """Raw scores y(x) of the rows of X: no link function.
-
-        Parameters
-        ----------
-        X : scipy.sparse CSR matrix or array of shape (rows, n_features)
-            float32 or float64 data, int32 or int64 indices: read in place. Anything else, dense arrays
-            too, is converted once. A column that is repeated in a row counts once, with the sum of its
-            values. NaN and infinity pass through to the score of their row.
-        out : ndarray, optional
-            Where to write the scores: shape of the result, the model's dtype, C order.
-        num_threads : int, optional
-            Default: `fastfm_c.get_num_threads`. The bits of the result do not depend on it.
-
-        Returns
-        -------
-        ndarray of shape (rows,), or (rows, C) with several outputs, of the model's dtype
-
-        Raises
-        ------
-        ValueError
-            For a matrix that is malformed or of the wrong width, naming the row; or an unfit `out`; or, of an
-            FFM, if X has `fields` and a value in another field than its feature has in the model.
-        """
-        cdef Parameters parameters = self.snapshot()
-        cdef Rows rows = parameters.rows_of(X)
-        cdef int n_threads = resolve_num_threads(num_threads)
-        cdef cnp.ndarray scores = parameters.scores_array(out, rows.csr.n_rows)
-        parameters.score(rows, scores, n_threads)
-        return scores
-
-    def predict_row(self, indices, values):
-        """Raw score of one row, without a SciPy object and without threads: the serving path.
-
-        Parameters
-        ----------
-        indices : array_like of int, shape (nonzeros,)
-            Columns, in any order; int32 or int64 arrays are read in place.
-        values : array_like, shape (nonzeros,)
-            float32 or float64 arrays are read in place.
-
-        Returns
-        -------
-        float, or ndarray of shape (C,) with several outputs
-            The bits that `predict` gives for this row.
-
-        Raises
-        ------
-        ValueError
-            For a column outside 0..n_features-1, or arrays of unequal length.
-        """
-        cdef Parameters parameters = self.snapshot()
-        cdef cnp.npy_intp n_outputs = parameters.c.n_outputs
-        cdef int64_t indptr64[2]
-        cdef int32_t indptr32[2]
-        cdef float score32 = 0
-        cdef double score64 = 0
-        cdef bint is_32 = parameters.c.real == FASTFM_F32
-        cdef Rows rows = Rows.__new__(Rows)
-        cdef int64_t bad_row = 0
-        cdef fastfm_status status
-        cdef cnp.ndarray scores
-        if not rows.try_borrow_row(indices, values):
-            indices, values = as_row(indices, values)
-            rows.try_borrow_row(indices, values)
-        indptr32[0] = indptr64[0] = 0
-        indptr32[1], indptr64[1] = <int32_t>rows.csr.nnz, rows.csr.nnz
-        rows.csr.indptr = <void *>indptr32 if rows.csr.index_type == FASTFM_I32 else <void *>indptr64
-        if not parameters.has_outputs:
-            fastfm_read_begin(&parameters.gate)
-            status = fastfm_score(&rows.csr, &parameters.c, <void *>&score32 if is_32 else <void *>&score64,
-                                  1, &bad_row)
-            fastfm_read_end(&parameters.gate)
-            if status == FASTFM_OK:
-                return score32 if is_32 else score64
-        else:
-            scores = cnp.PyArray_EMPTY(1, &n_outputs, parameters.scores_type(), 0)
-            fastfm_read_begin(&parameters.gate)
-            status = fastfm_score(&rows.csr, &parameters.c, cnp.PyArray_DATA(scores), 1, &bad_row)
-            fastfm_read_end(&parameters.gate)
-            if status == FASTFM_OK:
-                return scores
-        rows.n_columns = parameters.c.n_features
-        rows.raise_for_status(status, 0)

@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,9 @@ def module(name):
 def client(tmp_path):
     for needed in "sklearn", "fastapi", "prometheus_client", "httpx":
         pytest.importorskip(needed)
-    from fastapi.testclient import TestClient
-
+    with warnings.catch_warnings():  # it asks for another client of HTTP, by a warning
+        warnings.simplefilter("ignore")
+        from fastapi.testclient import TestClient
     save_bundle(tmp_path / "model", 0)
     service = module("app")
     with TestClient(service.create_app(str(tmp_path / "model"), poll_seconds=0.01)) as client:

@@ -18,10 +18,10 @@ def two_models(kind="FM", outputs=(), dtype="float32"):
     fields = np.arange(N) % 4 if kind == "FFM" else None
     old = make_model(rng, outputs, N, 3, dtype, n_fields=4, fields=fields)
     new = old.copy()
-    new.V[..., [3, 40], :] = 7 if kind == "FM" else 0
     if kind == "FFM":
-        new.V[..., 3, :, :] = 7
-        new.V[..., 40, :, :] = 7
+        new.V[..., [3, 40], :, :] = 7
+    else:
+        new.V[..., [3, 40], :] = 7
     new.w[..., 12] = -1
     new.w0 = np.asarray(new.w0) + np.asarray(1, dtype) if outputs else new.w0 + 1
     return old, new

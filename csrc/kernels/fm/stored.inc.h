@@ -28,7 +28,8 @@
 #define FM_SCORE fm_score_byte
 #define STORED int8_t
 #define STORED_W REAL
-#define SCALE_OF(fm, j) (fm)->scale[(fm)->scale_of ? (fm)->scale_of[j] : (j) * (fm)->scale_step]
+#define SCALE_OF(fm, j) \
+    (fm)->small.scale[(fm)->small.scale_of ? (fm)->small.scale_of[j] : (j) * (fm)->small.scale_step]
 #define LOAD(p, scale) OP(_mul)(OP(_load_byte)(p), scale)
 #define LOAD_W(p) (*(p))
 #include "kernels/fm/score.inc.h"
