@@ -36,7 +36,17 @@ class FieldDrift(NamedTuple):
 
 @dataclass(eq=False, repr=False)
 class DriftReport(Mapping[Any, FieldDrift]):
-    """The drift of each field by its name (its number where there are no names), and of the scores."""
+    """The drift of each field by its name (its number where there are no names), and of the scores.
+
+    Parameters
+    ----------
+    fields : dict
+        The drift of each field. The report itself reads like this dict.
+    scores : FieldDrift or None
+        That of the scores, where both sides have them.
+    n_rows : int
+        New rows.
+    """
 
     fields: dict[Any, FieldDrift]
     scores: FieldDrift | None

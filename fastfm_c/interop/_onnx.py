@@ -60,6 +60,12 @@ def dump_onnx(
     -----
     The graph's output is ``scores``, (rows,) or (rows, outputs). A score is that of `predict` up to 1e-5 of
     the sum of the absolute values of its terms.
+
+    Examples
+    --------
+    >>> from fastfm_c import FM
+    >>> model = FM.random(1000, 8, rng=0)
+    >>> dump_onnx(model, "model.onnx", loss=LogisticLoss())  # doctest: +SKIP
     """
     require_choice(input, "input", ("sparse", "dense"))
     try:

@@ -52,6 +52,16 @@ def diff(old: Any, new: Any, path: Any) -> int:
     ------
     ValueError
         For models that differ in more than numbers. `resize` the old one first if the new one has grown.
+
+    Examples
+    --------
+    >>> import io
+    >>> from fastfm_c import FM
+    >>> old = FM.random(100, 4, rng=0)
+    >>> new = old.copy()
+    >>> new.V[[7, 9]] = 0.5
+    >>> diff(old, new, io.BytesIO())
+    2
     """
     _require_model(old, "old")
     _require_model(new, "new")
