@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastfm_c._validation import as_fields
+from fastfm_c._field_table import as_fields
 from fastfm_c.encoding._column_types import check_rest, from_json, plain, resolve, to_json
 from fastfm_c.encoding._learned import Learned
 from fastfm_c.persistence._json import json_member, require_no_more

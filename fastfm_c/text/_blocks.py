@@ -10,8 +10,8 @@ from scipy.sparse import csr_array
 
 from fastfm_c._core import _TextRows
 from fastfm_c._field_csr import with_fields
-from fastfm_c._field_table import FieldTable
-from fastfm_c._validation import as_count, as_fields, as_real_dtype
+from fastfm_c._field_table import FieldTable, as_fields
+from fastfm_c._validation import as_count, as_real_dtype
 from fastfm_c.text._feature_fields import (
     Columns,
     FeatureColumns,

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import csr_array
 
-from fastfm_c._field_table import FieldTable, require_choice
-from fastfm_c._validation import as_count, as_fields
+from fastfm_c._field_table import FieldTable, as_fields
+from fastfm_c._validation import as_count, require_choice
 from fastfm_c.text._blocks import (
     TextBlocks,
     TextSource,
