@@ -8,11 +8,13 @@ import scipy.sparse as sp
 
 pytest.importorskip("sklearn")
 
-from helpers.estimators import ALL, CLASSIFIERS, planted
+from helpers.estimators import ALL, CLASSIFIERS, may_end_early, planted
 from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
 
 from fastfm_c.sklearn import FMClassifier, FMRegressor
+
+pytestmark = may_end_early
 
 SOLVERS = ["sgd", "adagrad", "adam", "ftrl"]
 

@@ -7,13 +7,15 @@ import scipy.sparse as sp
 pytest.importorskip("sklearn")
 
 import sklearn
-from helpers.estimators import ALL, CLASSIFIERS, planted
+from helpers.estimators import ALL, CLASSIFIERS, may_end_early, planted
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from fastfm_c.sklearn import FMClassifier, FMRegressor
 from fastfm_c.training._holdout import hold_out
+
+pytestmark = may_end_early
 
 # ----------------------------------------------------------------------------------------- given rows
 
