@@ -50,7 +50,6 @@ def test_columns_of_very_different_size():
     result = fit_lbfgs(model, X, y, SquaredLoss(), max_iter=400)
     assert np.var(truth - model.predict(X_new)) < 1e-4 * np.var(truth)
     assert result.fun == pytest.approx(model.objective(X, y, SquaredLoss()), rel=1e-12)
-    np.testing.assert_allclose(result.x[1:16], model.w, rtol=1e-12)
 
 
 def test_a_weight_counts_rows():
