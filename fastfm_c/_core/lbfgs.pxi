@@ -57,6 +57,12 @@ cdef class CurvaturePairs:
         """g.(weights g) of the last gradient."""
         return self.c.g_squares
 
+    @property
+    def gamma(self):
+        """s.y / y.(weights y) of the newest pair: what the inverse Hessian begins with. 1 without pairs."""
+        cdef int64_t newest = self.c.order[max(self.c.n_pairs - 1, 0)] * (self.c.room + 1)
+        return self.c.sy[newest] / self.c.yy[newest] if self.c.n_pairs else 1.0
+
     def forget(self):
         """Forget all pairs, but not the last gradient."""
         self.c.n_pairs = 0

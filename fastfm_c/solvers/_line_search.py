@@ -19,6 +19,7 @@ HIDDEN = 2.0**-53  # what is smaller, as a share of the value, does not change i
 MOST_TRIALS = 20
 LEAST_GROWTH, MOST_GROWTH = 1.1, 4.0  # of the last step, where no end of the interval is known
 MARGIN = 0.1  # of an interval at both ends where no trial is made
+NARROWEST = 0.1  # interval that is searched, as a share of its longer end: MINPACK's xtol in L-BFGS-B
 
 
 class Trial(NamedTuple):
@@ -44,8 +45,8 @@ def line_search(evaluate: Callable[[float], Trial], start: Trial, length: float)
     Returns
     -------
     Trial or None
-        A point that satisfies the conditions, or the lowest one found after `MOST_TRIALS`; None where no
-        point is lower than the start.
+        A point that satisfies the conditions. After `MOST_TRIALS`, or where there is no more to find, the lowest
+        one; None if none was lower than the start.
     """
     # The minimum is between low, the lowest point that is worth its step, and high, which is worse or
     # beyond a minimum. While no such point is known, high is None.
@@ -56,13 +57,20 @@ def line_search(evaluate: Callable[[float], Trial], start: Trial, length: float)
         trial = evaluate(length)
         if _is_wolfe(start, trial):
             return trial
+        if trial.value == start.value and trial.slope <= LARGEST_SLOPE * start.slope:
+            break  # rounding hides what the slope promises, here and nearer to the start
         if not _is_worth_it(start, trial) or not trial.value < low.value:
             high = trial
         else:
             if trial.slope * ((math.inf if high is None else high.length) - low.length) >= 0:
                 high = low
             before, low = low, trial
-        length = _beyond(before, low) if high is None else _between(low, high)
+        if high is None:
+            length = _beyond(before, low)
+        elif abs(high.length - low.length) <= NARROWEST * max(high.length, low.length):
+            break
+        else:
+            length = _between(low, high)
     return low if low.length > 0 else None
 
 

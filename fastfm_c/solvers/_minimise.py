@@ -129,8 +129,9 @@ class Lbfgs:
         """Go to a lower point; False where there is none in the best known direction nor in the steepest."""
         found = self._search(1.0 if len(self._pairs) > 0 else 1.0 / norm)
         if found is None and len(self._pairs) > 0:
+            length = self._pairs.gamma  # what the newest pair knows of the curvature
             self._pairs.forget()
-            found = self._search(1.0 / norm)
+            found = self._search(length)
         if found is None:
             return False
         if found.length != self._last.length:
