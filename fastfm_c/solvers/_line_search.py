@@ -45,8 +45,8 @@ def line_search(evaluate: Callable[[float], Trial], start: Trial, length: float)
     Returns
     -------
     Trial or None
-        A point that satisfies the conditions. After `MOST_TRIALS`, or where there is no more to find, the lowest
-        one; None if none was lower than the start.
+        A point that satisfies the conditions. After `MOST_TRIALS`, or where there is no more to find, the
+        lowest one; None if none was lower than the start.
     """
     # The minimum is between low, the lowest point that is worth its step, and high, which is worse or
     # beyond a minimum. While no such point is known, high is None.
