@@ -856,8 +856,8 @@ def lbfgs_direction(
 ) -> _Array:
     """The direction of L-BFGS, ``-H g``, by the two-loop recursion.
 
-    ``H`` is the inverse Hessian that the BFGS formula makes of the pairs. It begins with ``gamma diag(weights)``,
-    where ``gamma`` is ``s.y / y.(weights y)`` of the newest pair, and 1 without pairs [1]_.
+    ``H`` is what the BFGS formula makes of ``gamma diag(weights)``, an inverse Hessian, by the pairs;
+    ``gamma`` is ``s.y / y.(weights y)`` of the newest pair, and 1 without pairs [1]_.
 
     Parameters
     ----------

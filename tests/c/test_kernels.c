@@ -10,7 +10,8 @@ static const struct {
     {"models", test_models}, {"bits", test_bits},           {"prepare", test_prepare},
     {"rows", test_rows},     {"labels", test_labels},       {"hostile", test_hostile},
     {"train", test_train},   {"train_sgd", test_train_sgd}, {"train_hostile", test_train_hostile},
-    {"text", test_text},     {"no_memory", test_no_memory}, {"phases", test_phases}};
+    {"text", test_text},     {"no_memory", test_no_memory}, {"phases", test_phases},
+    {"pairs", test_pairs}};
 
 static int is_named(const char *name, int argc, char **argv)
 {

@@ -14,6 +14,7 @@ void test_hostile(void);
 void test_train(void);
 void test_train_sgd(void);
 void test_train_hostile(void);
+void test_pairs(void);
 void test_text(void);
 void test_no_memory(void);
 

@@ -189,7 +189,7 @@ def test_vectors_that_do_not_fit_are_refused(bad):
 
 def test_sizes_and_types_that_are_none_are_refused():
     for n, dtype, room in ((-1, "float64", 2), (4, "int64", 2), (4, "float64", 0), (1.5, "float64", 2)):
-        with pytest.raises(ValueError, match="expected|must be"):
+        with pytest.raises(ValueError, match=r"expected|must be"):
             CurvaturePairs(n, dtype, room, None)
     read_only = GOOD.copy()
     read_only.flags.writeable = False

@@ -91,7 +91,7 @@ def test_what_rounding_hides_is_not_tried():
 
 
 def test_an_unchanged_value_ends_the_search():
-    """Where a promise of 1e-10 shows nothing, as between float32 scores, a smaller one shows nothing either."""
+    """Where a promise of 1e-10 shows nothing, as in sums of float32 scores, a smaller one shows nothing."""
     trials, found = search(lambda a: (1.0, -1e-10), 1.0)
     assert found is None
     assert len(trials) == 1
@@ -108,7 +108,9 @@ def test_noise_costs_few_trials_and_never_leads_up():
     total = 0
     for seed in range(50):
         depth = 10.0 ** np.random.default_rng(seed).uniform(-12, -8)
-        trials, found = search(lambda a: (1 + depth * (a - 1) ** 2, 2 * depth * (a - 1)), 3.0, noise=1e-8)
+        trials, found = search(
+            lambda a, depth=depth: (1 + depth * (a - 1) ** 2, 2 * depth * (a - 1)), 3.0, noise=1e-8
+        )
         assert found is None or found.value < 1 + depth
         total += len(trials)
     assert total <= 50 * 10
