@@ -202,11 +202,6 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
                            const fastfm_targets *targets, fastfm_solver *solver, double *total,
                            int num_threads, int64_t *bad_row);
 
-/* Sets *sum_of_squares to that of n values of type `real`, added in a fixed order. Unless grad, (n,) of the
- * same type, is NULL, also grad[i] += scale * values[i]. */
-fastfm_status fastfm_l2(const void *values, fastfm_type real, int64_t n, double scale, void *grad,
-                        int num_threads, double *sum_of_squares);
-
 /* BAD_LABEL with the first of n_rows targets that the loss does not take from n_outputs outputs. */
 fastfm_status fastfm_check_labels(const fastfm_loss *loss, const fastfm_targets *targets,
                                   int64_t n_rows, int64_t n_outputs, int64_t *bad_row);
@@ -297,6 +292,6 @@ void fastfm_init_threads(int64_t stack_size);
 int fastfm_has_openmp(void);
 int fastfm_max_threads(void);
 
-#include "fastfm_lbfgs.h"
+#include "fastfm_vectors.h"
 
 #endif

@@ -3,8 +3,8 @@
  * Words:
  *   chunk  CHUNK numbers of a vector, or what is left at its end: what a thread takes at a time
  *   piece  up to PIECE numbers of a chunk, in double: what stays in the L1 cache */
-#ifndef FASTFM_VECTORS_H
-#define FASTFM_VECTORS_H
+#ifndef FASTFM_LONG_VECTORS_H
+#define FASTFM_LONG_VECTORS_H
 
 #include <string.h>
 

@@ -88,12 +88,11 @@ class FlatParameters:
             self._parameters[address] = Parameters(
                 *self.parts(vector), now.fields, now.has_outputs, now.normalize, now.separates_repeats
             )
-        out[...] = 0
         grad_w0, grad_w, grad_V = self.parts(out)
         sums = np.zeros(grad_w0.shape)
         value = objective_of(
             self._parameters[address], X, y, loss, sample_weight, l2_linear, l2_factors, num_threads,
-            (sums, grad_w, grad_V),
+            (sums, grad_w, grad_V), is_stale=True,
         )  # fmt: skip
         grad_w0[...] = sums
         return value

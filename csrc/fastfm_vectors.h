@@ -1,5 +1,5 @@
-/* A part of fastfm.h, which includes it: L-BFGS, the directions of a search for the minimum of a smooth
- * function. Nothing here knows what is minimised.
+/* A part of fastfm.h, which includes it: long vectors. L2, and L-BFGS, the directions of a search for the
+ * minimum of a smooth function. Nothing here knows what is minimised.
  *
  *   vector  n numbers of type `real`
  *   pair    what an iteration tells of the curvature: its step s = x_new - x, and the change of the gradient
@@ -9,6 +9,11 @@
  * Sums are made in double, in an order that n alone decides. */
 #ifndef FASTFM_LBFGS_H
 #define FASTFM_LBFGS_H
+
+/* Sets *sum_of_squares to that of n values of type `real`, added in a fixed order. Unless grad, (n,) of the
+ * same type, is NULL, also grad[i] += scale * values[i]. */
+fastfm_status fastfm_l2(const void *values, fastfm_type real, int64_t n, double scale, void *grad,
+                        int num_threads, double *sum_of_squares);
 
 /* The last pairs, and the products of their vectors. The caller allocates the arrays, and sets them as it is
  * told here; from then on they belong to the functions. */
