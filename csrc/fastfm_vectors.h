@@ -7,8 +7,8 @@
  *   slot    the place of a pair
  *
  * Sums are made in double, in an order that n alone decides. */
-#ifndef FASTFM_LBFGS_H
-#define FASTFM_LBFGS_H
+#ifndef FASTFM_VECTORS_H
+#define FASTFM_VECTORS_H
 
 /* Sets *sum_of_squares to that of n values of type `real`, added in a fixed order. Unless grad, (n,) of the
  * same type, is NULL, also grad[i] += scale * values[i]. */
@@ -23,11 +23,10 @@ typedef struct {
     const void *weights; /* (n,) positive: H begins as gamma diag(weights). NULL: 1 each */
     void *s, *y;         /* (room, n) by slot */
     int64_t n_pairs;     /* 0 at first, and to forget all pairs */
-    int64_t
-        *order; /* (room,) all slots, those of pairs first, the oldest first; at first any order */
-    double *sy, *yy;  /* (room, room) s_i.y_j and y_i.diag(weights) y_j, by slot */
-    double *sg, *yg;  /* (room,) s_i.g and y_i.diag(weights) g of the last gradient */
-    double g_squares; /* g.diag(weights) g of the last gradient */
+    int64_t *order;      /* (room,) all slots: those of pairs, the oldest first, then others */
+    double *sy, *yy;     /* (room, room) s_i.y_j and y_i.diag(weights) y_j, by slot */
+    double *sg, *yg;     /* (room,) s_i.g and y_i.diag(weights) g of the last gradient */
+    double g_squares;    /* g.diag(weights) g of the last gradient */
 } fastfm_pairs;
 
 /* Takes the end of an iteration: the pair of x, x_new, g and g_new, and the products of g_new with all pairs.
