@@ -67,21 +67,12 @@ static const double *weigh_piece(const double *h, const double *a, int64_t n, do
     return h ? room : a;
 }
 
+/* Twice through the L1 cache: compilers make vectors of one sum of products, and scrambled code of two. */
 static void add_products(product *sums, const double *a, const double *g, const double *y,
                          int64_t n)
 {
-    double of_g[8] = {0}, of_y[8] = {0};
-    for (int64_t i = 0; i + 8 <= n; i += 8)
-        for (int chain = 0; chain < 8; chain++) {
-            of_g[chain] += a[i + chain] * g[i + chain];
-            of_y[chain] += a[i + chain] * y[i + chain];
-        }
-    for (int64_t i = n - n % 8; i < n; i++) {
-        of_g[i % 8] += a[i] * g[i];
-        of_y[i % 8] += a[i] * y[i];
-    }
-    sums->with_g += sum_chains(of_g);
-    sums->with_y += sum_chains(of_y);
+    sums->with_g += piece_product(a, g, n);
+    sums->with_y += piece_product(a, y, n);
 }
 
 static void add_piece(const add_job *job, int64_t begin, int64_t n, product *sums)
