@@ -14,10 +14,21 @@ enum { CHUNK = 16384, PIECE = 512 };
 
 static inline int64_t chunks_of(int64_t n) { return (n + CHUNK - 1) / CHUNK; }
 
+/* Prefetches the piece after this one: between two pieces of a vector come those of all others, and the
+ * processor does not guess that this one goes on. A prefetch reads nothing, so it may leave the vector. */
+static inline void prefetch_next(const void *vector, fastfm_type real, int64_t begin, int64_t n)
+{
+    const int64_t size = real == FASTFM_F64 ? 8 : 4;
+    const char *next = (const char *)vector + (begin + n) * size;
+    for (int64_t at = 0; at < n * size; at += 64)
+        PREFETCH_L2(next + at);
+}
+
 /* n numbers of a vector from `begin` on: in place, or converted to `room`, which has PIECE numbers. */
 static inline const double *read_piece(const void *vector, fastfm_type real, int64_t begin,
                                        int64_t n, double *room)
 {
+    prefetch_next(vector, real, begin, n);
     if (real == FASTFM_F64)
         return (const double *)vector + begin;
     for (int64_t i = 0; i < n; i++)
@@ -40,6 +51,7 @@ static inline void write_piece(void *vector, fastfm_type real, int64_t begin, in
 static inline void add_scaled(double *RESTRICT piece, double scale, const void *vector,
                               fastfm_type real, int64_t begin, int64_t n)
 {
+    prefetch_next(vector, real, begin, n);
     if (real == FASTFM_F64)
         for (int64_t i = 0; i < n; i++)
             piece[i] += scale * ((const double *)vector)[begin + i];

@@ -13,6 +13,7 @@ from fastfm_c.models._gradient import objective_of
 
 __all__ = ["FlatParameters"]
 
+LARGE, APART = 1 << 16, 1040  # numbers
 _Vector: TypeAlias = NDArray[Any]
 _Parts: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
@@ -34,7 +35,10 @@ class FlatParameters:
         self._arrays = self._now.w0, self._now.w, self._now.V
         line = ALIGNMENT // self.dtype.itemsize
         sizes = (-(-part.size // line) * line for part in self._arrays)
-        *self._begins, self.size = accumulate(sizes, initial=0)
+        *self._begins, size = accumulate(sizes, initial=0)
+        # Large vectors one after the other would begin at the same place of the caches, where they would
+        # push each other out.
+        self.size = size if size < LARGE else size + -size % LARGE + APART
         self._parameters: dict[int, Parameters] = {}
 
     def parts(self, vector: _Vector) -> _Parts:
