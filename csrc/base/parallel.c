@@ -42,33 +42,54 @@ static int is_forked_child = 0;
 static void after_fork_in_child(void) { is_forked_child = 1; }
 #endif
 
-/* Where OMP_PROC_BIND or OMP_PLACES bind threads, OpenMP has bound the one that loaded the library to
- * the first place, and those that it starts inherit that. Here a helper moves to a place of its own. */
-static void take_place(int member)
-{
+static int64_t stack_size = 0; /* of threads that are started; set once, at the time of loading */
+
+/* Where OMP_PROC_BIND or OMP_PLACES bind threads, OpenMP has bound the one that loaded the library to its
+ * first place, and what it starts inherits that. So the caller moves to the place of a member before it
+ * starts it, and back. The member itself calls nothing of OpenMP: LLVM's would count it among its own
+ * threads, and miss it at the end of the process. */
 #if defined(__linux__) && defined(_OPENMP) && _OPENMP >= 201511
+static int is_bound(void)
+{
+    return omp_get_proc_bind() != omp_proc_bind_false && omp_get_num_places() > 0;
+}
+
+static void move_to_place(int place)
+{
     int processors[CPU_SETSIZE];
     cpu_set_t set;
-    const int n_places = omp_get_num_places();
-    if (omp_get_proc_bind() == omp_proc_bind_false || n_places == 0)
-        return;
-    const int n = omp_get_place_num_procs(member % n_places);
+    const int n = omp_get_place_num_procs(place);
     if (n > CPU_SETSIZE)
         return;
-    omp_get_place_proc_ids(member % n_places, processors);
+    omp_get_place_proc_ids(place, processors);
     CPU_ZERO(&set);
     for (int i = 0; i < n; i++)
         if (processors[i] >= 0 && processors[i] < CPU_SETSIZE)
             CPU_SET((size_t)processors[i], &set);
     sched_setaffinity(0, sizeof set, &set);
-#else
-    (void)member;
-#endif
 }
 
-void fastfm_init_threads(int64_t stack_size)
+static int start_member(thread_main main, void *context, int member)
 {
-    team_set_up(stack_size, take_place);
+    cpu_set_t own;
+    if (!is_bound() || sched_getaffinity(0, sizeof own, &own) != 0)
+        return thread_start(main, context, stack_size);
+    move_to_place(member % omp_get_num_places());
+    const int is_started = thread_start(main, context, stack_size);
+    sched_setaffinity(0, sizeof own, &own);
+    return is_started;
+}
+#elif defined(_OPENMP)
+static int start_member(thread_main main, void *context, int member)
+{
+    (void)member;
+    return thread_start(main, context, stack_size);
+}
+#endif
+
+void fastfm_init_threads(int64_t bytes)
+{
+    stack_size = bytes;
 #if !defined(_WIN32)
     static int installed = 0;
     if (!installed)
@@ -119,7 +140,7 @@ void parallel_phases(next_phase_fn next, void *context, int n_threads)
     parallel_block body;
     int64_t n_blocks;
 #ifdef _OPENMP
-    if (n_threads > 1 && team_run(next, context, n_threads))
+    if (n_threads > 1 && team_run(next, context, n_threads, start_member))
         return;
 #else
     (void)n_threads;

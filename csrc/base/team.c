@@ -21,12 +21,9 @@
 
 #include <fenv.h>
 
-#include "base/thread.h"
-
 #define SPINS 2000      /* some 50 us, before a waiting thread offers its processor to others */
 #define IDLE_SPINS 2000 /* before a helper without a job sleeps: a next call may come at once */
 
-/* The first thing that a member does in a job needs the job's number, because it does that once. */
 typedef struct {
     gate gate; /* where a helper sleeps */
     int number;
@@ -54,15 +51,7 @@ static struct {
     fenv_t environment; /* of the caller */
     int n_members;      /* that have been started; the caller counts */
     member members[MOST_MEMBERS];
-    int64_t stack_size;
-    void (*starting)(int member);
 } team = {.n_members = 1};
-
-void team_set_up(int64_t stack_size, void (*starting)(int member))
-{
-    team.stack_size = stack_size;
-    team.starting = starting;
-}
 
 /* Puts the next phase into the queue, or ends the job; the last thing that touches it. No other member
  * reads or writes the queue at that time, except open_blocks, which has no open block. */
@@ -156,8 +145,6 @@ static void wait_for_job(member *me)
 static THREAD_MAIN(help)
 {
     member *me = (member *)context;
-    if (team.starting)
-        team.starting(me->number);
     for (;;) {
         wait_for_job(me);
         work_on_job(me);
@@ -166,26 +153,26 @@ static THREAD_MAIN(help)
 }
 
 /* Starts helpers until the team has n_threads members, or the system starts no more. */
-static void grow(int n_threads)
+static void grow(int n_threads, member_starter start)
 {
     for (; team.n_members < n_threads; team.n_members++) {
         member *next = &team.members[team.n_members];
         next->number = team.n_members;
         if (!gate_init(&next->gate))
             return;
-        if (!thread_start(help, next, team.stack_size)) {
+        if (!start(help, next, next->number)) {
             gate_free(&next->gate);
             return;
         }
     }
 }
 
-int team_run(next_phase_fn next, void *context, int n_threads)
+int team_run(next_phase_fn next, void *context, int n_threads, member_starter start)
 {
     member *caller = &team.members[0];
     if (!atomic_replace_i64(&team.is_taken, 0, 1))
         return 0;
-    grow((int)min_i64(n_threads, MOST_MEMBERS));
+    grow((int)min_i64(n_threads, MOST_MEMBERS), start);
     n_threads = (int)min_i64(n_threads, team.n_members);
     if (n_threads > 1) {
         team.job++;

@@ -9,15 +9,15 @@
 #define FASTFM_TEAM_H
 
 #include "base/parallel.h"
+#include "base/thread.h"
 
 #define MOST_MEMBERS 1024
 
-/* Once, at the time of loading. Each helper calls starting(member) first, if that is not NULL.
- *   stack_size  as that of thread_start */
-void team_set_up(int64_t stack_size, void (*starting)(int member));
+/* Starts the thread of a member, as thread_start does. */
+typedef int (*member_starter)(thread_main main, void *context, int member);
 
 /* Runs the phases with at most n_threads threads, or returns 0 at once: another caller has the team, or
- * there is no helper and the system starts none. */
-int team_run(next_phase_fn next, void *context, int n_threads);
+ * there is no helper and the system starts none. Helpers that are missing are started. */
+int team_run(next_phase_fn next, void *context, int n_threads, member_starter start);
 
 #endif
