@@ -283,9 +283,9 @@ void fastfm_use_level(int level);
 int fastfm_active_level(void);
 const char *fastfm_compiler(void);
 
-/* Threads. fastfm_init_threads, called once at the time of loading, makes a child of fork() compute on
- * one thread, because GNU OpenMP hangs there. Where the system starts no more threads, calls use those
- * that there are. fastfm_has_openmp is the date of the OpenMP standard, such as 201511, or 0.
+/* Threads. All calls share one team, which grows and is never freed. fastfm_init_threads, called once at
+ * the time of loading, makes a child of fork() compute on one thread, because it has no team. Where the
+ * system starts no more threads, calls use those that there are. fastfm_has_openmp is the date of the OpenMP standard, such as 201511, or 0.
  * fastfm_max_threads honours OMP_NUM_THREADS and the affinity of the process.
  *   stack_size  bytes of the stacks that OpenMP is told to use, or 0 */
 void fastfm_init_threads(int64_t stack_size);
