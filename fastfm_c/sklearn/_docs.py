@@ -43,7 +43,8 @@ _PARAMETERS = """n_factors : int
     max_iter : int or None
         Largest number of epochs, or of iterations of "lbfgs". None is 100 with early stopping or "lbfgs".
         Otherwise None is 100,000 divided by the number of rows, but at least 10 and at most 100. A
-        ConvergenceWarning tells if "lbfgs", or a fit with early stopping, ends here before it has settled.
+        ConvergenceWarning tells if "lbfgs", or a fit with early stopping, ends at a given number before it
+        has settled.
     batch_size : int or None
         Number of rows between two updates. None is the default of the solver for `partial_fit`. For `fit`,
         None is a 64th of the rows, but at least 8 and at most 1024 (32 for "sgd"). "lbfgs" has none.
