@@ -4,9 +4,9 @@ Why factorization works
 
 Three users gave seven ratings. What will Alice think of *Star Trek*? Nobody like her has rated it.
 
-A model with a weight for each pair of features has nothing to say: the pair (Alice, Star Trek) is in no row,
-so its weight stays 0. A factorization machine (Rendle 2010, section 3) gives each feature a vector, and a pair
-the inner product of two vectors. So rows without Alice and rows without Star Trek tell of both.
+A model with a weight for each pair of features has nothing to say: the pair (Alice, Star Trek) is in no
+row, so its weight stays 0. A factorization machine (Rendle 2010, section 3) gives each feature a vector, and
+a pair the inner product of two vectors. So rows without Alice and rows without Star Trek tell of both.
 """
 
 import matplotlib.pyplot as plt

@@ -3,7 +3,8 @@ Pairs in linear time
 ====================
 
 A factorization machine adds a term for each pair of features: for n features that is n (n - 1) / 2 inner
-products of k numbers. The same sum is a difference of squares (Rendle 2010, lemma 3.1), which takes n k steps:
+products of k numbers. The same sum is a difference of squares (Rendle 2010, lemma 3.1), which takes n k
+steps:
 
 .. math:: \sum_{i < j} \langle v_i, v_j \rangle x_i x_j = \frac12 \sum_{f=1}^{k}
    \left[ \Big( \sum_i v_{if} x_i \Big)^2 - \sum_i v_{if}^2 x_i^2 \right]
