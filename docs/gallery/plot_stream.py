@@ -20,11 +20,13 @@ user_factors = rng.standard_normal((200 + 10 * n_hours, k)) / 1.5
 
 
 def hour(t):
-    """Rows of hour t, and whether they were clicked: ten more users each hour, and from hour 24 on other
-    tastes.""" user = rng.integers(200 + 10 * t, size=n_rows) item = rng.integers(n_items, size=n_rows)
-    tastes = user_factors if t < 24 else -user_factors logits = -1 + 2 * np.sum(tastes[user] *
-    item_factors[item], axis=1) rows = [{"user": f"u{u}", "item": f"i{i}"} for u, i in zip(user, item,
-    strict=True)] return rows, rng.random(n_rows) < 1 / (1 + np.exp(-logits))
+    """Rows of hour t, and whether they were clicked. Each hour has ten users more; tastes change at hour 24."""
+    user = rng.integers(200 + 10 * t, size=n_rows)
+    item = rng.integers(n_items, size=n_rows)
+    tastes = user_factors if t < 24 else -user_factors
+    logits = -1 + 2 * np.sum(tastes[user] * item_factors[item], axis=1)
+    rows = [{"user": f"u{u}", "item": f"i{i}"} for u, i in zip(user, item, strict=True)]
+    return rows, rng.random(n_rows) < 1 / (1 + np.exp(-logits))
 
 
 # %%
@@ -54,10 +56,9 @@ for t in range(4, n_hours):
         solver.partial_fit(encoder.transform(rows), clicked)
 
 for name, values in losses.items():
-    means = ", ".join(
-        f"hours {begin} to {begin + 7}: {np.mean(values[begin - 4 : begin + 4]):.3f}" for begin in (4, 16, 24, 40)
-    )
-    print(f"{name:13} {means}")
+    for begin in (4, 16, 24, 40):
+        mean = np.mean(values[begin - 4 : begin + 4])
+        print(f"{name:13} log-loss of hours {begin} to {begin + 7}: {mean:.3f}")
 print(f"the model has {going_on.n_features} features, {once.n_features} at the beginning")
 
 figure, (above, below) = plt.subplots(2, figsize=(6, 4.6), sharex=True, layout="constrained")
