@@ -26,7 +26,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "_templates", "**/GALLERY_HEADER.md"]
+exclude_patterns = ["_build", "_templates", "**/GALLERY_HEADER.md", "gallery/data"]
 nitpicky = True  # for our own names; those of others are links only where inventories can be had
 nitpick_ignore_regex = [
     ("py:.*", rf"({name})([.].*)?") for name in ("numpy", "scipy", "sklearn", "sys", "pandas")

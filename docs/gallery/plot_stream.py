@@ -20,7 +20,7 @@ user_factors = rng.standard_normal((200 + 10 * n_hours, k)) / 1.5
 
 
 def hour(t):
-    """Rows of hour t, and whether they were clicked. Each hour has ten users more; tastes change at hour 24."""
+    """Rows of hour t, and whether they were clicked. Each hour has ten users more; tastes change at 24."""
     user = rng.integers(200 + 10 * t, size=n_rows)
     item = rng.integers(n_items, size=n_rows)
     tastes = user_factors if t < 24 else -user_factors
