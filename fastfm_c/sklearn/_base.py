@@ -67,7 +67,7 @@ class Estimator(PartialFit):
         eval_set : (X, y) or (X, y, sample_weight), or a list of one such tuple, optional
             Validation rows, in the way of other libraries.
         callbacks : callable or sequence of callables, optional
-            Each is called with a `fastfm_c.training.EpochInfo` after each epoch. A callback that returns
+            Each is called with a `fastfm_c.EpochInfo` after each epoch. A callback that returns
             True ends the fit.
 
         Returns

@@ -60,7 +60,7 @@ _PARAMETERS = """n_factors : int
         decides about that. True is the loss. None is True if there are validation rows, or if at least 100
         rows can be held out, except with "lbfgs". {metric_words}A callable
         takes ``(y, scores)``, and ``sample_weight=`` if the rows have weights. Its scores are those of
-        `decision_function` or, for a regressor, `predict`. `fastfm_c.training.train` says more.
+        `decision_function` or, for a regressor, `predict`. `fastfm_c.train` says more.
     validation_fraction : float
         Share of the rows that `fit` holds out for early stopping if it is given no validation rows.{strata}
     validation_split : "random" or "time"
@@ -100,7 +100,7 @@ _PARAMETERS = """n_factors : int
         The solver of `partial_fit`. It keeps its state from call to call.
     n_features_in_ : int
         Number of columns of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, if X was a DataFrame with names."""
 
 CLASSIFIER = {
