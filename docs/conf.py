@@ -48,12 +48,12 @@ _LINK = re.compile(r"(\]\()([^)\s:#]+)(#[^)\s]*)?\)")
 
 
 def point_at_the_repository(app: Any, name: str, source: list[str]) -> None:
-    """Let links of a page that leave docs/ point at the file in the repository."""
+    """Let links to what is no page point at the file in the repository."""
     here = posixpath.dirname(f"docs/{name}")
 
     def target(match: re.Match[str]) -> str:
         path = posixpath.normpath(posixpath.join(here, match[2]))
-        if path.startswith("docs/"):
+        if path.startswith("docs/") and not path.startswith("docs/gallery/"):
             return match[0]
         return f"{match[1]}{SOURCE}{path}{match[3] or ''})"
 
