@@ -99,11 +99,13 @@ typedef struct {
     const double *weight; /* (n_rows,), or NULL for 1 each; a row of weight 0 is as if absent */
 } fastfm_targets;
 
-/* Where a gradient is added. */
+/* Where a gradient is added. content, of w and V: KEPT is added to; FRESH is zeros whose pages nobody has
+ * touched, which the threads do first; STALE is anything, over which the threads write zeros first. */
+typedef enum { FASTFM_KEPT, FASTFM_FRESH, FASTFM_STALE } fastfm_content;
 typedef struct {
-    double *w0;   /* (C,), always double, because it is a sum over all rows */
-    void *w, *V;  /* like those of the model */
-    int is_fresh; /* whether w and V are zeros whose pages nobody has touched; threads do so first */
+    double *w0;  /* (C,), always double, because it is a sum over all rows */
+    void *w, *V; /* like those of the model */
+    fastfm_content content;
 } fastfm_gradient_arrays;
 
 /* Writes scores, (n_rows, C) of the model's type. The bits of a score depend on its row and the model

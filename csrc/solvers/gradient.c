@@ -22,9 +22,9 @@
 #include "solvers/feature_shares.h"
 
 #define PAGE_BYTES 4096
-#define PIECE_BYTES (INT64_C(64) << 20) /* fresh memory that a thread touches at a time */
-#define FFM_BATCH_ROWS 2048             /* divides FASTFM_PIECE_ROWS */
-#define CACHE_BYTES 262144 /* FM, one thread: V that the rows of a batch touch, about */
+#define PIECE_BYTES (INT64_C(2) << 20) /* memory that a thread clears at a time */
+#define FFM_BATCH_ROWS 2048            /* divides FASTFM_PIECE_ROWS */
+#define CACHE_BYTES 262144             /* FM, one thread: V that the rows of a batch touch, about */
 #define KEPT_BYTES 4194304 /* FM, several threads: what is kept of the rows of a batch */
 
 /* Rows of a batch. One thread: as many as touch no more V than its own cache keeps until the gradients
@@ -43,13 +43,19 @@ static int64_t batch_rows(const fastfm_csr *X, const fastfm_model *model, int n_
     return max_i64(1, min_i64(rows, X->n_rows));
 }
 
-/* Writes a zero to each page of a piece of fresh memory, which is zero already: page faults in the order of
- * addresses, by all threads, cost less than those of scattered additions (docs/lab-notebook.md). */
-static void touch_pages(void *memory, int64_t bytes, int64_t piece, int64_t n_pieces)
+/* Makes a piece of an array zeros that are cheap to add to. Stale memory is overwritten. Fresh memory is zero
+ * already; a zero is written to each of its pages, because page faults in the order of addresses, by
+ * all threads, cost less than those of scattered additions (docs/lab-notebook.md). */
+static void clear_pages(void *memory, int64_t bytes, fastfm_content content, int64_t piece,
+                        int64_t n_pieces)
 {
-    const int64_t n_pages = bytes / PAGE_BYTES, end = n_pages * (piece + 1) / n_pieces;
-    for (int64_t page = n_pages * piece / n_pieces; page < end; page++)
-        ((volatile char *)memory)[page * PAGE_BYTES] = 0;
+    const int64_t n_pages = (bytes + PAGE_BYTES - 1) / PAGE_BYTES;
+    const int64_t begin = n_pages * piece / n_pieces * PAGE_BYTES;
+    const int64_t end = min_i64(bytes, n_pages * (piece + 1) / n_pieces * PAGE_BYTES);
+    if (content == FASTFM_STALE && begin < end)
+        memset((char *)memory + begin, 0, (size_t)(end - begin));
+    for (int64_t at = begin; content == FASTFM_FRESH && at < end; at += PAGE_BYTES)
+        ((volatile char *)memory)[at] = 0;
 }
 
 /* One call of fastfm_gradient: the context of its hooks. */
@@ -59,14 +65,14 @@ typedef struct {
     int64_t w_bytes, V_bytes; /* of its arrays */
 } gradient_job;
 
-/* The phase before the first batch, if the arrays are fresh: touches a piece of their pages. */
-static void touch_piece(void *context, int64_t piece, int thread)
+/* The phase before the first batch, if the arrays are fresh or stale: clears a piece of them. */
+static void clear_piece(void *context, int64_t piece, int thread)
 {
     const batch_run *run = (const batch_run *)context;
     const gradient_job *job = (const gradient_job *)run->context;
     (void)thread;
-    touch_pages(job->gradient->w, job->w_bytes, piece, run->n_before_all);
-    touch_pages(job->gradient->V, job->V_bytes, piece, run->n_before_all);
+    clear_pages(job->gradient->w, job->w_bytes, job->gradient->content, piece, run->n_before_all);
+    clear_pages(job->gradient->V, job->V_bytes, job->gradient->content, piece, run->n_before_all);
 }
 
 /* The hook: adds the losses of a batch, and the gradients of w0, in row order. */
@@ -141,11 +147,11 @@ fastfm_status fastfm_gradient(const fastfm_csr *X, const fastfm_model *model,
     batch_run run = {.rows = rows,
                      .n_rows = X->n_rows,
                      .batch_size = batch_rows(X, model, n_threads),
-                     .before_all = touch_piece,
+                     .before_all = clear_piece,
                      .after_batch = sum_losses,
                      .context = &job};
     fastfm_status status = memory && rows ? FASTFM_OK : FASTFM_NO_MEMORY;
-    if (gradient->is_fresh)
+    if (gradient->content != FASTFM_KEPT)
         run.n_before_all = 1 + (job.w_bytes + job.V_bytes) / PIECE_BYTES;
     /* Batches leave out rows of weight zero: their columns are checked here, as fastfm_objective
      * checks them. */

@@ -37,11 +37,15 @@ cdef extern from "fastfm.h" nogil:
         const void *y
         fastfm_type y_type
         const double *weight
+    ctypedef enum fastfm_content:
+        FASTFM_KEPT
+        FASTFM_FRESH
+        FASTFM_STALE
     ctypedef struct fastfm_gradient_arrays:
         double *w0
         void *w
         void *V
-        int is_fresh
+        fastfm_content content
 
     ctypedef enum fastfm_rule:
         pass

@@ -57,6 +57,7 @@ class Parameters:
         sample_weight: ArrayLike | None,
         num_threads: int | None,
         gradient: tuple[_Array, _Array, _Array] | None,
+        is_stale: bool,
     ) -> float: ...
     def sound_rows(self, X: Any, num_threads: int | None) -> tuple[_Array, _Array, _Array]: ...
     def penalty(

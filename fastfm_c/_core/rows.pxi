@@ -186,3 +186,11 @@ cdef class Targets:
         if targets.weight != NULL:
             targets.weight += begin
         return targets
+
+
+cdef int require_apart(Rows rows, Targets targets, tuple arrays) except -1:
+    """Raise unless arrays that are written to share no memory with the rows that are read meanwhile."""
+    for read in rows.indptr, rows.indices, rows.data, targets.y, targets.weight:
+        if read is not None and any([np.may_share_memory(read, array) for array in arrays]):
+            raise ValueError("out shares memory with X, y or sample_weight")
+    return 0

@@ -36,8 +36,8 @@ static fastfm_status gradient_of(const problem *P, outputs *out, int num_threads
 {
     int64_t bad_row;
     return fastfm_gradient(&P->X, &P->m.c, &P->loss, &P->targets, P->weight_sum, &out->total,
-                           &(fastfm_gradient_arrays){out->w0, out->w, out->V, 0}, num_threads,
-                           &bad_row);
+                           &(fastfm_gradient_arrays){out->w0, out->w, out->V, FASTFM_KEPT},
+                           num_threads, &bad_row);
 }
 
 /* A failed call adds nothing: the rows are one batch. */
@@ -112,7 +112,7 @@ static void test_bad_label(const problem *P, int num_threads)
     for (int64_t i = 0; i < P->X.n_rows; i++)
         y[i] = -1;
     for (int64_t n = 1, is_over = 0; !is_over; n++) {
-        const fastfm_gradient_arrays gradient = {out.w0, out.w, out.V, 0};
+        const fastfm_gradient_arrays gradient = {out.w0, out.w, out.V, FASTFM_KEPT};
         int64_t bad_row;
         is_over = 1;
         for (int which = 0; which < 2; which++) {
