@@ -3,6 +3,8 @@
  * ... of their sum. So frequent features weigh more, and n_features does not matter. */
 #include "solvers/feature_shares.h"
 
+#include <string.h>
+
 /* The work of a column that the sample holds once, for one of a column that it holds more often: it
  * is likely to be out of the cache when its turn comes. */
 #define COLD_COST 4
@@ -45,17 +47,18 @@ static int64_t cost_of(const int64_t *sample, int64_t size, int64_t s)
     return is_repeated ? 1 : COLD_COST;
 }
 
-/* Sets the table by which share_of finds shares: of no more cells than features. */
+/* Sets the table by which share_of finds shares: of no more cells than features. The cells of a share are
+ * those whose first feature it has. */
 static void set_table(feature_shares *shares, int64_t n_features)
 {
-    int64_t share = 0;
     shares->shift = 0;
     while ((n_features - 1) >> shares->shift >= SHARE_TABLE)
         shares->shift++;
-    for (int64_t cell = 0; (cell << shares->shift) < n_features; cell++) {
-        while ((cell << shares->shift) >= shares->begin[share + 1])
-            share++;
-        shares->first[cell] = (uint8_t)share;
+    for (int64_t share = 0; share < shares->n; share++) {
+        const int64_t round_up = (INT64_C(1) << shares->shift) - 1;
+        const int64_t begin = (shares->begin[share] + round_up) >> shares->shift;
+        const int64_t end = (shares->begin[share + 1] + round_up) >> shares->shift;
+        memset(shares->first + begin, (int)share, (size_t)(end - begin));
     }
 }
 
