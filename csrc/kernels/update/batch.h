@@ -4,7 +4,7 @@
  *   row block     consecutive rows of the batch that one thread works on at a time
  *   partition     the features with the same first bits of a hash; each feature is in one partition,
  *                 and one thread at a time works on a partition, so no two write to a parameter
- *   share         a range of features whose gradients one thread adds in fastfm_gradient (FM)
+ *   share         a range of features whose gradients one thread at a time adds in fastfm_gradient (FM)
  *   local id      the number of a feature within a row block or a partition, in order of first
  *                 appearance, from 0
  *   accumulator   a place where the gradient of a feature is summed: (n_outputs,) numbers for w and
