@@ -1,6 +1,7 @@
 """The extension module: `core`, compiled from core.pyx and the .pxi files that it includes."""
 
 from fastfm_c._core.core import (
+    Columns,
     Loss,
     Model,
     Parameters,
@@ -17,6 +18,7 @@ from fastfm_c._core.core import (
 )
 
 __all__ = [
+    "Columns",
     "Loss",
     "Model",
     "Parameters",

@@ -57,6 +57,12 @@ cdef extern from "fastfm.h" nogil:
         fastfm_state state[2]
         void *scale
 
+    ctypedef struct fastfm_columns:
+        pass
+    ctypedef struct fastfm_columns_facts:
+        int64_t n_rows, nnz, n_colours, bytes
+        int is_pair
+
     ctypedef struct fastfm_text_block:
         int64_t n_lines, n_rows, nnz, least, largest, fault_at
         const char *expected
@@ -109,6 +115,18 @@ cdef extern from "fastfm.h" nogil:
                                int64_t n_rows, int64_t n_outputs, void *proba) noexcept
     double fastfm_weighted_sum(const double *weight, const void *values, fastfm_type real,
                                int64_t n) noexcept
+    fastfm_status fastfm_columns_open(const fastfm_csr *X, const int64_t *rows, int64_t n_rows,
+                                      const fastfm_model *model, const fastfm_loss *loss,
+                                      const fastfm_targets *targets, fastfm_columns **columns,
+                                      int num_threads, int64_t *bad_row) noexcept
+    void fastfm_columns_close(fastfm_columns *columns) noexcept
+    void fastfm_columns_begin(fastfm_columns *columns, double l2_linear, double l2_factors,
+                              int has_sweep) noexcept
+    fastfm_status fastfm_columns_go_on(fastfm_columns *columns, int num_threads, int *is_done,
+                                       int64_t *bad_row) noexcept
+    double fastfm_columns_objective(const fastfm_columns *columns, int num_threads) noexcept
+    void fastfm_columns_read(const fastfm_columns *columns, const fastfm_model *model) noexcept
+    fastfm_columns_facts fastfm_columns_plan(const fastfm_columns *columns) noexcept
     int64_t fastfm_text_blocks(int64_t n_bytes) noexcept
     fastfm_status fastfm_text_count(fastfm_text *text, int num_threads) noexcept
     fastfm_status fastfm_text_parse(fastfm_text *text, int num_threads) noexcept

@@ -130,6 +130,19 @@ class Solver:
         num_threads: int | None,
     ) -> float: ...
 
+class Columns:
+    def __new__(
+        cls,
+        model: Model,
+        loss: Loss,
+        data: TrainingRows,
+        rows: ArrayLike | None = None,
+        num_threads: int | None = None,
+    ) -> Self: ...
+    def sweep(self, l2_linear: float, l2_factors: float, has_sweep: bool = True) -> float: ...
+    def write(self) -> None: ...
+    def plan(self) -> dict[str, int]: ...
+
 class _TextRows:
     @property
     def n_rows(self) -> int: ...

@@ -22,9 +22,13 @@ cnp.import_array()
 # What larger numbers of threads become; what is started depends on the machine.
 cdef int MOST_THREADS = 1 << 20
 
+# Rows and columns of X by columns: their numbers are int32.
+cdef int64_t MOST_COLUMNS = 2147483647
+
 include "threads.pxi"
 include "rows.pxi"
 include "losses.pxi"
 include "models.pxi"
 include "solvers.pxi"
+include "columns.pxi"
 include "text.pxi"
