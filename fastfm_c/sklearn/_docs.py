@@ -129,8 +129,10 @@ FFM = {
     "model": "FFM",
     "normalize": 'None or "instance"',
     "fields": """
-    fields : array_like of int, shape (n_features,), fitted transformer, or None
-        Field of each column, in 0..n_fields-1, or the transformer whose result X is. None is `X.fields` if X
+    fields : array_like of int, shape (n_features,), fitted transformer, "one-hot", or None
+        Field of each column, in 0..n_fields-1, or the transformer whose result X is. "one-hot" finds them in
+        the rows of `fit`: neighbouring columns of which each row has exactly one, with a value of 1, are one
+        field, and every other column is a field of its own. None is `X.fields` if X
         is sparse and has it. The X of `fastfm_c.FieldEncoder`, `FieldColumnTransformer` and
         `fastfm_c.load_libffm` has it; `fastfm_c.vstack` keeps it, but scikit-learn's ColumnTransformer and
         `scipy.sparse.vstack` lose it. Without `X.fields`, each of at most 2000 columns is a field of its

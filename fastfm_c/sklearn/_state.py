@@ -101,7 +101,7 @@ def _read_fit(estimator: Any, state: dict[str, Any], reader: Reader) -> None:
 
 def _param_to_json(estimator: Any, name: str, value: Any, writer: Writer) -> Any:
     what = f"{type(estimator).__name__}.{name}"
-    if name == "fields" and value is not None:
+    if name == "fields" and value is not None and not isinstance(value, str):
         if hasattr(value, "transform"):
             raise ValueError(f"{what} is a transformer, which a file does not hold; set it to model_.fields")
         write_table(as_fields(value, None, None), writer)
