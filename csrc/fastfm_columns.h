@@ -38,6 +38,31 @@ double fastfm_columns_objective(const fastfm_columns *columns, int num_threads);
 /* Writes the parameters to those of a model of the same sizes and type. */
 void fastfm_columns_read(const fastfm_columns *columns, const fastfm_model *model);
 
+/* What a Gibbs sampler is at, beside the parameters, by groups of columns; k = n_factors. */
+typedef struct {
+    uint64_t seed; /* it and the iteration decide all random numbers */
+    int64_t iteration;
+    double alpha;            /* precision of the noise; LOGISTIC: 1 */
+    double *lambda_w, *mu_w; /* (n_groups,) precision and mean of the w of a group */
+    double *lambda_V, *mu_V; /* (n_groups, k) of each factor */
+} fastfm_sampler;
+
+/* Makes columns ready for sampling, once, before the first fastfm_columns_begin_sample. groups: (n_features,)
+ * from 0 to n_groups - 1, borrowed until columns are closed; NULL: 0 each. */
+fastfm_status fastfm_columns_set_groups(fastfm_columns *columns, const int32_t *groups,
+                                        int64_t n_groups);
+
+/* Begins an iteration of the sampler, which fastfm_columns_go_on goes on with: latent targets (LOGISTIC: those
+ * of a probit model), alpha (SQUARED), lambda and mu, w0, and each w_j and block of v_j, in this order,
+ * each drawn from its distribution given all others:
+ *
+ *     y ~ N(score, 1 / (alpha weight)),   p ~ N(mu, 1 / lambda),   mu ~ N(0, 1 / lambda),
+ *     lambda, alpha ~ Gamma(1 / 2, rate 1 / 2) */
+void fastfm_columns_begin_sample(fastfm_columns *columns, const fastfm_sampler *sampler);
+
+/* After its end: writes alpha, lambda and mu. */
+void fastfm_columns_read_sample(const fastfm_columns *columns, fastfm_sampler *sampler);
+
 /* Of the plan: colours of columns, and whether all rows are pairs of one-hot values, for which nothing is
  * kept by row; bytes that are allocated. */
 typedef struct {

@@ -140,6 +140,7 @@ void fastfm_columns_close(fastfm_columns *columns)
     free(columns->steps);
     free(columns->penalties);
     free(columns->row_totals);
+    free_groups(columns);
     free(columns);
 }
 

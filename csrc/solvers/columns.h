@@ -10,8 +10,10 @@
  *           SOLVING    by heavy columns      their parts are added in order; they are solved
  *           APPLYING   by chunks             e and q of their rows
  *     ABSENT     by columns  those without values go to what their penalties say
- *     ADDING
+ *     ADDING     not when sampling
  *
+ * When sampling, HYPER follows the first ADDING: sums over the columns of groups, by chunks of them; then
+ * alpha, lambda and mu are drawn. SCORING is always done, and draws the latent targets of a probit model.
  * A pair plan has no SCORING, ROW_SUMS and APPLYING. */
 #ifndef FASTFM_SOLVERS_COLUMNS_H
 #define FASTFM_SOLVERS_COLUMNS_H
@@ -26,7 +28,22 @@
 /* Sweeps after which e is computed afresh: it is kept up to date, and roundings add up. */
 #define SWEEPS_BETWEEN_SCORES 10
 
-typedef enum { SCORING, ADDING, ROW_SUMS, VISITING, SOLVING, APPLYING, ABSENT, AT_END } sweep_stage;
+typedef enum {
+    SCORING,
+    ADDING,
+    HYPER,
+    ROW_SUMS,
+    VISITING,
+    SOLVING,
+    APPLYING,
+    ABSENT,
+    AT_END
+} sweep_stage;
+
+/* Columns of one group, by which sums for lambda and mu are made: places of group_order. */
+typedef struct {
+    int64_t group, first, end;
+} group_chunk;
 
 struct fastfm_columns {
     fastfm_csr X;
@@ -50,6 +67,13 @@ struct fastfm_columns {
     int64_t n_sweeps;           /* since e was computed afresh; -1: it never was */
     double work;                /* multiply-adds that are left before the next look at signals */
     workspace *rows_check;      /* of X, while a call lasts */
+    /* Of sampling. */
+    int is_probit;
+    int64_t n_groups, n_group_chunks;
+    int32_t *group_order;      /* (n_columns,) columns by groups; NULL: one group */
+    int64_t *group_sizes;      /* (n_groups,) */
+    group_chunk *group_chunks; /* (n_group_chunks,) */
+    double *group_sums; /* (n_group_chunks, 2, stride + 1): of p, then of (p - mu)^2; w last */
     int64_t bytes;
 };
 
@@ -69,6 +93,11 @@ void sweep_visit_small(void *context, int64_t block, int thread);
 void sweep_solve(void *context, int64_t block, int thread);
 void sweep_apply(void *context, int64_t block, int thread);
 void sweep_absent(void *context, int64_t block, int thread);
+void sweep_group_sums(void *context, int64_t block, int thread);
+
+/* After ADDING and HYPER: draws alpha, lambda and mu. */
+void draw_hyperparameters(fastfm_columns *columns);
+void free_groups(fastfm_columns *columns);
 
 /* Blocks of VISITING: the chunks of heavy columns, and then the tasks. */
 FORCE_INLINE int64_t visit_blocks(const column_colour *colour)

@@ -1,6 +1,8 @@
 /* What a thread does with one block of a phase of a sweep (columns.h). */
 #include "solvers/columns.h"
 
+#include <math.h>
+
 #include "kernels/dispatch.h"
 #include "losses/loss.h"
 
@@ -31,7 +33,26 @@ static int rows_are_sound(const fastfm_columns *columns, int thread, int64_t beg
     return 1;
 }
 
-/* e of the rows of a block: the score, less the target for the squared loss. */
+/* e of row i of the plan from its score: less the target for the squared loss; less a latent target, drawn
+ * on the side of zero that the label says, for a probit model. */
+static double residual_of(const fastfm_columns *columns, int64_t i, double score)
+{
+    const fastfm_targets *targets = &columns->targets;
+    const double y = target_at(targets->y, targets->y_type, row_in_X(columns, i));
+    const double sign = y > 0 ? 1 : -1;
+    const double root = columns->view.weights
+                            ? sqrt(real_at(columns->view.weights, columns->view.real, i))
+                            : 1; /* of the precision of the latent target */
+    random_place place;
+    if (columns->loss.kind == FASTFM_SQUARED)
+        return score - y;
+    if (!columns->is_probit)
+        return score;
+    place = place_of_column(&columns->view, STREAM_LATENT, i);
+    return -sign * random_normal_above(&place, -sign * score * root) / root;
+}
+
+/* e of the rows of a block, from their scores. */
 void sweep_score_rows(void *context, int64_t block, int thread)
 {
     fastfm_columns *columns = (fastfm_columns *)context;
@@ -45,17 +66,17 @@ void sweep_score_rows(void *context, int64_t block, int thread)
                                 .V = view->V};
     const score_kernel score = score_kernel_of(&model, &columns->X);
     const int64_t begin = chunk_begin(block), end = chunk_end(block, columns->plan.n_rows);
+    const int64_t size = (int64_t)real_size(view->real);
     char *e = (char *)view->residuals;
     if (!rows_are_sound(columns, thread, begin, end))
         return;
+    if (!columns->plan.row_ids)
+        score(&columns->X, NULL, &model, begin, end, e + begin * size, NULL, 0, NULL);
     for (int64_t i = begin; i < end; i++) {
         const int64_t row = row_in_X(columns, i);
-        score(&columns->X, NULL, &model, row, row + 1, e + i * (int64_t)real_size(view->real), NULL,
-              0, NULL);
-        if (columns->loss.kind == FASTFM_SQUARED)
-            set_real(e, view->real, i,
-                     real_at(e, view->real, i) -
-                         target_at(columns->targets.y, columns->targets.y_type, row));
+        if (columns->plan.row_ids)
+            score(&columns->X, NULL, &model, row, row + 1, e + i * size, NULL, 0, NULL);
+        set_real(e, view->real, i, residual_of(columns, i, real_at(e, view->real, i)));
     }
 }
 
@@ -70,7 +91,7 @@ void sweep_add_rows(void *context, int64_t block, int thread)
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
         const double c = view->weights ? real_at(view->weights, view->real, i) : 1;
-        if (columns->loss.kind == FASTFM_SQUARED) {
+        if (columns->loss.kind == FASTFM_SQUARED || columns->is_probit) {
             one_slope = real_at(e, view->real, i);
             one_loss = 0.5 * one_slope * one_slope;
         } else {
@@ -207,22 +228,38 @@ void sweep_apply(void *context, int64_t block, int thread)
     KERNEL(column_apply)(&columns->view, chunk->begin, chunk->end, step);
 }
 
-/* Columns without values go to the minimum of their penalties, if these have one. */
+/* Parameter p of a column without values: the minimum of its penalty, if there is one; or a sample. */
+static void set_absent(const column_view *view, void *parameters, int64_t at, double lambda,
+                       double mu, double normal)
+{
+    if (lambda > 0)
+        set_real(parameters, view->real, at, view->samples ? mu + normal / sqrt(lambda) : mu);
+}
+
+/* Columns without values. */
 void sweep_absent(void *context, int64_t block, int thread)
 {
     fastfm_columns *columns = (fastfm_columns *)context;
     const column_view *view = &columns->view;
     const int64_t end = chunk_end(block, columns->plan.n_columns);
+    random_place place = place_of_column(view, STREAM_W, 0);
+    double normals[4];
     (void)thread;
     for (int64_t j = chunk_begin(block); j < end; j++) {
         const int64_t group = column_group(view, j);
         if (view->begins[j + 1] > view->begins[j])
             continue;
-        if (view->lambda_w[group] > 0)
-            set_real(view->w, view->real, j, view->mu_w[group]);
-        for (int64_t f = 0; f < view->n_factors; f++)
-            if (view->lambda_V[group * view->stride + f] > 0)
-                set_real(view->V, view->real, j * view->stride + f,
-                         view->mu_V[group * view->stride + f]);
+        place.index = (uint32_t)j;
+        place.stream = STREAM_W;
+        random_normals(&place, 0, normals);
+        set_absent(view, view->w, j, view->lambda_w[group], view->mu_w[group], normals[0]);
+        place.stream = STREAM_V;
+        for (int64_t f = 0; f < view->n_factors; f++) {
+            if (f % 4 == 0)
+                random_normals(&place, (uint32_t)(f / 4), normals);
+            set_absent(view, view->V, j * view->stride + f,
+                       view->lambda_V[group * view->stride + f],
+                       view->mu_V[group * view->stride + f], normals[f % 4]);
+        }
     }
 }

@@ -2,6 +2,8 @@
  * of the last phase are done. */
 #include "solvers/columns.h"
 
+#include <math.h>
+
 /* What a phase costs, in multiply-adds. */
 static double cost_of(const fastfm_columns *columns)
 {
@@ -22,12 +24,16 @@ static double cost_of(const fastfm_columns *columns)
     }
 }
 
-/* The minimum over w0, from the sum of derivatives. */
+/* The minimum over w0, from the sum of derivatives; or a sample. */
 static void solve_w0(fastfm_columns *columns)
 {
     column_view *view = &columns->view;
     const double before = view->w0;
-    const double step = -columns->slope_sum / (view->alpha * columns->plan.weight_sum);
+    const double weight_sum = columns->plan.weight_sum;
+    const random_place place = place_of_column(view, STREAM_W0, 0);
+    double step = -columns->slope_sum / (view->samples ? weight_sum : view->alpha * weight_sum);
+    if (view->samples)
+        step += random_normal(&place) / sqrt(view->alpha * weight_sum);
     set_real(columns->w0, view->real, 0, before + step);
     view->w0 = real_at(columns->w0, view->real, 0);
     columns->w0_step = view->w0 - before;
@@ -97,12 +103,16 @@ static void move_on(fastfm_columns *columns)
         return;
     case ADDING:
         end_adding(columns);
-        columns->stage = AT_END;
-        if (columns->has_sweep)
+        columns->stage = columns->view.samples ? HYPER : AT_END;
+        if (columns->has_sweep && !columns->view.samples)
             begin_sweep(columns);
         return;
+    case HYPER:
+        draw_hyperparameters(columns);
+        begin_sweep(columns);
+        return;
     case ABSENT:
-        columns->stage = ADDING;
+        columns->stage = columns->view.samples ? AT_END : ADDING;
         return;
     case VISITING:
         ends_colour = colour->heavy.end == colour->heavy.first;
@@ -132,6 +142,9 @@ static parallel_block body_of(const fastfm_columns *columns, int64_t *n_blocks)
     case ADDING:
         *n_blocks = columns->n_totals;
         return plan->is_pair ? sweep_add_pairs : sweep_add_rows;
+    case HYPER:
+        *n_blocks = columns->n_group_chunks;
+        return sweep_group_sums;
     case ROW_SUMS:
         return sweep_row_sums;
     case VISITING:

@@ -10,7 +10,9 @@ cdef class Columns:
     cdef Parameters parameters
     cdef Rows rows
     cdef Targets targets
-    cdef cnp.ndarray chosen
+    cdef cnp.ndarray chosen, groups
+    cdef fastfm_sampler sampler
+    cdef list hyper  # the arrays that the sampler points to
     cdef fastfm_columns *c
     cdef int n_threads
 
@@ -49,20 +51,64 @@ cdef class Columns:
 
         Raises KeyboardInterrupt where there is one; the sweep then cannot be ended.
         """
+        cdef double objective
+        fastfm_columns_begin(self.c, l2_linear, l2_factors, has_sweep)
+        self.go_on()
+        with nogil:
+            objective = fastfm_columns_objective(self.c, self.n_threads)
+        return objective
+
+    cdef int go_on(self) except -1:
+        """To the end of what was begun, with looks at signals."""
         cdef int is_done = 0
         cdef int64_t bad_row = 0
-        cdef double objective
         cdef fastfm_status status
-        fastfm_columns_begin(self.c, l2_linear, l2_factors, has_sweep)
         while not is_done:
             with nogil:
                 status = fastfm_columns_go_on(self.c, self.n_threads, &is_done, &bad_row)
             if status != FASTFM_OK:
                 self.rows.raise_for_status(status, bad_row)
             PyErr_CheckSignals()
-        with nogil:
-            objective = fastfm_columns_objective(self.c, self.n_threads)
-        return objective
+        return 0
+
+    def set_groups(self, cnp.ndarray groups, arrays):
+        """Make ready for `sample`, once.
+
+        groups: int32 (n_features,), or None for one group; arrays: (lambda_w, mu_w, lambda_V, mu_V),
+        float64, (n_groups,) and (n_groups, n_factors), which `sample` changes.
+        """
+        cdef int64_t n_groups = len(arrays[0])
+        cdef cnp.ndarray lambda_w, mu_w, lambda_V, mu_V
+        cdef fastfm_status status
+        lambda_w, mu_w, lambda_V, mu_V = arrays
+        for array, shape in zip(arrays, [(n_groups,)] * 2 + [(n_groups, self.parameters.c.n_factors)] * 2):
+            if not (array.shape == shape and array.dtype == np.float64 and cnp.PyArray_ISCARRAY(array)):
+                raise ValueError("the arrays of hyperparameters are not those of the groups")
+        if groups is not None:
+            if not (is_plain(groups) and type_of(groups) == FASTFM_I32
+                    and len(groups) == self.parameters.c.n_features
+                    and (len(groups) == 0 or 0 <= groups.min() <= groups.max() < n_groups)):
+                raise ValueError("groups must be a plain int32 array with a group for each feature")
+            groups = groups.copy()
+        self.groups, self.hyper = groups, list(arrays)
+        self.sampler.lambda_w = <double *>cnp.PyArray_DATA(lambda_w)
+        self.sampler.mu_w = <double *>cnp.PyArray_DATA(mu_w)
+        self.sampler.lambda_V = <double *>cnp.PyArray_DATA(lambda_V)
+        self.sampler.mu_V = <double *>cnp.PyArray_DATA(mu_V)
+        status = fastfm_columns_set_groups(
+            self.c, NULL if groups is None else <const int32_t *>cnp.PyArray_DATA(groups), n_groups)
+        if status != FASTFM_OK:
+            raise MemoryError(fastfm_status_message(status).decode())
+
+    def sample(self, uint64_t seed, int64_t iteration, double alpha):
+        """One iteration of the Gibbs sampler; the new alpha. The arrays of `set_groups` are changed."""
+        if self.hyper is None:
+            raise ValueError("set_groups must be called first")
+        self.sampler.seed, self.sampler.iteration, self.sampler.alpha = seed, iteration, alpha
+        fastfm_columns_begin_sample(self.c, &self.sampler)
+        self.go_on()
+        fastfm_columns_read_sample(self.c, &self.sampler)
+        return self.sampler.alpha
 
     def write(self):
         """Copy the parameters to the model that they came from."""

@@ -1,5 +1,5 @@
 """The C API of csrc/fastfm.h, as Cython sees it."""
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 
 cdef extern from "fastfm.h" nogil:
@@ -63,6 +63,15 @@ cdef extern from "fastfm.h" nogil:
         int64_t n_rows, nnz, n_colours, bytes
         int is_pair
 
+    ctypedef struct fastfm_sampler:
+        uint64_t seed
+        int64_t iteration
+        double alpha
+        double *lambda_w
+        double *mu_w
+        double *lambda_V
+        double *mu_V
+
     ctypedef struct fastfm_text_block:
         int64_t n_lines, n_rows, nnz, least, largest, fault_at
         const char *expected
@@ -125,6 +134,10 @@ cdef extern from "fastfm.h" nogil:
     fastfm_status fastfm_columns_go_on(fastfm_columns *columns, int num_threads, int *is_done,
                                        int64_t *bad_row) noexcept
     double fastfm_columns_objective(const fastfm_columns *columns, int num_threads) noexcept
+    fastfm_status fastfm_columns_set_groups(fastfm_columns *columns, const int32_t *groups,
+                                            int64_t n_groups) noexcept
+    void fastfm_columns_begin_sample(fastfm_columns *columns, const fastfm_sampler *sampler) noexcept
+    void fastfm_columns_read_sample(const fastfm_columns *columns, fastfm_sampler *sampler) noexcept
     void fastfm_columns_read(const fastfm_columns *columns, const fastfm_model *model) noexcept
     fastfm_columns_facts fastfm_columns_plan(const fastfm_columns *columns) noexcept
     int64_t fastfm_text_blocks(int64_t n_bytes) noexcept

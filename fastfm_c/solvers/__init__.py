@@ -1,6 +1,6 @@
 """Solvers: SGD, AdaGrad, Adam, FTRL and ALS, and the protocol that `fastfm_c.train` knows all solvers by."""
 
-from fastfm_c.solvers._als import AlsSolver
+from fastfm_c.solvers._als import AlsSolver, require_columns
 from fastfm_c.solvers._base import Observer, Solver, TrainingRows
 from fastfm_c.solvers._restore import restore_solver
 from fastfm_c.solvers._rules import FTRL, SGD, AdaGrad, Adam
@@ -17,6 +17,7 @@ __all__ = [
     "Solver",
     "StochasticSolver",
     "TrainingRows",
+    "require_columns",
     "restore_solver",
 ]
 

@@ -43,7 +43,7 @@ class AlsSolver:
         num_threads: int | None = None,
     ) -> None:
         require_trainable(model, loss)
-        require_columns(model, loss, "als")
+        require_columns(model, loss, "solver='als'")
         if num_threads is not None:
             as_count(num_threads, "num_threads")
         self.l2_linear = as_not_negative(l2_linear, "l2_linear")
@@ -115,18 +115,16 @@ class AlsSolver:
         return "max_iter"
 
 
-def require_columns(model: Model, loss: Loss, solver: str) -> None:
+def require_columns(model: Model, loss: Loss, what: str) -> None:
     """Raise unless this is a model, and a loss, that can be learned by columns."""
     if not isinstance(model, FM):
-        raise ValueError(f"solver={solver!r} takes an FM, got {type(model).__name__}")
+        raise ValueError(f"{what} takes an FM, got {type(model).__name__}")
     if not isinstance(loss, SquaredLoss | LogisticLoss):
-        raise ValueError(
-            f"solver={solver!r} takes a SquaredLoss or a LogisticLoss, got {type(loss).__name__}"
-        )
+        raise ValueError(f"{what} takes a SquaredLoss or a LogisticLoss, got {type(loss).__name__}")
     if model.n_outputs != 1:
-        raise ValueError(f"solver={solver!r} takes a model of one output, got {model.n_outputs}")
+        raise ValueError(f"{what} takes a model of one output, got {model.n_outputs}")
     if model.normalize is not None:
         raise ValueError(
-            f"solver={solver!r} takes a model without normalize, got {model.normalize!r}: "
+            f"{what} takes a model without normalize, got {model.normalize!r}: "
             "divide the rows of X by their lengths instead"
         )

@@ -39,6 +39,7 @@ ROOMS = {
     "_column_scale": {"_validation"},
     "_core": GROUND,
     "_field_csr": {"_field_table", "_validation"},
+    "bayes": GROUND | {"_core", "losses", "models", "persistence", "solvers"},
     "datasets": set(),
     "encoding": {"_field_csr", "_validation", "persistence"},
     "interop": {"_field_table", "_open_files", "_validation", "models"},

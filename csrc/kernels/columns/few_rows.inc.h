@@ -3,6 +3,9 @@
  *
  *     v = u + D H' (H D H' + 1 / (alpha c))^-1 (H (v_old - u) - e),     D = 1 / Lambda, u = mu
  *
+ * A sample of the posterior comes of u ~ N(mu, D), and noise of variance 1 / (alpha c) in e
+ * (Matheron's rule).
+ *
  * It needs penalties that are not small beside the squares (FEW_ROWS_LIMIT): else the sum in the
  * brackets is lost to rounding, and the other way is taken.
  * Template parameters: those of widths.inc.h. */
@@ -44,6 +47,19 @@ FORCE_INLINE int BLOCK_NAME(inverse_penalties)(const column_view *view, int n,
     return least > 0 && most <= limit * least;
 }
 
+/* u ~ N(u, D), and noise to e. */
+FORCE_INLINE void BLOCK_NAME(draw_prior)(const column_view *view, int64_t column, int n,
+                                         const REAL *D, REAL *u, BLOCK_NAME(column_run) * run)
+{
+    REAL z[BLOCK_WIDTH];
+    BLOCK_NAME(noise)(view, STREAM_V, column, z);
+    for (int f = 0; f < BLOCK_WIDTH; f++)
+        u[f] += z[f] * SQRT(D[f]);
+    BLOCK_NAME(noise)(view, STREAM_FEW, column, z);
+    for (int t = 0; t < n; t++)
+        run->e[t] += z[t] / SQRT((REAL)view->alpha * run->c[t]);
+}
+
 /* Returns 0, and has done nothing, where the column needs the other way. */
 static int BLOCK_NAME(visit_few)(const column_view *view, int64_t column, REAL *RESTRICT step)
 {
@@ -51,13 +67,13 @@ static int BLOCK_NAME(visit_few)(const column_view *view, int64_t column, REAL *
     const int n = (int)(view->begins[column + 1] - begin);
     const REAL alpha = (REAL)view->alpha;
     REAL *v = (REAL *)view->V + column * view->stride + view->first;
-    REAL lambda[BLOCK_WIDTH], mu[BLOCK_WIDTH], D[BLOCK_WIDTH], xx = 0, xe = 0, dw;
+    REAL lambda[BLOCK_WIDTH], u[BLOCK_WIDTH], D[BLOCK_WIDTH], xx = 0, xe = 0, dw;
     REAL G[FEW_ROWS * FEW_ROWS], T[FEW_ROWS];
     BLOCK_NAME(column_run) run;
     BLOCK_VEC change = OP(_zero)(), past;
     BLOCK_NAME(load_numbers)(view, begin, n, &run);
     BLOCK_NAME(load_rows)(view, begin, n, v, &run);
-    BLOCK_NAME(penalties)(view, column, lambda, mu);
+    BLOCK_NAME(penalties)(view, column, lambda, u);
     if (!BLOCK_NAME(inverse_penalties)(view, n, &run, lambda, D))
         return 0;
     for (int t = 0; t < n; t++) {
@@ -65,7 +81,9 @@ static int BLOCK_NAME(visit_few)(const column_view *view, int64_t column, REAL *
         xe += run.c[t] * run.x[t] * run.e[t];
     }
     dw = BLOCK_NAME(solve_w)(view, column, xx, xe);
-    past = OP(_sub)(OP(_load)(v), OP(_load)(mu));
+    if (view->samples)
+        BLOCK_NAME(draw_prior)(view, column, n, D, u, &run);
+    past = OP(_sub)(OP(_load)(v), OP(_load)(u));
     for (int t = 0; t < n; t++) {
         const BLOCK_VEC h = OP(_load)(run.h[t]);
         T[t] = OP(_sum)(OP(_mul)(h, past)) - (run.e[t] + run.x[t] * dw);

@@ -3,7 +3,8 @@
  *     (alpha sum c x^2 + lambda_w) dw = -alpha sum c x e - lambda_w (w_j - mu_w)
  *     (alpha A + Lambda) dv           = -alpha (g + s dw) - Lambda (v_j - mu)
  *
- * w_j first, then the block with what that leaves. Where the penalties are small beside roundings of A, a
+ * w_j first, then the block with what that leaves. Where the view samples, these are the means of normal
+ * distributions with the matrices on the left as precisions, and a number of each is drawn. Where the penalties are small beside roundings of A, a
  * diagonal is added that is not: a penalty on the step alone, so the objective does not rise all the
  * same. Where there is no unique solution, it makes dv the shortest.
  *
@@ -34,8 +35,24 @@ FORCE_INLINE BLOCK_VEC BLOCK_NAME(lanes_after)(int lane)
     return OP(_load)(steps + BLOCK_WIDTH - 1 - lane);
 }
 
-/* Solves A d = b in place of b, by A = L D L'. A: columns of its lower half, used up. */
-FORCE_INLINE void BLOCK_NAME(solve_system)(REAL *RESTRICT A, REAL *RESTRICT b)
+/* Normal numbers of the block, 0 for unused factors; with stream STREAM_FEW one for each of few rows. */
+FORCE_INLINE void BLOCK_NAME(noise)(const column_view *view, uint32_t stream, int64_t column,
+                                    REAL *noise)
+{
+    const random_place place = place_of_column(view, stream, column);
+    for (int f = 0; f < BLOCK_WIDTH; f += 4) {
+        double normals[4];
+        random_normals(&place, (uint32_t)(view->first + f) / 4, normals);
+        for (int t = 0; t < 4; t++)
+            noise[f + t] = stream == STREAM_FEW || view->first + f + t < view->n_factors
+                               ? (REAL)normals[t]
+                               : 0;
+    }
+}
+
+/* Solves A d = b in place of b, by A = L D L'. A: columns of its lower half, used up. Unless z, normal
+ * numbers, is NULL, L'^-1 D^-1/2 z is added, whose covariance is A^-1. */
+FORCE_INLINE void BLOCK_NAME(solve_system)(REAL *RESTRICT A, REAL *RESTRICT b, const REAL *z)
 {
     REAL inverse[BLOCK_WIDTH];
     for (int c = 0; c < BLOCK_WIDTH; c++) {
@@ -52,6 +69,8 @@ FORCE_INLINE void BLOCK_NAME(solve_system)(REAL *RESTRICT A, REAL *RESTRICT b)
         OP(_store)(b, OP(_sub)(OP(_load)(b), OP(_mul)(l, OP(_broadcast)(b[c]))));
     }
     OP(_store)(b, OP(_mul)(OP(_load)(b), OP(_load)(inverse)));
+    for (int c = 0; z && c < BLOCK_WIDTH; c++)
+        b[c] += z[c] * SQRT(inverse[c]);
     for (int c = BLOCK_WIDTH - 1; c >= 0; c--)
         b[c] -= OP(_sum)(OP(_mul)(OP(_load)(A + c * BLOCK_WIDTH), OP(_load)(b)));
 }
@@ -66,6 +85,10 @@ FORCE_INLINE REAL BLOCK_NAME(solve_w)(const column_view *view, int64_t column, R
     if (view->first > 0 || !(precision > 0))
         return 0;
     step = -(alpha * xe + lambda * (*w - mu)) / precision;
+    if (view->samples) {
+        const random_place place = place_of_column(view, STREAM_W, column);
+        step += (REAL)random_normal(&place) / SQRT(precision);
+    }
     *w += step;
     return step;
 }
@@ -92,6 +115,8 @@ FORCE_INLINE void BLOCK_NAME(add_penalties)(const column_view *view, const REAL 
         OP(_store)(column, OP(_mul)(OP(_load)(column), alpha));
         least += column[c] * (sizeof(REAL) == 4 ? (REAL)0x1p-20 : (REAL)0x1p-46);
     }
+    if (view->samples) /* the penalties are what they are: those of a distribution */
+        least = 0;
     for (int c = 0; c < BLOCK_WIDTH; c++) {
         REAL *diagonal = A + c * BLOCK_WIDTH + c;
         proximal[c] = lambda[c] < least ? least - lambda[c] : 0;
@@ -118,7 +143,7 @@ static void BLOCK_NAME(column_solve)(const column_view *view, int64_t column, RE
 {
     const REAL *last = part + BLOCK_WIDTH * (BLOCK_WIDTH + 2), *w = (const REAL *)view->w + column;
     REAL *v = (REAL *)view->V + column * view->stride + view->first;
-    REAL lambda[BLOCK_WIDTH], mu[BLOCK_WIDTH], proximal[BLOCK_WIDTH], dw;
+    REAL lambda[BLOCK_WIDTH], mu[BLOCK_WIDTH], proximal[BLOCK_WIDTH], z[BLOCK_WIDTH], dw;
     const int is_pair = view->residuals == NULL;
     if (is_pair)
         BLOCK_NAME(pair_total)(view, column, part);
@@ -128,6 +153,8 @@ static void BLOCK_NAME(column_solve)(const column_view *view, int64_t column, RE
     step[2 * BLOCK_WIDTH] = dw;
     BLOCK_NAME(add_penalties)(view, lambda, part, proximal);
     BLOCK_NAME(right_side)(view, part, is_pair ? *w : dw, v, lambda, mu, proximal, step);
-    BLOCK_NAME(solve_system)(part, step);
+    if (view->samples)
+        BLOCK_NAME(noise)(view, STREAM_V, column, z);
+    BLOCK_NAME(solve_system)(part, step, view->samples ? z : NULL);
     OP(_store)(v, is_pair ? OP(_load)(step) : OP(_add)(OP(_load)(v), OP(_load)(step)));
 }

@@ -23,7 +23,7 @@
 #ifndef FASTFM_COLUMNS_VIEW_H
 #define FASTFM_COLUMNS_VIEW_H
 
-#include "base/common.h"
+#include "base/random.h"
 
 /* These decide the order of additions, and with it the bits. A run is what is added first. */
 #define COLUMN_RUN 64
@@ -57,7 +57,27 @@ typedef struct {
     const int32_t *groups;         /* (n_columns,) or NULL: 0 each */
     const double *lambda_w, *mu_w; /* (n_groups,) */
     const double *lambda_V, *mu_V; /* (n_groups, stride) */
+    int samples; /* whether a visit draws from the posterior of its column, or takes its mean */
+    uint64_t seed;
+    uint32_t iteration;
 } column_view;
+
+/* The streams of random numbers. The index is a column, a row of the plan, or a hyperparameter. */
+enum {
+    STREAM_W0,
+    STREAM_W,
+    STREAM_V,
+    STREAM_FEW, /* the noise of the rows of a column of few */
+    STREAM_LATENT,
+    STREAM_ALPHA,
+    STREAM_LAMBDA,
+    STREAM_MU
+};
+
+FORCE_INLINE random_place place_of_column(const column_view *view, uint32_t stream, int64_t index)
+{
+    return (random_place){view->seed, view->iteration, stream, (uint32_t)index};
+}
 
 FORCE_INLINE int64_t column_group(const column_view *view, int64_t column)
 {
