@@ -33,7 +33,8 @@ fastfm_status fastfm_columns_go_on(fastfm_columns *columns, int num_threads, int
                                    int64_t *bad_row);
 
 /* The objective at the end of the last sweep. NaN or infinite: a parameter or a score is. */
-double fastfm_columns_objective(const fastfm_columns *columns, int num_threads);
+fastfm_status fastfm_columns_objective(const fastfm_columns *columns, double *objective,
+                                       int num_threads);
 
 /* Writes the parameters to those of a model of the same sizes and type. */
 void fastfm_columns_read(const fastfm_columns *columns, const fastfm_model *model);

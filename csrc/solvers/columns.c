@@ -1,7 +1,6 @@
 /* fastfm_columns: its memory, and its calls. */
 #include "solvers/columns.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,17 +181,20 @@ fastfm_status fastfm_columns_go_on(fastfm_columns *columns, int num_threads, int
     return status;
 }
 
-double fastfm_columns_objective(const fastfm_columns *columns, int num_threads)
+fastfm_status fastfm_columns_objective(const fastfm_columns *columns, double *objective,
+                                       int num_threads)
 {
     const column_view *view = &columns->view;
     const int64_t n = columns->plan.n_columns;
     const double scale = 0.5 / columns->plan.weight_sum;
     double w = 0, V = 0;
-    if (fastfm_l2(view->w, view->real, n, 0, NULL, num_threads, &w) != FASTFM_OK ||
-        fastfm_l2(view->V, view->real, n * view->stride, 0, NULL, num_threads, &V) != FASTFM_OK)
-        return NAN;
-    return columns->loss_sum / columns->plan.weight_sum + scale * columns->penalties[0] * w +
-           scale * columns->penalties[2] * V;
+    fastfm_status status = fastfm_l2(view->w, view->real, n, 0, NULL, num_threads, &w);
+    if (status == FASTFM_OK)
+        status = fastfm_l2(view->V, view->real, n * view->stride, 0, NULL, num_threads, &V);
+    if (status == FASTFM_OK)
+        *objective = columns->loss_sum / columns->plan.weight_sum +
+                     scale * (columns->penalties[0] * w + columns->penalties[2] * V);
+    return status;
 }
 
 void fastfm_columns_read(const fastfm_columns *columns, const fastfm_model *model)

@@ -19,6 +19,7 @@ void free_groups(fastfm_columns *columns)
     free(columns->group_sizes);
     free(columns->group_chunks);
     free(columns->group_sums);
+    columns->n_group_chunks = 0;
     columns->group_order = NULL;
     columns->group_sizes = NULL;
     columns->group_chunks = NULL;
@@ -69,6 +70,7 @@ fastfm_status fastfm_columns_set_groups(fastfm_columns *columns, const int32_t *
         !columns->group_chunks || !columns->group_sums) {
         free(firsts);
         free(penalties);
+        free_groups(columns);
         return FASTFM_NO_MEMORY;
     }
     sort_groups(columns, groups, firsts);

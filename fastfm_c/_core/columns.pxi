@@ -51,11 +51,14 @@ cdef class Columns:
 
         Raises KeyboardInterrupt where there is one; the sweep then cannot be ended.
         """
-        cdef double objective
+        cdef double objective = 0
+        cdef fastfm_status status
         fastfm_columns_begin(self.c, l2_linear, l2_factors, has_sweep)
         self.go_on()
         with nogil:
-            objective = fastfm_columns_objective(self.c, self.n_threads)
+            status = fastfm_columns_objective(self.c, &objective, self.n_threads)
+        if status != FASTFM_OK:
+            raise MemoryError(fastfm_status_message(status).decode())
         return objective
 
     cdef int go_on(self) except -1:
@@ -90,7 +93,7 @@ cdef class Columns:
                     and (len(groups) == 0 or 0 <= groups.min() <= groups.max() < n_groups)):
                 raise ValueError("groups must be a plain int32 array with a group for each feature")
             groups = groups.copy()
-        self.groups, self.hyper = groups, list(arrays)
+        self.groups, self.hyper = groups, None
         self.sampler.lambda_w = <double *>cnp.PyArray_DATA(lambda_w)
         self.sampler.mu_w = <double *>cnp.PyArray_DATA(mu_w)
         self.sampler.lambda_V = <double *>cnp.PyArray_DATA(lambda_V)
@@ -99,6 +102,7 @@ cdef class Columns:
             self.c, NULL if groups is None else <const int32_t *>cnp.PyArray_DATA(groups), n_groups)
         if status != FASTFM_OK:
             raise MemoryError(fastfm_status_message(status).decode())
+        self.hyper = list(arrays)
 
     def sample(self, uint64_t seed, int64_t iteration, double alpha):
         """One iteration of the Gibbs sampler; the new alpha. The arrays of `set_groups` are changed."""

@@ -133,7 +133,8 @@ cdef extern from "fastfm.h" nogil:
                               int has_sweep) noexcept
     fastfm_status fastfm_columns_go_on(fastfm_columns *columns, int num_threads, int *is_done,
                                        int64_t *bad_row) noexcept
-    double fastfm_columns_objective(const fastfm_columns *columns, int num_threads) noexcept
+    fastfm_status fastfm_columns_objective(const fastfm_columns *columns, double *objective,
+                                           int num_threads) noexcept
     fastfm_status fastfm_columns_set_groups(fastfm_columns *columns, const int32_t *groups,
                                             int64_t n_groups) noexcept
     void fastfm_columns_begin_sample(fastfm_columns *columns, const fastfm_sampler *sampler) noexcept
