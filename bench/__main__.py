@@ -1,5 +1,5 @@
 """Command line: ``python -m bench predict``, ``train``, ``encode``, ``text`` and ``persistence`` measure,
-``defaults`` compares settings, ``workloads`` makes data."""
+``defaults`` compares settings, ``columns`` measures ALS and Gibbs sampling, ``workloads`` makes data."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ OTHERS = {
     "text": "text",
     "persistence": "persistence",
     "defaults": "defaults",
+    "columns": "columns",
 }
 DATA = Path(os.environ.get("FASTFM_C_BENCH_DATA", Path(__file__).with_name("data")))
 

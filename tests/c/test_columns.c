@@ -117,12 +117,18 @@ static matrix matrix_pairs(int64_t n_rows, int64_t n)
     return m;
 }
 
+static void drop_weights(problem *P)
+{
+    free((void *)(uintptr_t)P->targets.weight);
+    P->targets.weight = NULL;
+}
+
 static void test_rows_of(matrix *rows, int64_t k)
 {
     for (int64_t i = 0; i < 8; i++) {
         problem P = problem_new(rows, kind_of(i, k));
         if (rows->n_rows > 5000)
-            P.targets.weight = NULL;
+            drop_weights(&P);
         CASE("columns: types %d, k %d, %d rows", (int)i, (int)k, (int)rows->n_rows);
         test_levels(&P, sweep);
         test_levels(&P, draw);
@@ -139,7 +145,7 @@ static void test_faults(void)
     fastfm_columns *columns = NULL;
     int64_t bad_row = -1;
     CASE("columns: faults");
-    P.targets.weight = NULL;
+    drop_weights(&P);
     CHECK(fastfm_columns_open(&P.X, rows, 3, &P.m.c, &P.loss, &P.targets, &columns, 1, &bad_row) ==
           FASTFM_BAD_ROW);
     CHECK(bad_row == 2 && !columns);
