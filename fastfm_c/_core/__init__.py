@@ -1,6 +1,7 @@
 """The extension module: `core`, compiled from core.pyx and the .pxi files that it includes."""
 
 from fastfm_c._core.core import (
+    Columns,
     CurvaturePairs,
     Loss,
     Model,
@@ -20,6 +21,7 @@ from fastfm_c._core.core import (
 )
 
 __all__ = [
+    "Columns",
     "CurvaturePairs",
     "Loss",
     "Model",
