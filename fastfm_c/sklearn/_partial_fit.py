@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from fastfm_c.sklearn._column_sizes import size_changes
 from fastfm_c.sklearn._fit_rows import FitRows
+from fastfm_c.sklearn._parameters import EXACT
 from fastfm_c.sklearn._rows_and_models import RowsAndModels
 from fastfm_c.sklearn._running import batches_of
 from fastfm_c.sklearn._stream import Lessons, Stream, stream_after_unknown_rows
@@ -104,7 +105,7 @@ class PartialFit(RowsAndModels):
     def _begin_history(self, n_rows: int) -> None:
         """Forget the solver and the history of the training before."""
         self.__dict__.pop("solver_", None)
-        name = loss_name(self._loss()) + " + L2" * (self.solver == "lbfgs")
+        name = loss_name(self._loss()) + " + L2" * (self.solver in EXACT)
         self.history_, self.n_iter_ = History(n_rows, loss_name=name), 0
 
     def _new_solver(self) -> StochasticSolver:
