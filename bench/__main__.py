@@ -1,5 +1,5 @@
-"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``persistence``, ``scale`` and
-``busy`` measure, ``defaults`` compares settings, ``workloads`` makes data."""
+"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``persistence``, ``scale``,
+``busy`` and ``columns`` measure, ``defaults`` compares settings, ``workloads`` makes data."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ OTHERS = {
     "defaults": "defaults",
     "scale": "scale",
     "busy": "busy",
+    "columns": "columns",
 }
 DATA = Path(os.environ.get("FASTFM_C_BENCH_DATA", Path(__file__).with_name("data")))
 

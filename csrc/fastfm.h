@@ -293,5 +293,6 @@ int fastfm_has_openmp(void);
 int fastfm_max_threads(void);
 
 #include "fastfm_vectors.h"
+#include "fastfm_columns.h"
 
 #endif

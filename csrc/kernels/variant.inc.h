@@ -8,5 +8,6 @@
 #include "kernels/fm/batch_gradient.inc.h"
 #include "kernels/fm/share.inc.h"
 #include "kernels/ffm/partition.inc.h"
+#include "kernels/columns/row_sums.inc.h"
 #undef VARIANT
 #undef INDEX

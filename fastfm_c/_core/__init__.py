@@ -2,6 +2,7 @@
 
 from fastfm_c._core.core import (
     CurvaturePairs,
+    Columns,
     Loss,
     Model,
     Parameters,
@@ -21,6 +22,7 @@ from fastfm_c._core.core import (
 
 __all__ = [
     "CurvaturePairs",
+    "Columns",
     "Loss",
     "Model",
     "Parameters",

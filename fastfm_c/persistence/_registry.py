@@ -60,6 +60,7 @@ KINDS: dict[str, Kind] = {
     "FMRegressor": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
     "FFMClassifier": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
     "FFMRegressor": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
+    "Posterior": Kind("posterior", "fastfm_c.bayes", "fastfm_c.bayes._state"),
     "FieldTable": Kind("table", "fastfm_c", "fastfm_c._field_table"),
     "FieldEncoder": Kind("encoder", "fastfm_c.encoding", "fastfm_c.encoding._state"),
     "FieldEncoder of sklearn": Kind(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastfm_c.sklearn._centring import far_columns
 from fastfm_c.sklearn._convergence import Recorder
 from fastfm_c.sklearn._fit_rows import FitRows, weighted, with_mean_one
+from fastfm_c.sklearn._parameters import EXACT
 from fastfm_c.sklearn._partial_fit import PartialFit
 from fastfm_c.sklearn._running import seen_in_fit
 from fastfm_c.sklearn._stream import Stream
@@ -49,8 +50,8 @@ class Estimator(PartialFit):
         X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
             Finite values. A CSR matrix of float32 or float64 is read in place. Anything else is converted
             once. Columns far from zero, such as years, are centred in a copy for the fit, but not with
-            "lbfgs" or `normalize`. Callbacks then see a model of the centred columns; `model_` is one of the
-            columns as they are.
+            "lbfgs", "als" or `normalize`. Callbacks then see a model of the centred columns; `model_` is one
+            of the columns as they are.
         y : array_like of shape (n_rows,)
             Labels for a classifier, finite numbers for a regressor.
         sample_weight : array_like of shape (n_rows,), optional
@@ -90,7 +91,11 @@ class Estimator(PartialFit):
         rows, fields = self._checked_rows(X, y, sample_weight, is_new=not goes_on)
         if rows.weight is not None:
             rows.weight = with_mean_one(rows.weight)
-        if self.solver != "lbfgs" and self.normalize is None and (centring := far_columns(rows)) is not None:
+        if (
+            self.solver not in EXACT
+            and self.normalize is None
+            and (centring := far_columns(rows)) is not None
+        ):
             rows.X, rows.centring = centring.centred(rows.X), centring
         if goes_on:
             self._go_on_with(rows)

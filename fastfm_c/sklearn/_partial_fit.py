@@ -31,7 +31,7 @@ class PartialFit(RowsAndModels):
         self.model_: Model
         is_new = not hasattr(self, "model_")
         if self.solver not in SOLVERS:
-            raise ValueError(f"solver must be one of {', '.join(SOLVERS)} or lbfgs, got {self.solver!r}")
+            raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, lbfgs or als, got {self.solver!r}")
         rows, fields = self._checked_rows(X, y, sample_weight, is_new, classes, least_rows=0)
         if is_new:
             self._begin_stream(rows, fields)

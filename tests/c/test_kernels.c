@@ -19,7 +19,9 @@ static const struct {
               {"no_memory", test_no_memory},
               {"phases", test_phases},
               {"sum_order", test_sum_order},
-              {"pairs", test_pairs}};
+              {"pairs", test_pairs},
+              {"columns", test_columns},
+              {"random", test_random}};
 
 static int is_named(const char *name, int argc, char **argv)
 {

@@ -19,7 +19,7 @@ def new_model():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"solver": "als"}, "one of sgd, adagrad, adam, ftrl, lbfgs, got 'als'"),
+        ({"solver": "newton"}, "one of sgd, adagrad, adam, ftrl, lbfgs, als, got 'newton'"),
         ({"solver": 3}, "or a solver object, got 3"),
         ({"learning_rat": 1}, "takes learning_rate, .*; got learning_rat"),
         ({"beta1": 0.5}, "normalize; got beta1"),
