@@ -16,4 +16,5 @@
 #include "kernels/update/apply.inc.h"
 #include "kernels/ffm/batch_row.inc.h"
 #include "kernels/ffm/reduce.inc.h"
+#include "kernels/columns/widths.inc.h"
 #undef VARIANT

@@ -4,6 +4,9 @@
 
 #include "simd/vector.h"
 
+#define LANES_F32 4
+#define LANES_F64 2
+
 typedef float32x4_t f32x4;
 typedef float64x2_t f64x2;
 /* VECTOR_OPS wants a call without arguments. */

@@ -2,6 +2,9 @@
  * same order of additions. */
 #include "simd/vector.h"
 
+#define LANES_F32 1
+#define LANES_F64 1
+
 VECTOR_PAIR(f32x2, f32x1, float, 1)
 VECTOR_PAIR(f64x2, f64x1, double, 1)
 VECTOR_PAIR(f32x4, f32x2, float, 2)

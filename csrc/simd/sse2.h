@@ -5,6 +5,9 @@
 
 #include "simd/vector.h"
 
+#define LANES_F32 4
+#define LANES_F64 2
+
 typedef __m128 f32x4;
 typedef __m128d f64x2;
 VECTOR_OPS(f32x4, float, _mm_loadu_ps, _mm_storeu_ps, _mm_set1_ps, _mm_setzero_ps, _mm_add_ps,

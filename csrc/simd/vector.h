@@ -17,6 +17,9 @@
  * And <real>x16_transpose(v): treats four vectors of 16 lanes as a 4 x 4 matrix whose elements are
  * groups of four lanes, and transposes it.
  *
+ * LANES_F32 and LANES_F64 are the lanes of its registers: kernels choose by them what stays in these,
+ * and never in which order they add.
+ *
  * A header writes its native types with VECTOR_OPS, and makes each wider type of two halves with
  * VECTOR_PAIR. If x16 is such a pair of x8, VECTOR_TRANSPOSE makes its transpose from two more
  * operations on x8: concat_low_halves(a, b), the lower half of a and then that of b, and

@@ -15,12 +15,15 @@ from fastfm_c._version import __version__
 cimport cython
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 
 cnp.import_array()
 
 # What larger numbers of threads become; what is started depends on the machine.
 cdef int MOST_THREADS = 1 << 20
+
+# Rows and columns of X by columns: their numbers are int32.
+cdef int64_t MOST_COLUMNS = 2147483647
 
 include "threads.pxi"
 include "rows.pxi"
@@ -28,4 +31,6 @@ include "losses.pxi"
 include "models.pxi"
 include "predict.pxi"
 include "solvers.pxi"
+include "lbfgs.pxi"
+include "columns.pxi"
 include "text.pxi"

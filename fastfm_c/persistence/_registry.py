@@ -64,11 +64,13 @@ KINDS: dict[str, Kind] = {
     "QuantizedFM": Kind("small model", "fastfm_c.serving", "fastfm_c.serving._state"),
     "QuantizedFFM": Kind("small model", "fastfm_c.serving", "fastfm_c.serving._state"),
     "Patch": Kind("patch", "fastfm_c.serving._patch", "fastfm_c.serving._patch"),
+    "Posterior": Kind("posterior", "fastfm_c.bayes", "fastfm_c.bayes._state"),
     "FieldTable": Kind("table", "fastfm_c", "fastfm_c._field_table"),
     "FieldEncoder": Kind("encoder", "fastfm_c.encoding", "fastfm_c.encoding._state"),
     "FieldEncoder of sklearn": Kind(
         "encoder", "fastfm_c.sklearn", "fastfm_c.encoding._state", class_name="FieldEncoder"
     ),
+    "FieldColumnTransformer": Kind("transformer", "fastfm_c.sklearn", "fastfm_c.sklearn._foreign_state"),
     **{
         name: Kind("scikit-learn", f"sklearn.{module}", "fastfm_c.sklearn._foreign_state")
         for module, names in _OF_SCIKIT_LEARN.items()

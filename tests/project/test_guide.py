@@ -57,6 +57,14 @@ def data(names):
     assert names["score"] == names["solver"].model.predict(X)[0]
 
 
+def columns(names):
+    assert names["error"] < 0.35
+    assert abs(names["noise"] - 0.3) < 0.03
+    assert names["expected"].shape == names["doubt"].shape == names["others"].shape == (100,)
+    off = names["plain"].predict(names["X"]) - names["stars"]
+    assert np.sqrt(np.mean(off**2)) < 0.35
+
+
 def explaining(names):
     scores = names["fitted"].decision_function(names["X"])
     np.testing.assert_allclose(names["total"], scores, rtol=1e-5, atol=1e-5)
@@ -97,7 +105,7 @@ def operations(names):
     assert names["learns"] > 0
 
 
-PAGES = models, training, estimators, files, threads, speed, explaining, watching, serving, operations
+PAGES = models, training, columns, estimators, files, threads, speed, explaining, watching, serving, operations
 CHECKS = {check.__name__: check for check in PAGES}
 
 

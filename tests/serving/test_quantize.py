@@ -153,7 +153,7 @@ def test_it_is_read_only_and_learns_nothing():
     with pytest.raises((TypeError, ValueError), match="model must be an FM or an FFM"):
         AdaGrad(small, LogisticLoss())
     with pytest.raises(ValueError, match="predicts, and does nothing else"):
-        small._snapshot().data_term(np.eye(N), np.zeros(N), LogisticLoss(), None, None, None)
+        small._snapshot().data_term(np.eye(N), np.zeros(N), LogisticLoss(), None, None, None, False)
 
 
 def test_what_is_refused():
