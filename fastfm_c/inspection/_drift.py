@@ -7,7 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c._validation import as_count, as_fields
+from fastfm_c._field_table import as_fields
+from fastfm_c._validation import as_count
 from fastfm_c.inspection._counts import Bins, Counts, checked_rows, checked_scores
 from fastfm_c.inspection._report import DriftReport, report_of
 

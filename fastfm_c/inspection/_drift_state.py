@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_c._field_table import read_table, write_table
-from fastfm_c._validation import as_fields
+from fastfm_c._field_table import as_fields, read_table, write_table
 from fastfm_c.inspection._counts import MOST_EMPTY_FIELDS, Bins, Counts
 from fastfm_c.persistence._json import json_member
 from fastfm_c.persistence._objects import Reader, Writer

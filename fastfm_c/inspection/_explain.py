@@ -7,8 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c._field_table import require_choice
-from fastfm_c._validation import as_fields
+from fastfm_c._field_table import as_fields
+from fastfm_c._validation import require_choice
 from fastfm_c.inspection._by_feature import FeatureBackground, FeaturePairs, stored_values, write_values
 from fastfm_c.inspection._by_field import FieldGame
 from fastfm_c.inspection._explanation import Explanation

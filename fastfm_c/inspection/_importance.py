@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c._field_table import require_choice
+from fastfm_c._validation import require_choice
 from fastfm_c.inspection._by_feature import FeaturePairs
 from fastfm_c.inspection._by_field import FieldGame
 from fastfm_c.inspection._explain import Rows, players_of, rows_to_explain

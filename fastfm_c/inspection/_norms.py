@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c._validation import as_fields
+from fastfm_c._field_table import as_fields
 
 __all__ = ["NormChange", "compare_norms"]
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_c._field_table import require_choice
+from fastfm_c._validation import require_choice
 from fastfm_c.interop._onnx_graph import Graph
 from fastfm_c.losses import LogisticLoss, Loss, SoftmaxLoss, SquaredLoss
 from fastfm_c.models import FFM, FM

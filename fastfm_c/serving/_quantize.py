@@ -5,8 +5,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c._field_table import require_choice
-from fastfm_c._validation import aligned_zeros, as_fields
+from fastfm_c._field_table import as_fields
+from fastfm_c._validation import aligned_zeros, require_choice
 from fastfm_c.models import FFM, FM
 from fastfm_c.serving._quantized import QuantizedFFM, QuantizedFM
 

@@ -105,7 +105,19 @@ def operations(names):
     assert names["learns"] > 0
 
 
-PAGES = models, training, columns, estimators, files, threads, speed, explaining, watching, serving, operations
+PAGES = (
+    models,
+    training,
+    columns,
+    estimators,
+    files,
+    threads,
+    speed,
+    explaining,
+    watching,
+    serving,
+    operations,
+)
 CHECKS = {check.__name__: check for check in PAGES}
 
 
