@@ -1,6 +1,6 @@
-"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``persistence``, ``scale`` and
-``busy`` measure, ``defaults`` compares settings, ``columns`` measures ALS and Gibbs sampling, ``workloads``
-makes data."""
+"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``persistence``, ``explain``,
+``serving``, ``scale`` and ``busy`` measure, ``defaults`` compares settings, ``columns`` measures ALS and
+Gibbs sampling, ``workloads`` makes data."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ OTHERS = {
     "encode": "encoding",
     "text": "text",
     "persistence": "persistence",
+    "explain": "explain",
+    "serving": "serving",
     "defaults": "defaults",
     "scale": "scale",
     "busy": "busy",

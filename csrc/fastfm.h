@@ -12,7 +12,7 @@
 #ifndef FASTFM_H
 #define FASTFM_H
 
-#include <stdint.h>
+#include "fastfm_small.h" /* and <stdint.h> */
 
 /* The statuses: name, and the text that fastfm_status_message returns. */
 #define FASTFM_STATUS_LIST(X)                                 \
@@ -66,6 +66,7 @@ typedef struct {
     const int32_t *fields; /* (n_features,) the field of each, in [0, F); NULL for an FM */
     fastfm_normalization normalization;
     int separates_repeats; /* fastfm_score: repeated columns are values of their own, as for libffm */
+    fastfm_small small;    /* how w and V are stored: zeros for numbers of the type */
 } fastfm_model;
 
 /* The losses. The columns of a line:
@@ -291,6 +292,7 @@ const char *fastfm_compiler(void);
 void fastfm_init_threads(int64_t stack_size);
 int fastfm_has_openmp(void);
 int fastfm_max_threads(void);
+#include "fastfm_replace.h"
 
 #include "fastfm_columns.h"
 #include "fastfm_vectors.h"

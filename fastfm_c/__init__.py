@@ -60,7 +60,14 @@ __all__ = [
     "vstack",
 ]
 
-_MODULES = "bayes", "datasets", "interop", "reference", "sklearn"  # imported when they are asked for
+_MODULES = (
+    "datasets",
+    "inspection",
+    "interop",
+    "reference",
+    "serving",
+    "sklearn",
+)  # imported when they are asked for
 
 
 def __getattr__(name: str) -> _Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import traceback
 from pathlib import Path
 
@@ -40,6 +41,9 @@ from fastfm_c import (
     SquaredLoss,
 )
 from fastfm_c import sklearn as estimators
+from fastfm_c.inspection import Drift
+from fastfm_c.serving import QuantizedFFM, QuantizedFM, apply, diff, quantize
+from fastfm_c.serving._patch import Patch
 from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegressor
 
 N_FEATURES = 5
@@ -76,6 +80,13 @@ def objects():
     yield FFMClassifier(n_factors=1, max_iter=2, fields=FIELDS, early_stopping=False).fit(X, Y)
     yield FieldEncoder().fit(ROWS)
     yield estimators.FieldEncoder().fit(ROWS)
+    drift = Drift(fields=FIELDS).fit(X, np.arange(N_FEATURES))
+    yield drift
+    yield from (quantize(models[0]), quantize(models[1], "int8"), quantize(models[2], "int8", fields=FIELDS))
+    file = io.BytesIO()
+    diff(models[0], FM.random(N_FEATURES, 2, rng=1), file)
+    file.seek(0)
+    yield fastfm_c.load(file)
     yield FieldTable([1, 0, 0, 0], features=[0, 0, 1, -1], has_values=[True, True, True, False])
     yield from objects_of_scikit_learn()
 
@@ -104,7 +115,14 @@ def use(obj):
     if isinstance(obj, dict):
         for item in obj.values():
             use(item)
-    elif isinstance(obj, FM | FFM):
+    elif isinstance(obj, Drift):
+        obj.compare(csr_array((1, len(obj._counts.bins.fields))), None)
+    elif isinstance(obj, Patch):
+        file = io.BytesIO()
+        fastfm_c.save(obj, file)
+        file.seek(0)
+        apply(FM.random(N_FEATURES, 2, rng=0), file)
+    elif isinstance(obj, FM | FFM | QuantizedFM | QuantizedFFM):
         n = obj.n_features
         obj.predict(csr_array(np.eye(min(n, 8), n)))
         obj.predict_row(np.arange(min(n, 8)), np.ones(min(n, 8)))

@@ -1,4 +1,4 @@
-/* Level 1 on x86-64: AVX2. On other platforms this file is empty.
+/* Level 1 on x86-64: AVX2 and F16C, which every processor with AVX2 has. On other platforms this file is empty.
  *
  * The target is set here, around the code, and not by a compiler flag. So every file is compiled
  * with the same flags, and no header function outside this region can be compiled for AVX2, be
@@ -11,10 +11,10 @@
 #include <immintrin.h>
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,f16c"))), apply_to = function)
 #elif defined(__GNUC__)
 #pragma GCC push_options
-#pragma GCC target("avx2")
+#pragma GCC target("avx2,f16c")
 #endif
 
 #include "simd/avx2.h"

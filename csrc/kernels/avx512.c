@@ -5,10 +5,10 @@
 #include <immintrin.h>
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,avx512f"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,f16c,avx512f"))), apply_to = function)
 #elif defined(__GNUC__)
 #pragma GCC push_options
-#pragma GCC target("avx2,avx512f")
+#pragma GCC target("avx2,f16c,avx512f")
 #endif
 
 #include "simd/avx512.h"

@@ -37,7 +37,7 @@ static int processor_level(void)
     unsigned leaf1[4], leaf7[4];
     uint64_t saved;
     cpuid(1, leaf1);
-    if (!(leaf1[2] & (1u << 27)) || !(leaf1[2] & (1u << 28))) /* OSXSAVE, AVX */
+    if (~leaf1[2] & (1u << 27 | 1u << 28 | 1u << 29)) /* OSXSAVE, AVX, F16C */
         return 0;
     saved = saved_registers();
     cpuid(7, leaf7);

@@ -18,6 +18,8 @@
  *   NAME(f)      f_<VARIANT><LEVEL>            the name of a static function or type f
  *   OF_REAL(f)   f_<f32_ or f64_><LEVEL>       the same for what depends on REAL alone, to be used
  *                                              where DATA and INDEX are set, too
+ *   HAS_SMALL                                  defined where REAL is float: small parameters are then
+ *                                              read, too (fm/stored.inc.h)
  *   BLOCK_...                                  the shape of a factor block: factor_blocks.inc.h
  *
  *   file             depends on                includes
@@ -28,6 +30,7 @@
 #define VARIANT_OF(kernel, variant) CONCAT(kernel, CONCAT(_, CONCAT(variant, LEVEL)))
 
 #define REAL float
+#define HAS_SMALL
 #define REAL_BITS uint32_t
 #define SQRT(x) sqrtf(x)
 #define LANES LANES_F32
@@ -56,6 +59,7 @@
 #undef LANES
 #undef VEC
 #undef REAL_BITS
+#undef HAS_SMALL
 #undef REAL
 
 #define REAL double
@@ -115,6 +119,13 @@
                 VARIANT_OF(kernel, f64_f64_i32_), VARIANT_OF(kernel, f64_f64_i64_) \
             }                                                                      \
         }                                                                          \
+    }
+#define VARIANTS_SMALL(kernel)                                                 \
+    {                                                                          \
+        {VARIANT_OF(kernel, f32_f32_i32_), VARIANT_OF(kernel, f32_f32_i64_)},  \
+        {                                                                      \
+            VARIANT_OF(kernel, f32_f64_i32_), VARIANT_OF(kernel, f32_f64_i64_) \
+        }                                                                      \
     }
 #define VARIANTS_REAL(kernel) {VARIANT_OF(kernel, f32_), VARIANT_OF(kernel, f64_)}
 #define VARIANTS_INDEX(kernel) {VARIANT_OF(kernel, i32_), VARIANT_OF(kernel, i64_)}

@@ -8,6 +8,9 @@
 #define FACTOR_BLOCK_FILE "kernels/fm/batch_gradient_block.inc.h"
 #define WIDE_BLOCKS
 #include "kernels/factor_blocks.inc.h"
+#ifdef HAS_SMALL
+#include "kernels/ffm/widen.inc.h"
+#endif
 #include "kernels/update/rules.inc.h"
 #include "kernels/update/rule_loops.inc.h"
 #include "kernels/update/apply.inc.h"

@@ -21,7 +21,8 @@
 #define RUN 32
 
 /* The function `name` of a block file for one shape: name_16x4 and so on. */
-#define FACTOR_BLOCK(name, width, vectors) CONCAT(CONCAT(name##_, width), CONCAT(x, vectors))
+#define FACTOR_BLOCK(name, width, vectors) \
+    CONCAT(CONCAT(CONCAT(name, _), width), CONCAT(x, vectors))
 
 /* CALL(width, vectors) while such a block fits in [f, k), or once if it does; moves f behind it. */
 #define WHILE_FACTOR_BLOCK(width, vectors, k, f, CALL)                   \

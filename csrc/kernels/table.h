@@ -4,7 +4,7 @@
  *   kernel   a function that an instruction set has its own build of, reached through the table
  *   level    an instruction set: baseline, avx2, avx512 (dispatch.h says which one is in use)
  *   variant  one build of a kernel for certain types; ALL: parameters x data x indices, REAL:
- *            parameters only, INDEX: indices only
+ *            parameters only, INDEX: indices only, SMALL: data x indices, with float32 sums
  *
  * Contract of every kernel: it trusts its input, because the driver has checked indptr, indices
  * and fields of the rows that it is given; values may be any number, also NaN. It allocates
@@ -30,7 +30,7 @@
  *   s        FM: NULL, or (end - begin, C, k) of the model's type, for the s_f of each row
  *   linear_scale  FM: NULL, or (X->n_rows,) what the linear part of each row is multiplied by
  *   max_row  at least z of every row
- *   scratch  FFM: ffm_scratch_bytes, aligned to 8 bytes, begun with -1 in n_fields int32; keeps the
+ *   scratch  FFM: score_scratch_bytes, aligned to 8 bytes, begun with -1 in n_fields int32; keeps the
  *            last row grouped by field. FM: not used, may be NULL
  * Parameters of values up to X->nnz are prefetched, also beyond row `end`. */
 typedef void (*score_kernel)(const fastfm_csr *X, const double *linear_scale,
@@ -50,10 +50,13 @@ typedef int (*update_kernel)(const fastfm_solver *solver, int64_t n, void *param
                              void *state1, const void *gradients);
 
 /* All kernels: X(type, name, variants). A new kernel is one line here, its file, and the line that
- * includes the file in real.inc.h (REAL), variant.inc.h (ALL) or instantiate.inc.h (INDEX). */
+ * includes the file in real.inc.h (REAL), variant.inc.h (ALL, SMALL) or instantiate.inc.h (INDEX). */
 #define KERNEL_LIST(X)                                   \
     X(score_kernel, fm_score, ALL)                       \
     X(score_kernel, ffm_score, ALL)                      \
+    X(score_kernel, fm_score_half, SMALL)                \
+    X(score_kernel, fm_score_byte, SMALL)                \
+    X(score_kernel, ffm_score_small, SMALL)              \
     X(gradient_kernel, fm_gradient, ALL)                 \
     X(check_kernel, check, INDEX)                        \
     X(fm_partition_kernel, fm_partition_values, ALL)     \
@@ -75,6 +78,7 @@ typedef int (*update_kernel)(const fastfm_solver *solver, int64_t n, void *param
 
 /* Indices are 1 for f64 parameters, f64 data and i64 indices, else 0. */
 #define KERNEL_INDICES_ALL [2][2][2]
+#define KERNEL_INDICES_SMALL [2][2]
 #define KERNEL_INDICES_REAL [2]
 #define KERNEL_INDICES_INDEX [2]
 #define KERNEL_MEMBER(type, name, variants) type name KERNEL_INDICES_##variants;
@@ -153,6 +157,20 @@ FORCE_INLINE int64_t ffm_scratch_bytes(int64_t max_row, int64_t n_fields, int64_
 {
     return 8 * (9 * max_row + 3 + (n_fields + 1) / 2 +
                 ffm_scratch_vectors(max_row, n_fields) * n_factors);
+}
+
+/* The scratch of a score kernel: for an FFM of small parameters also those of one row as float32 with
+ * their fields, columns and present fields, as ffm/score_small.inc.h divides it. */
+FORCE_INLINE int64_t score_scratch_bytes(const fastfm_model *model, int64_t max_row)
+{
+    int64_t bytes;
+    if (!model->fields)
+        return 0;
+    bytes = ffm_scratch_bytes(max_row, model->n_fields, model->n_factors);
+    if (model->small.storage != FASTFM_AS_REAL)
+        bytes += max_row * (4 * (feature_stride(model) + model->n_outputs + 1) + 8) +
+                 4 * model->n_fields + 8;
+    return bytes;
 }
 
 /* The cells of check's hash table: 0, or at least twice the longest row. */

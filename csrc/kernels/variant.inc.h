@@ -1,9 +1,12 @@
 /* Every kernel for one combination of REAL, DATA and INDEX. Template parameters:
  * instantiate.inc.h. */
-#include "kernels/fm/score.inc.h"
+#include "kernels/fm/stored.inc.h"
 #include "kernels/fm/gradient.inc.h"
 #include "kernels/ffm/load.inc.h"
 #include "kernels/ffm/score.inc.h"
+#ifdef HAS_SMALL
+#include "kernels/ffm/score_small.inc.h"
+#endif
 #include "kernels/fm/partition.inc.h"
 #include "kernels/fm/batch_gradient.inc.h"
 #include "kernels/fm/share.inc.h"

@@ -65,8 +65,7 @@ fastfm_status workspace_open(workspace *work, const fastfm_csr *X, const fastfm_
         return status;
     work->n_blocks = row_blocks(X, block_values);
     work->block_room = row_block_room(X, block_values, work->max_row);
-    set_sizes(work,
-              is_ffm ? ffm_scratch_bytes(work->max_row, model->n_fields, model->n_factors) : 0);
+    set_sizes(work, model ? score_scratch_bytes(model, work->max_row) : 0);
     work->memory = (char *)work->small_memory;
     if (work->thread_bytes * n_threads > (int64_t)sizeof work->small_memory) {
         work->allocated = malloc((size_t)(work->thread_bytes * n_threads));

@@ -2,7 +2,7 @@
  *
  *     fault    the first fault that the thread has found: a status and a row
  *     table    scratch of the column check and of sum_row_repeats
- *     scratch  memory of the kernels: ffm_scratch_bytes for an FFM, nothing for an FM
+ *     scratch  memory of the kernels: score_scratch_bytes, which is nothing for an FM
  *     copy     room for a prepared copy of one row block
  *
  * The pieces lie in this order. Threads share no cache line. */

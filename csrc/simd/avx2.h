@@ -1,4 +1,4 @@
-/* x86-64 with AVX2 (vector.h says what is provided). Native: f32x4, f32x8, f64x4; wider ones are
+/* x86-64 with AVX2 and F16C (vector.h says what is provided). Native: f32x4, f32x8, f64x4; wider ones are
  * pairs. Include <immintrin.h> first, outside the region that sets the target. */
 #include "simd/vector.h"
 
@@ -29,6 +29,27 @@ FORCE_INLINE double f64x4_sum(f64x4 a)
     return _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
 }
 
+FORCE_INLINE f32x4 f32x4_load_half(const uint16_t *p)
+{
+    return _mm_cvtph_ps(_mm_loadl_epi64((const __m128i *)(const void *)p));
+}
+FORCE_INLINE f32x8 f32x8_load_half(const uint16_t *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+/* Four bytes are copied: a load of eight would read beyond them. */
+FORCE_INLINE f32x4 f32x4_load_byte(const int8_t *p)
+{
+    int32_t four;
+    memcpy(&four, p, 4);
+    return _mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_cvtsi32_si128(four)));
+}
+FORCE_INLINE f32x8 f32x8_load_byte(const int8_t *p)
+{
+    return _mm256_cvtepi32_ps(
+        _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+
 #ifndef FASTFM_WIDER_THAN_AVX2 /* avx512.h has these in one register */
 #define LANES_F32 8
 #define LANES_F64 4
@@ -44,6 +65,7 @@ FORCE_INLINE f32x8 f32x8_concat_high_halves(f32x8 a, f32x8 b)
 /* Wider than a register: pairs, and pairs of pairs. */
 VECTOR_PAIR(f64x8, f64x4, double, 4)
 VECTOR_PAIR(f32x16, f32x8, float, 8)
+VECTOR_PAIR_SMALL(f32x16, f32x8, 8)
 VECTOR_PAIR(f64x16, f64x8, double, 8)
 VECTOR_PAIR_CONCAT(f64x8)
 VECTOR_TRANSPOSE(f32x16, f32x8)

@@ -25,6 +25,16 @@ FORCE_INLINE float f32x16_sum(f32x16 a)
     return f32x8_sum(_mm256_add_ps(_mm512_castps512_ps256(a), high));
 }
 
+FORCE_INLINE f32x16 f32x16_load_half(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+FORCE_INLINE f32x16 f32x16_load_byte(const int8_t *p)
+{
+    return _mm512_cvtepi32_ps(
+        _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+
 /* Each shuffle takes two groups of four lanes from either operand. 0x44 and 0xee: the groups 0 1
  * and 2 3; 0x88 and 0xdd: 0 2 and 1 3. ab01 is the groups 0 1 of row 0, then those of row 1. */
 FORCE_INLINE void f32x16_transpose(f32x16 *rows)

@@ -25,6 +25,18 @@ FORCE_INLINE float f32x4_sum(f32x4 a)
 }
 FORCE_INLINE double f64x2_sum(f64x2 a) { return vgetq_lane_f64(a, 0) + vgetq_lane_f64(a, 1); }
 
+FORCE_INLINE f32x4 f32x4_load_half(const uint16_t *p)
+{
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
+/* Four bytes are copied to a register of eight: a load of eight would read beyond them. */
+FORCE_INLINE f32x4 f32x4_load_byte(const int8_t *p)
+{
+    uint32_t four;
+    memcpy(&four, p, 4);
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(four)))));
+}
+
 VECTOR_PAIR(f64x4, f64x2, double, 2)
 VECTOR_PAIR(f32x8, f32x4, float, 4)
 VECTOR_PAIR(f64x8, f64x4, double, 4)
@@ -34,3 +46,5 @@ VECTOR_PAIR_CONCAT(f32x8)
 VECTOR_PAIR_CONCAT(f64x8)
 VECTOR_TRANSPOSE(f32x16, f32x8)
 VECTOR_TRANSPOSE(f64x16, f64x8)
+VECTOR_PAIR_SMALL(f32x8, f32x4, 4)
+VECTOR_PAIR_SMALL(f32x16, f32x8, 8)

@@ -27,6 +27,17 @@ FORCE_INLINE double f64x2_sum(f64x2 a)
     return _mm_cvtsd_f64(_mm_add_sd(a, _mm_unpackhi_pd(a, a)));
 }
 
+/* SSE2 converts neither of them at once. */
+FORCE_INLINE f32x4 f32x4_load_half(const uint16_t *p)
+{
+    return _mm_setr_ps(half_as_float(p[0]), half_as_float(p[1]), half_as_float(p[2]),
+                       half_as_float(p[3]));
+}
+FORCE_INLINE f32x4 f32x4_load_byte(const int8_t *p)
+{
+    return _mm_setr_ps((float)p[0], (float)p[1], (float)p[2], (float)p[3]);
+}
+
 VECTOR_PAIR(f64x4, f64x2, double, 2)
 VECTOR_PAIR(f32x8, f32x4, float, 4)
 VECTOR_PAIR(f64x8, f64x4, double, 4)
@@ -36,3 +47,5 @@ VECTOR_PAIR_CONCAT(f32x8)
 VECTOR_PAIR_CONCAT(f64x8)
 VECTOR_TRANSPOSE(f32x16, f32x8)
 VECTOR_TRANSPOSE(f64x16, f64x8)
+VECTOR_PAIR_SMALL(f32x8, f32x4, 4)
+VECTOR_PAIR_SMALL(f32x16, f32x8, 8)

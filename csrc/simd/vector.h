@@ -10,6 +10,10 @@
  * is left: (l0 + l2) + (l1 + l3) for four lanes. No operation is fused with another. So every
  * instruction set gives the same bits, whether W lanes are one register or several.
  *
+ * Of f32xW also load_half(p), W numbers of IEEE binary16 (held in uint16_t), and load_byte(p), W numbers
+ * of int8; both are exact, so that every instruction set gives the same bits (but which NaN a NaN
+ * becomes is its choice).
+ *
  * And <real>x16_transpose(v): treats four vectors of 16 lanes as a 4 x 4 matrix whose elements are
  * groups of four lanes, and transposes it.
  *
@@ -25,7 +29,29 @@
 #ifndef FASTFM_VECTOR_H
 #define FASTFM_VECTOR_H
 
+#include <string.h>
+
 #include "base/common.h"
+
+/* The number of an IEEE binary16. Its exponent is moved to where float32 has it; a subnormal one is
+ * made normal first, and is never subnormal as a float, which some programs have the processor flush. */
+FORCE_INLINE float half_as_float(uint16_t half)
+{
+    const uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13, exponent = magnitude & 0x0f800000;
+    uint32_t bits = magnitude + (112u << 23); /* the biases are 15 and 127 */
+    float value;
+    if (exponent == 0x0f800000)
+        bits += 112u << 23; /* infinity and NaN: the largest exponent stays the largest */
+    if (exponent == 0)
+        bits += 1u << 23; /* as if 2^-14 had been added ... */
+    memcpy(&value, &bits, 4);
+    if (exponent == 0)
+        value -= 6.103515625e-05f; /* ... which is taken away again, exactly */
+    memcpy(&bits, &value, 4);
+    bits |= (uint32_t)(half & 0x8000) << 16;
+    memcpy(&value, &bits, 4);
+    return value;
+}
 
 /* A native type V of `real`: its operations are macros or intrinsics of these names. */
 #define VECTOR_OPS(V, real, LOAD, STORE, BROADCAST, ZERO, ADD, SUB, MUL) \
@@ -54,6 +80,17 @@
     FORCE_INLINE V V##_sub(V a, V b) { return (V){H##_sub(a.lo, b.lo), H##_sub(a.hi, b.hi)}; }    \
     FORCE_INLINE V V##_mul(V a, V b) { return (V){H##_mul(a.lo, b.lo), H##_mul(a.hi, b.hi)}; }    \
     FORCE_INLINE real V##_sum(V a) { return H##_sum(H##_add(a.lo, a.hi)); }
+
+/* What a pair of f32 has beside VECTOR_PAIR. */
+#define VECTOR_PAIR_SMALL(V, H, half_width)                          \
+    FORCE_INLINE V V##_load_half(const uint16_t *p)                  \
+    {                                                                \
+        return (V){H##_load_half(p), H##_load_half(p + half_width)}; \
+    }                                                                \
+    FORCE_INLINE V V##_load_byte(const int8_t *p)                    \
+    {                                                                \
+        return (V){H##_load_byte(p), H##_load_byte(p + half_width)}; \
+    }
 
 /* For a pair: its halves are members already. */
 #define VECTOR_PAIR_CONCAT(V)                                                  \
@@ -87,5 +124,7 @@
 
 VECTOR_SCALAR(f32x1, float)
 VECTOR_SCALAR(f64x1, double)
+FORCE_INLINE f32x1 f32x1_load_half(const uint16_t *p) { return half_as_float(*p); }
+FORCE_INLINE f32x1 f32x1_load_byte(const int8_t *p) { return (float)*p; }
 
 #endif

@@ -1,5 +1,5 @@
 """The C API of csrc/fastfm.h, as Cython sees it."""
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 
 
 cdef extern from "fastfm.h" nogil:
@@ -10,6 +10,13 @@ cdef extern from "fastfm.h" nogil:
         FASTFM_F32, FASTFM_F64, FASTFM_I32, FASTFM_I64, FASTFM_U8
     ctypedef enum fastfm_normalization:
         FASTFM_AS_IS, FASTFM_INSTANCE, FASTFM_XLEARN
+    ctypedef enum fastfm_storage:
+        FASTFM_AS_REAL, FASTFM_HALF, FASTFM_BYTE
+    ctypedef struct fastfm_small:
+        fastfm_storage storage
+        const float *scale
+        const uint16_t *scale_of
+        int64_t scale_step
     ctypedef enum fastfm_loss_kind:
         pass
     enum:
@@ -30,6 +37,7 @@ cdef extern from "fastfm.h" nogil:
         const int32_t *fields
         fastfm_normalization normalization
         int separates_repeats
+        fastfm_small small
     ctypedef struct fastfm_loss:
         fastfm_loss_kind kind
         double label_smoothing
@@ -107,6 +115,17 @@ cdef extern from "fastfm.h" nogil:
         void *data
         int32_t *fields
         fastfm_text_block all
+
+    ctypedef struct fastfm_rows:
+        int64_t n_rows
+        const int64_t *features
+        const void *w0
+        const void *w
+        const void *V
+        const float *scale
+    void fastfm_read_begin(int64_t *gate) noexcept
+    void fastfm_read_end(int64_t *gate) noexcept
+    void fastfm_replace_rows(const fastfm_model *model, int64_t *gate, const fastfm_rows *rows) noexcept
 
     const char *fastfm_status_message(fastfm_status status) noexcept
     int fastfm_find_loss(const char *function) noexcept

@@ -33,6 +33,8 @@ class Parameters:
     fields: NDArray[np.int32] | None
     has_outputs: bool
     normalize: str | None
+    scale: NDArray[np.float32] | None
+    scale_of: NDArray[np.uint16] | None
     def __new__(
         cls,
         w0: _Array,
@@ -42,6 +44,8 @@ class Parameters:
         has_outputs: bool,
         normalize: str | None,
         separates_repeats: bool = False,
+        scale: NDArray[np.float32] | None = None,
+        scale_of: NDArray[np.uint16] | None = None,
     ) -> Self: ...
     @property
     def separates_repeats(self) -> bool: ...
@@ -57,6 +61,14 @@ class Parameters:
         gradient: tuple[_Array, _Array, _Array] | None,
         is_stale: bool,
     ) -> float: ...
+    def replace_rows(
+        self,
+        features: NDArray[np.int64],
+        w0: _Array,
+        w: _Array,
+        V: _Array,
+        scale: NDArray[np.float32] | None,
+    ) -> None: ...
     def sound_rows(self, X: Any, num_threads: int | None) -> tuple[_Array, _Array, _Array]: ...
     def penalty(
         self, parameter: _Array, l2: float, gradient: _Array | None, num_threads: int | None

@@ -18,18 +18,25 @@ cdef class Parameters:
     cdef readonly cnp.ndarray fields  # (n_features,) int32, or None for an FM
     cdef readonly bint has_outputs  # whether there is an axis of outputs
     cdef readonly object normalize
+    cdef readonly cnp.ndarray scale  # of an int8 V: (1,) or (n_features,) or (number of groups,) float32; or None
+    cdef readonly cnp.ndarray scale_of  # the group of each feature: (n_features,) uint16, or None
     cdef object known_fields  # of the X that was last compared with these fields: a read-only array
     cdef cnp.ndarray conflicts  # (n_features,) bool: which columns of that X are in another field; None: none
     cdef fastfm_model c
+    cdef int64_t gate  # readers and writers of the arrays take turns here: fastfm_read_begin
 
     def __cinit__(self, cnp.ndarray w0 not None, cnp.ndarray w not None, cnp.ndarray V not None,
-                  cnp.ndarray fields, bint has_outputs, normalize, bint separates_repeats=False):
+                  cnp.ndarray fields, bint has_outputs, normalize, bint separates_repeats=False,
+                  cnp.ndarray scale=None, cnp.ndarray scale_of=None):
         cdef int64_t n_outputs = len(w0), n = len(w), n_fields = 1 if fields is None else V.shape[V.ndim - 2]
-        for array, size in (w0, n_outputs), (w, n * n_outputs), (V, n * n_outputs * n_fields * V.shape[V.ndim - 1]):
-            if not cnp.PyArray_ISCARRAY_RO(array) or array.dtype.num != V.dtype.num or array.size != size:
+        if V.dtype not in (np.float32, np.float64, np.float16, np.int8):
+            raise ValueError(f"V has dtype {V.dtype}, expected float32, float64, float16 or int8")
+        self.c.real = FASTFM_F64 if V.dtype == np.float64 else FASTFM_F32
+        real, of_w = self.scores_dtype(), V.dtype if V.dtype == np.float16 else self.scores_dtype()
+        for array, size, dtype in ((w0, n_outputs, real), (w, n * n_outputs, of_w),
+                                   (V, n * n_outputs * n_fields * V.shape[V.ndim - 1], V.dtype)):
+            if not cnp.PyArray_ISCARRAY_RO(array) or array.dtype.num != dtype.num or array.size != size:
                 raise ValueError("parameters must be plain arrays of one dtype whose shapes fit")
-        if V.dtype not in (np.float32, np.float64):
-            raise ValueError(f"V has dtype {V.dtype}, expected float32 or float64")
         if fields is not None and (not is_plain(fields) or type_of(fields) != FASTFM_I32 or len(fields) != n):
             raise ValueError("fields must be a plain int32 array with an entry for each feature")
         self.w0, self.w, self.V, self.fields = w0, w, V, fields
@@ -37,10 +44,44 @@ cdef class Parameters:
         self.c.separates_repeats = separates_repeats
         self.c.n_features, self.c.n_outputs = n, n_outputs
         self.c.n_fields, self.c.n_factors = 0 if fields is None else n_fields, V.shape[V.ndim - 1]
-        self.c.real = type_of(V)
+        self.c.small.storage = {"f": FASTFM_AS_REAL, "i": FASTFM_BYTE}[V.dtype.kind]
+        if V.dtype == np.float16:
+            self.c.small.storage = FASTFM_HALF
+        self.take_scale(scale, scale_of)
         self.c.w0, self.c.w, self.c.V = cnp.PyArray_DATA(w0), cnp.PyArray_DATA(w), cnp.PyArray_DATA(V)
         self.c.fields = NULL if fields is None else <const int32_t *>cnp.PyArray_DATA(fields)
         self.c.normalization = NORMALIZATIONS[normalize]
+
+    cdef int scores_type(self) noexcept:
+        return cnp.NPY_DOUBLE if self.c.real == FASTFM_F64 else cnp.NPY_FLOAT
+
+    cdef object scores_dtype(self):
+        return np.dtype(np.float64 if self.c.real == FASTFM_F64 else np.float32)
+
+    cdef int require_full_size(self) except -1:
+        if self.c.small.storage != FASTFM_AS_REAL:
+            raise ValueError(f"a model with V of {self.V.dtype} predicts, and does nothing else")
+        return 0
+
+    cdef int take_scale(self, cnp.ndarray scale, cnp.ndarray scale_of) except -1:
+        """What an int8 V is multiplied by."""
+        if (scale is None) == (self.c.small.storage == FASTFM_BYTE):
+            raise ValueError("an int8 V needs a scale, and no other has one")
+        if scale is None:
+            return 0
+        if not is_plain(scale) or scale.dtype != np.float32:
+            raise ValueError("scale must be a plain float32 array")
+        if scale_of is not None:
+            if not is_plain(scale_of) or scale_of.dtype != np.uint16 or len(scale_of) != self.c.n_features:
+                raise ValueError("scale_of must be a plain uint16 array with an entry for each feature")
+            if len(scale_of) and int(scale_of.max()) >= len(scale):
+                raise ValueError(f"scale_of has {scale_of.max()}, with {len(scale)} scales")
+            self.c.small.scale_of = <const uint16_t *>cnp.PyArray_DATA(scale_of)
+        elif len(scale) not in (1, self.c.n_features):
+            raise ValueError(f"there are {len(scale)} scales, expected 1 or {self.c.n_features}")
+        self.scale, self.scale_of = scale, scale_of
+        self.c.small.scale, self.c.small.scale_step = <const float *>cnp.PyArray_DATA(scale), len(scale) > 1
+        return 0
 
     @property
     def n_fields(self):
@@ -86,17 +127,17 @@ cdef class Parameters:
         cdef int n_axes = 2 if self.has_outputs else 1
         shape[0], shape[1] = n_rows, self.c.n_outputs
         if out is None:
-            return cnp.PyArray_EMPTY(n_axes, shape, cnp.PyArray_TYPE(self.V), 0)
+            return cnp.PyArray_EMPTY(n_axes, shape, self.scores_type(), 0)
         wanted = (n_rows, self.c.n_outputs)[:n_axes]
-        if not (isinstance(out, np.ndarray) and out.shape == wanted and out.dtype == self.V.dtype
+        if not (isinstance(out, np.ndarray) and out.shape == wanted and out.dtype == self.scores_dtype()
                 and cnp.PyArray_ISCARRAY(out)):
-            raise ValueError(f"out must be a writable array of shape {wanted} and dtype {self.V.dtype} in C "
+            raise ValueError(f"out must be a writable array of shape {wanted} and dtype {self.scores_dtype()} in C "
                              f"order, got {type(out).__name__} of shape {np.shape(out)}")
         return out
 
     cdef int score(self, Rows rows, cnp.ndarray scores, int n_threads) except -1:
         cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
-        cdef int64_t row_bytes = self.c.n_outputs * cnp.PyArray_ITEMSIZE(self.V)
+        cdef int64_t row_bytes = self.c.n_outputs * (8 if self.c.real == FASTFM_F64 else 4)
         cdef char *at = <char *>cnp.PyArray_DATA(scores)
         cdef fastfm_csr piece
         cdef fastfm_status status
@@ -104,7 +145,9 @@ cdef class Parameters:
             end = min(begin + step, rows.csr.n_rows)
             piece = rows.slice(begin, end)
             with nogil:
+                fastfm_read_begin(&self.gate)
                 status = fastfm_score(&piece, &self.c, at + begin * row_bytes, n_threads, &bad_row)
+                fastfm_read_end(&self.gate)
             if status != FASTFM_OK:
                 rows.raise_for_status(status, begin + bad_row)
             begin = end
@@ -126,6 +169,7 @@ cdef class Parameters:
         cdef fastfm_csr piece
         cdef fastfm_targets of_piece
         cdef fastfm_status status
+        self.require_full_size()
         if self.c.separates_repeats:
             rows.check(n_threads)
             rows.refuse_repeats()
@@ -158,6 +202,32 @@ cdef class Parameters:
                 PyErr_CheckSignals()
         return total / targets.weight_sum
 
+    def replace_rows(self, cnp.ndarray features not None, cnp.ndarray w0 not None, cnp.ndarray w not None,
+                     cnp.ndarray V not None, cnp.ndarray scale):
+        """Write the parameters of some features, while others predict: they see each feature old or new."""
+        cdef fastfm_rows rows
+        cdef int64_t n = len(features)
+        cdef bint has_scale = self.scale is not None and self.c.small.scale_step != 0
+        if not (is_plain(features) and type_of(features) == FASTFM_I64):
+            raise ValueError("features must be a plain int64 array")
+        if n and not 0 <= features.min() <= features.max() < self.c.n_features:
+            raise ValueError(f"features are {features.min()}..{features.max()}, the model has {self.c.n_features}")
+        if has_scale != (scale is not None):
+            raise ValueError("the model has one scale for each feature" if has_scale else "the scales do not change")
+        for array, own, length in (w0, self.w0, len(self.w0)), (w, self.w, n), (V, self.V, n), (scale, self.scale, n):
+            if array is None:
+                continue
+            if not (cnp.PyArray_ISCARRAY_RO(array) and array.dtype == own.dtype
+                    and array.shape == (length, *own.shape[1:])):
+                raise ValueError(f"a parameter has shape {array.shape}, expected {(length, *own.shape[1:])}")
+            if not own.flags.writeable:
+                raise ValueError("the model is read-only, as one of a mapped file is: take a copy")
+        rows.n_rows, rows.features = n, <const int64_t *>cnp.PyArray_DATA(features)
+        rows.w0, rows.w, rows.V = cnp.PyArray_DATA(w0), cnp.PyArray_DATA(w), cnp.PyArray_DATA(V)
+        rows.scale = <const float *>cnp.PyArray_DATA(scale) if has_scale else NULL
+        with nogil:
+            fastfm_replace_rows(&self.c, &self.gate, &rows)
+
     def sound_rows(self, X, num_threads):
         """The arrays (indptr, indices, data) of X, found sound, with repeated columns summed."""
         cdef Rows rows = self.rows_of(X)
@@ -172,6 +242,7 @@ cdef class Parameters:
         cdef int n_threads = resolve_num_threads(num_threads)
         cdef void *at = NULL if gradient is None else cnp.PyArray_DATA(gradient)
         cdef fastfm_status status
+        self.require_full_size()
         if gradient is not None and (gradient.size != parameter.size or gradient.dtype != parameter.dtype):
             raise ValueError("the gradient is not like its parameter")
         if l2 == 0:
@@ -182,119 +253,3 @@ cdef class Parameters:
         if status != FASTFM_OK:
             raise MemoryError(fastfm_status_message(status).decode())
         return l2 / 2 * squares
-
-
-cdef class Model:
-    """What FM and FFM share: parameters, and the two calls that serve."""
-    cdef Parameters parameters
-    cdef object __weakref__
-
-    cdef Parameters snapshot(self):
-        """The parameters as they are now: a later resize makes others and leaves these alone."""
-        cdef Parameters parameters
-        with cython.critical_section(self):  # without a GIL two threads must not take turns in here
-            parameters = self.parameters
-        if parameters is None:
-            raise TypeError(f"this {type(self).__name__} was made without its parameters")
-        return parameters
-
-    def _snapshot(self):
-        return self.snapshot()
-
-    def _set_parameters(self, Parameters parameters not None, bint is_first):
-        """Take parameters; `is_first`: refuse where there are some, because another thread may read them."""
-        cdef Parameters old  # let go of after the section: to free arrays may run code and let others in
-        with cython.critical_section(self):
-            old = self.parameters
-            if old is None or not is_first:
-                self.parameters = parameters
-        if is_first and old is not None:
-            raise TypeError(f"this {type(self).__name__} has its parameters already")
-
-    def _require_rows(self, X):
-        """Raise for rows that this model cannot read."""
-        self.snapshot().rows_of(X)
-
-    def _decide_fields(self, fields, columns):
-        """Take the fields of columns that have values for the first time; an FM has none."""
-
-    def predict(self, X, *, out=None, num_threads=None):
-        """Raw scores y(x) of the rows of X: no link function.
-
-        Parameters
-        ----------
-        X : scipy.sparse CSR matrix or array of shape (rows, n_features)
-            float32 or float64 data, int32 or int64 indices: read in place. Anything else, dense arrays
-            too, is converted once. A column that is repeated in a row counts once, with the sum of its
-            values. NaN and infinity pass through to the score of their row.
-        out : ndarray, optional
-            Where to write the scores: shape of the result, the model's dtype, C order.
-        num_threads : int, optional
-            Default: `fastfm_c.get_num_threads`. The bits of the result do not depend on it.
-
-        Returns
-        -------
-        ndarray of shape (rows,), or (rows, C) with several outputs, of the model's dtype
-
-        Raises
-        ------
-        ValueError
-            For a matrix that is malformed or of the wrong width, naming the row; or an unfit `out`; or, of an
-            FFM, if X has `fields` and a value in another field than its feature has in the model.
-        """
-        cdef Parameters parameters = self.snapshot()
-        cdef Rows rows = parameters.rows_of(X)
-        cdef int n_threads = resolve_num_threads(num_threads)
-        cdef cnp.ndarray scores = parameters.scores_array(out, rows.csr.n_rows)
-        parameters.score(rows, scores, n_threads)
-        return scores
-
-    def predict_row(self, indices, values):
-        """Raw score of one row, without a SciPy object and without threads: the serving path.
-
-        Parameters
-        ----------
-        indices : array_like of int, shape (nonzeros,)
-            Columns, in any order; int32 or int64 arrays are read in place.
-        values : array_like, shape (nonzeros,)
-            float32 or float64 arrays are read in place.
-
-        Returns
-        -------
-        float, or ndarray of shape (C,) with several outputs
-            The bits that `predict` gives for this row.
-
-        Raises
-        ------
-        ValueError
-            For a column outside 0..n_features-1, or arrays of unequal length.
-        """
-        cdef Parameters parameters = self.snapshot()
-        cdef cnp.npy_intp n_outputs = parameters.c.n_outputs
-        cdef int64_t indptr64[2]
-        cdef int32_t indptr32[2]
-        cdef float score32 = 0
-        cdef double score64 = 0
-        cdef bint is_32 = parameters.c.real == FASTFM_F32
-        cdef Rows rows = Rows.__new__(Rows)
-        cdef int64_t bad_row = 0
-        cdef fastfm_status status
-        cdef cnp.ndarray scores
-        if not rows.try_borrow_row(indices, values):
-            indices, values = as_row(indices, values)
-            rows.try_borrow_row(indices, values)
-        indptr32[0] = indptr64[0] = 0
-        indptr32[1], indptr64[1] = <int32_t>rows.csr.nnz, rows.csr.nnz
-        rows.csr.indptr = <void *>indptr32 if rows.csr.index_type == FASTFM_I32 else <void *>indptr64
-        if not parameters.has_outputs:
-            status = fastfm_score(&rows.csr, &parameters.c, <void *>&score32 if is_32 else <void *>&score64,
-                                  1, &bad_row)
-            if status == FASTFM_OK:
-                return score32 if is_32 else score64
-        else:
-            scores = cnp.PyArray_EMPTY(1, &n_outputs, cnp.PyArray_TYPE(parameters.V), 0)
-            status = fastfm_score(&rows.csr, &parameters.c, cnp.PyArray_DATA(scores), 1, &bad_row)
-            if status == FASTFM_OK:
-                return scores
-        rows.n_columns = parameters.c.n_features
-        rows.raise_for_status(status, 0)

@@ -7,6 +7,7 @@ from threading import RLock
 def require_fit(Model model not None, Loss loss not None):
     """Raise unless the model has parameters, and outputs that the loss takes."""
     cdef Parameters now = model.snapshot()
+    now.require_full_size()
     loss._check_model(now.c.n_outputs, now.has_outputs)
 
 

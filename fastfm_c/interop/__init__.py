@@ -8,11 +8,13 @@ where. Memory is taken for what a file holds, not for what it promises.
 
 from fastfm_c.interop._libffm import dump_libffm_model, load_libffm_model
 from fastfm_c.interop._libfm import dump_libfm_model, load_libfm_model
+from fastfm_c.interop._onnx import dump_onnx
 from fastfm_c.interop._xlearn import dump_xlearn_model, load_xlearn_model
 
 __all__ = [
     "dump_libffm_model",
     "dump_libfm_model",
+    "dump_onnx",
     "dump_xlearn_model",
     "load_libffm_model",
     "load_libfm_model",

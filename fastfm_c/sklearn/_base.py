@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c.sklearn._centring import far_columns
 from fastfm_c.sklearn._convergence import Recorder
+from fastfm_c.sklearn._explaining import Explaining
 from fastfm_c.sklearn._fit_rows import FitRows, weighted, with_mean_one
 from fastfm_c.sklearn._parameters import EXACT
 from fastfm_c.sklearn._partial_fit import PartialFit
@@ -27,7 +28,7 @@ _Callback: TypeAlias = Callable[[EpochInfo], Any]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Estimator(PartialFit):
+class Estimator(Explaining, PartialFit):
     """What does not depend on the kind of targets."""
 
     def fit(

@@ -107,13 +107,18 @@ class RowsAndModels(Parameters):
             X, y = validate_data(self, X, y, reset=reset, **options)
         return self._rows_for_model(X if sp.issparse(X) else sp.csr_array(X), given), y
 
-    def _scores(self, X: Any) -> NDArray[Any]:
-        """Raw scores of rows that are not yet checked."""
+    def _new_rows(self, X: Any) -> Any:
+        """Rows that are not yet checked, as the fitted model takes them."""
         check_is_fitted(self, "model_")
         given = X
         with explained_conversion(X, self):
             X = validate_data(self, X, reset=False, **_ACCEPTED)
-        return scores_without_nan(self.model_, self._rows_for_model(X, given), self._num_threads())
+        return self._rows_for_model(X, given)
+
+    def _scores(self, X: Any) -> NDArray[Any]:
+        """Raw scores of rows that are not yet checked."""
+        X = self._new_rows(X)
+        return scores_without_nan(self.model_, X, self._num_threads())
 
     # ---------------------------------------------------------------------- what the targets decide
 

@@ -19,6 +19,8 @@ MODULES = [
     "fastfm_c.training._lbfgs",
     "fastfm_c.training",
     "fastfm_c.interop",
+    "fastfm_c.inspection",
+    "fastfm_c.serving",
     "fastfm_c.encoding",
 ]
 

@@ -65,7 +65,60 @@ def columns(names):
     assert np.sqrt(np.mean(off**2)) < 0.35
 
 
-CHECKS = {check.__name__: check for check in (models, training, columns, estimators, files, threads, speed)}
+def explaining(names):
+    scores = names["fitted"].decision_function(names["X"])
+    np.testing.assert_allclose(names["total"], scores, rtol=1e-5, atol=1e-5)
+    assert names["table"].columns.tolist() == ["base", "color", "size"]
+    assert names["importance"].shape == names["interactions"].shape == (2, 2)
+    assert len(names["said"]) == 3
+
+
+def watching(names):
+    assert names["quiet"].alarms == []
+    assert names["alarms"] == ["size", "color"]
+    assert names["report"].alarms == []
+    assert names["table"].index.tolist() == ["color", "size", "scores"]
+    assert abs(names["moved"] - 0.5) < 1e-6
+
+
+def serving(names):
+    assert names["error"] < 0.01
+    assert names["share"] < 0.35
+    assert isinstance(names["score"], float)
+    assert names["smaller"].n_factors == 8
+    assert abs(names["cost"]) < 0.5
+    assert names["changed"] == 20
+    assert names["same"] is True
+
+
+def operations(names):
+    assert "color" in names["drifted"]
+    assert names["cold"] == 1
+    assert names["stale"].missing > 0.9 or names["stale"].unknown > 0.9
+    assert names["offline"] == names["online"]
+    assert names["threads"] >= 1
+    assert names["small"] < 0.55
+    assert "learning rate" in names["why"] or "learning_rate" in names["why"]
+    assert names["best"] < names["last"]
+    assert abs(names["moved"] - 1) < 1e-6
+    assert "broken.safetensors" in names["refused"]
+    assert names["learns"] > 0
+
+
+PAGES = (
+    models,
+    training,
+    columns,
+    estimators,
+    files,
+    threads,
+    speed,
+    explaining,
+    watching,
+    serving,
+    operations,
+)
+CHECKS = {check.__name__: check for check in PAGES}
 
 
 def run(page):
@@ -82,8 +135,10 @@ def test_each_page_is_checked():
 
 @pytest.mark.parametrize("page", CHECKS)
 def test_the_guide(page, tmp_path, monkeypatch):
-    if page == "estimators":
+    if page in ("estimators", "explaining"):
         pytest.importorskip("sklearn")
+    if page in ("explaining", "watching"):
+        pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
     CHECKS[page](run(DOCS / "guide" / f"{page}.md"))
 

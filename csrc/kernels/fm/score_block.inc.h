@@ -1,4 +1,4 @@
-/* fm_score_<width>x<vectors>: the pair term of one row and output over one factor block,
+/* <FM_SCORE>_<width>x<vectors>: the pair term of one row and output over one factor block,
  *
  *     sum_f [ s_f^2 - sum_j (v_jf x_j)^2 ],     s_f = sum_j v_jf x_j
  *
@@ -7,18 +7,19 @@
  *   w              NULL, or of this output: then sum_j w_j x_j is added to *linear; w_j is w[j * C]
  *   V              of this output and the block's first factor; v_j is V[j * feature_stride]
  *   s_out          NULL, or where the block's s_f are written
- * Template parameters: instantiate.inc.h and factor_blocks.inc.h. All sums of the block stay in
+ * Template parameters: instantiate.inc.h, factor_blocks.inc.h and stored.inc.h. All sums of the block stay in
  * registers: s and q, and those of the present run. */
-FORCE_INLINE REAL BLOCK_NAME(fm_score)(const INDEX *RESTRICT indices, const DATA *RESTRICT data,
-                                       int64_t z, int64_t distance, int64_t left,
-                                       const REAL *RESTRICT w, int64_t C, const REAL *RESTRICT V,
-                                       int64_t feature_stride, REAL *RESTRICT s_out,
-                                       REAL *RESTRICT linear)
+FORCE_INLINE REAL BLOCK_NAME(FM_SCORE)(const fastfm_model *fm, const INDEX *RESTRICT indices,
+                                       const DATA *RESTRICT data, int64_t z, int64_t distance,
+                                       int64_t left, const STORED_W *RESTRICT w, int64_t C,
+                                       const STORED *RESTRICT V, int64_t feature_stride,
+                                       REAL *RESTRICT s_out, REAL *RESTRICT linear)
 {
     BLOCK_VEC s[BLOCK_VECTORS], q[BLOCK_VECTORS];
     REAL total = 0;
-    const int64_t row_bytes = feature_stride * (int64_t)sizeof(REAL);
-    const int64_t block_bytes = BLOCK_WIDTH * BLOCK_VECTORS * (int64_t)sizeof(REAL);
+    (void)fm;
+    const int64_t row_bytes = feature_stride * (int64_t)sizeof(STORED);
+    const int64_t block_bytes = BLOCK_WIDTH * BLOCK_VECTORS * (int64_t)sizeof(STORED);
     const int straddles = prefetch_straddles(V, row_bytes, block_bytes);
     const int into_L2 = fm_prefetches_into_L2(block_bytes);
     for (int b = 0; b < BLOCK_VECTORS; b++)
@@ -33,17 +34,18 @@ FORCE_INLINE REAL BLOCK_NAME(fm_score)(const INDEX *RESTRICT indices, const DATA
             const int64_t next = indices[min_i64(p + distance, left - 1)];
             prefetch_row(V, next, row_bytes, block_bytes, straddles, into_L2);
             if (w)
-                prefetch_row(w, next, C * (int64_t)sizeof(REAL), sizeof(REAL), 0, into_L2);
+                prefetch_row(w, next, C * (int64_t)sizeof(STORED_W), sizeof(STORED_W), 0, into_L2);
             const REAL x = (REAL)data[p];
             if (x == 0)
                 continue;
             const int64_t j = indices[p];
-            const REAL *v = V + j * feature_stride;
+            const STORED *v = V + j * feature_stride;
             if (w)
-                run_linear += w[j * C] * x;
-            const BLOCK_VEC xs = OP(_broadcast)(x);
+                run_linear += LOAD_W(w + j * C) * x;
+            const BLOCK_VEC xs = OP(_broadcast)(x), scale = OP(_broadcast)(SCALE_OF(fm, j));
+            (void)scale;
             for (int b = 0; b < BLOCK_VECTORS; b++) {
-                BLOCK_VEC t = OP(_mul)(OP(_load)(v + b * BLOCK_WIDTH), xs);
+                BLOCK_VEC t = OP(_mul)(LOAD(v + b * BLOCK_WIDTH, scale), xs);
                 run_s[b] = OP(_add)(run_s[b], t);
                 run_q[b] = OP(_add)(run_q[b], OP(_mul)(t, t));
             }

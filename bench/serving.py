@@ -1,0 +1,94 @@
+"""``python -m bench serving``: small models beside float32, patches, and ONNX where it is installed.
+
+The problem: 39 one-hot fields of a million features, drawn uniformly, so that V is beyond the caches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+from fastfm_c import FM
+from fastfm_c.serving import apply, diff, quantize
+
+from .report import print_table
+
+N_FEATURES, N_FIELDS, N_ROWS = 1_000_000, 39, 100_000
+PATCHED = 0.01
+
+
+def run_serving(options: argparse.Namespace) -> dict:
+    """All tables; returns the figures."""
+    scale = 10 if options.quick else 1
+    n, rounds = N_FEATURES // scale, 3 if options.quick else options.repeats
+    rng = np.random.default_rng(0)
+    per_field = n // N_FIELDS
+    columns = rng.integers(0, per_field, (N_ROWS // scale, N_FIELDS)) + per_field * np.arange(N_FIELDS)
+    ends = np.arange(0, columns.size + 1, N_FIELDS, dtype=np.int32)
+    values = np.ones(columns.size, np.float32)
+    X = sp.csr_array((values, columns.ravel().astype(np.int32), ends), shape=(len(columns), n))
+    figures: dict = {"predict": [], "patch": [_patch(n, where) for where in ("together", "scattered")]}
+    for k in (16, 64):
+        model = FM.random(n, k, init_stdev=0.1, rng=0)
+        fields = np.arange(n) // max(per_field, 1) % (N_FIELDS + 1)
+        models = {
+            "float32": model, "float16": quantize(model), "int8": quantize(model, "int8", fields=fields)
+        }  # fmt: skip
+        taken = {name: [] for name in models}
+        for _ in range(rounds + 1):  # in turns, because the machine changes its speed
+            for name, m in models.items():
+                begin = time.perf_counter()
+                m.predict(X, num_threads=1)
+                taken[name].append(time.perf_counter() - begin)
+        for name, m in models.items():
+            ms, ratio = 1e3 * min(taken[name]), min(taken[name]) / min(taken["float32"])
+            figures["predict"].append([k, name, ms, ratio, m.nbytes / model.nbytes])
+    rows = [[f"{k}", name, f"{ms:.1f}", f"{r:.2f}", f"{b:.3f}"] for k, name, ms, r, b in figures["predict"]]
+    print_table(f"{len(columns):,} rows, one thread, ms", ["k", "", "ms", "ratio", "bytes"], rows)
+    rows = [[where, f"{mb:.1f}", f"{ms:.0f}"] for where, mb, ms in figures["patch"]]
+    print_table(f"patch of 1 % of {n:,} features", ["", "MB", "ms"], rows)
+    if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
+        figures["onnx_us"] = _onnx()
+        print(f"onnxruntime, one row: {figures['onnx_us']:.1f} us")
+    return figures
+
+
+def _patch(n: int, where: str) -> list:
+    old = FM.random(n, 16, rng=0)
+    new = old.copy()
+    count = int(n * PATCHED)
+    rng = np.random.default_rng(1)
+    changed = np.arange(count) if where == "together" else rng.choice(n, count, replace=False)
+    new.V[changed] += 1
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "patch")
+        diff(old, new, path)
+        begin = time.perf_counter()
+        apply(old, path)
+        return [where, path.stat().st_size / 1e6, 1e3 * (time.perf_counter() - begin)]
+
+
+def _onnx() -> float:
+    import onnxruntime
+
+    from fastfm_c.interop import dump_onnx
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        dump_onnx(FM.random(1000, 16, rng=0), path)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    feed = {"indices": np.arange(39)[None], "values": np.ones((1, 39), np.float32)}
+    taken = []
+    for _ in range(2000):
+        begin = time.perf_counter()
+        session.run(None, feed)
+        taken.append(time.perf_counter() - begin)
+    return 1e6 * float(np.median(taken))
