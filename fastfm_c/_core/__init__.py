@@ -1,8 +1,8 @@
 """The extension module: `core`, compiled from core.pyx and the .pxi files that it includes."""
 
 from fastfm_c._core.core import (
-    CurvaturePairs,
     Columns,
+    CurvaturePairs,
     Loss,
     Model,
     Parameters,
@@ -21,8 +21,8 @@ from fastfm_c._core.core import (
 )
 
 __all__ = [
-    "CurvaturePairs",
     "Columns",
+    "CurvaturePairs",
     "Loss",
     "Model",
     "Parameters",
