@@ -48,7 +48,8 @@ def column_rms(
 ) -> NDArray[np.float64]:
     """Weighted root mean square of the non-zeros of each column; 1 if that is no positive number.
 
-    Weighted, so that a row of weight 2 remains the same as two rows, and one of weight 0 as none.
+    One value that is far larger than the others decides little: among n values it is at most sqrt(n) times
+    the result. Weighted, so that a row of weight 2 remains the same as two rows, and one of weight 0 as none.
     """
     squares, totals = np.zeros((2, n_features))
     with np.errstate(over="ignore"):

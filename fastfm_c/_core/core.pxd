@@ -56,6 +56,7 @@ cdef extern from "fastfm.h" nogil:
         int64_t batch_size, n_steps
         fastfm_state state[2]
         void *scale
+        int scale_is_fixed, l2_in_scale
 
     ctypedef struct fastfm_text_block:
         int64_t n_lines, n_rows, nnz, least, largest, fault_at

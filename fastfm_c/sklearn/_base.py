@@ -119,7 +119,7 @@ class Estimator(PartialFit):
         targets, centring = rows.in_unit(self._target_scale), rows.centring
         data = TrainingRows(self.model_, loss, rows.X, targets, rows.weight, threads)
         if is_new:  # the solver will ask data for the same numbers, which are measured once
-            self._scale_factors(data.column_max_abs)
+            self._scale_factors(data.column_rms)
         # L-BFGS needs the digits of float64.
         model = as_trainable(self.model_, "float64" if self.solver == "lbfgs" else self.dtype)
         if centring is not None and not is_new:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import csr_array
 
 from fastfm_c import _core
-from fastfm_c._column_scale import column_max_abs
+from fastfm_c._column_scale import column_max_abs, column_rms
 from fastfm_c.losses import Loss
 from fastfm_c.models import FFM, FM
 
@@ -61,7 +61,7 @@ class TrainingRows(_core.TrainingRows):
     """
 
     __slots__ = ("_columns",)
-    _columns: dict[np.dtype[Any], NDArray[Any] | None]
+    _columns: dict[tuple[str, np.dtype[Any]], NDArray[Any] | None]
 
     def __init__(
         self,
@@ -123,13 +123,26 @@ class TrainingRows(_core.TrainingRows):
         -------
         read-only ndarray of shape (n_features,), or None
         """
-        dtype = np.dtype(dtype)
-        if dtype not in self._columns:
-            largest = column_max_abs(*self._arrays, self._shape[1], dtype, self.sample_weight)
-            if largest is not None:
-                largest.flags.writeable = False
-            self._columns[dtype] = largest
-        return self._columns[dtype]
+        return self._measured("max_abs", np.dtype(dtype))
+
+    def column_rms(self, dtype: DTypeLike) -> NDArray[Any] | None:
+        """The root mean square of the non-zeros of each column, as `column_max_abs` gives the largest.
+
+        A size that the dtype does not hold is 1.
+        """
+        return self._measured("rms", np.dtype(dtype))
+
+    def _measured(self, what: str, dtype: np.dtype[Any]) -> NDArray[Any] | None:
+        if (what, dtype) not in self._columns:
+            sizes = column_max_abs(*self._arrays, self._shape[1], dtype, self.sample_weight)
+            if what == "rms" and sizes is not None:
+                with np.errstate(over="ignore", under="ignore"):
+                    rms = column_rms(*self._arrays, self._shape[1], self.sample_weight).astype(dtype)
+                sizes = np.where((rms > 0) & np.isfinite(rms), rms, dtype.type(1))
+            if sizes is not None:
+                sizes.flags.writeable = False
+            self._columns[what, dtype] = sizes
+        return self._columns[what, dtype]
 
 
 @runtime_checkable

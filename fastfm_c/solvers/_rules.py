@@ -64,6 +64,7 @@ class SGD(StochasticSolver):
 
     __slots__ = ()
     _rule = "sgd"
+    _column_measure = "column_max_abs"  # steps that nothing divides would be too long for larger values
     default_learning_rate = 0.01
 
     def __init__(
@@ -198,7 +199,7 @@ normalize, num_threads, rng
     __slots__ = ()
     _rule = "ftrl"
     default_learning_rate = 0.1
-    _measures_columns = False  # values up to 1 stay in their own units, for which its penalties are chosen
+    _column_measure = None  # values up to 1 stay in their own units, for which its penalties are chosen
     state_names = ("z", "n")
     _option_checks: ClassVar[OptionChecks] = {
         "beta": as_positive,

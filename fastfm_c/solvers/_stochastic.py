@@ -1,7 +1,8 @@
 """What SGD, AdaGrad, Adam and FTRL share: options, state, pickling, epochs. Memory and loops are in _core."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, ClassVar
 
@@ -30,7 +31,7 @@ class StochasticSolver(SolverProperties):
 
     __slots__ = ()
     _rule: ClassVar[str]
-    _measures_columns: ClassVar[bool] = True  # before the first epoch of `run`
+    _column_measure: ClassVar[str | None] = "column_rms"  # of TrainingRows, before the first epoch of `run`
     _option_checks: ClassVar[OptionChecks] = {}
     option_names: ClassVar[tuple[str, ...]] = option_names(_option_checks)
     default_max_iter: ClassVar[int] = 10
@@ -164,13 +165,23 @@ class StochasticSolver(SolverProperties):
         self._require_state()
         if rng is not None:
             rows = np.arange(data.n_rows, dtype=np.int64) if rows is None else rows.copy()
-        if self.n_steps == 0 and self._measures_columns and self._has_scale():
-            self._set_scale(data.column_max_abs(self._model.dtype))
-        self._run = self._n_epochs, max_iter
+        with self._units_of(data):
+            self._run = self._n_epochs, max_iter
+            try:
+                return run_epochs(partial(self.epoch, data), rows, rng, max_iter, observer)
+            finally:
+                self._run = None
+
+    @contextmanager
+    def _units_of(self, data: TrainingRows) -> Iterator[None]:
+        """Learn in units of the columns of data until the block ends. A later value may raise a unit."""
+        if self.n_steps == 0 and self._column_measure is not None and self._has_scale():
+            self._set_scale(getattr(data, self._column_measure)(self._model.dtype))
+        self._hold_scale(self._column_measure is not None and self._scale is not None)
         try:
-            return run_epochs(partial(self.epoch, data), rows, rng, max_iter, observer)
+            yield
         finally:
-            self._run = None
+            self._hold_scale(False)
 
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Learn from the rows once, in batches of `batch_size`, in order or shuffled.
