@@ -227,9 +227,9 @@ fastfm_status fastfm_proba(const fastfm_loss *loss, const void *scores, fastfm_t
  * weight zero does not count, even if it is NaN. weight is (n,), or NULL for 1 each. */
 double fastfm_weighted_sum(const double *weight, const void *values, fastfm_type real, int64_t n);
 
-/* Text: lines `label index:value ...`, or with has_fields `label field:index:value ...`, with blanks between,
- * and comments from '#' on. Call fastfm_text_count, then allocate, then fastfm_text_parse. A text block
- * is what a thread parses at a time: whole lines. */
+/* Text: lines `label index:value ...`, or with has_fields `label field:index:value ...`, with blanks or commas
+ * between, and comments from '#' on. A query behind the label, `qid:7`, is read over. Call fastfm_text_count,
+ * then allocate, then fastfm_text_parse. A text block is what a thread parses at a time: whole lines. */
 typedef struct {
     int64_t begin, end;           /* its bytes, [begin, end) */
     int64_t line, row, value;     /* lines before it; where its rows and values are written */
@@ -243,12 +243,13 @@ typedef struct {
     const char *bytes; /* (n_bytes,) whole lines: the last byte is '\n' */
     int64_t n_bytes;
     int has_fields;
+    int has_labels; /* 0: y is NaN. -1: as the first row, which has none if its first token has a ':' */
     int64_t first_index, n_features; /* indices are in [first_index, first_index + n_features) */
     int64_t first_value;             /* what row_ends start from: values of earlier texts */
     fastfm_text_block *blocks;       /* (fastfm_text_blocks(n_bytes),) */
     fastfm_type index_type, data_type;
     /* Arrays with room for all.n_rows rows and all.nnz values, which fastfm_text_parse fills. */
-    double *y;             /* (n_rows,) the labels, finite */
+    double *y;             /* (n_rows,) the labels, finite; or NaN */
     int64_t *row_ends;     /* (n_rows,) first_value, and the values up to the end of the row */
     int64_t *lines;        /* (n_rows,) the line of each row, from 0 */
     void *indices;         /* (nnz,) of index_type, less first_index */
@@ -257,8 +258,7 @@ typedef struct {
     fastfm_text_block all; /* the sums over all blocks; begin, row and value are 0 */
 } fastfm_text;
 
-#define FASTFM_TEXT_BEYOND "an index within n_features" /* expected, for one that is not */
-int64_t fastfm_text_blocks(int64_t n_bytes);            /* of a text; at least 1 */
+int64_t fastfm_text_blocks(int64_t n_bytes); /* of a text; at least 1 */
 
 /* Sets all.n_rows and all.nnz to upper bounds: the room that the arrays need. BAD_TEXT: no '\n' at the
  * end. */

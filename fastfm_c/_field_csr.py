@@ -19,9 +19,9 @@ class FieldCSR(sp.csr_array):
     """A `scipy.sparse.csr_array` with the field of each column; `FFMClassifier` and its like read it.
 
     An operation that keeps the columns, or chooses some of them, keeps their fields: slices, masks and
-    index arrays of rows and columns, ``copy``, ``astype``, products, sums and differences, pickling, and
-    `vstack`. Every other operation gives a matrix without fields: among them are ``tocsc``, ``save_npz``,
-    ``csr_matrix(X)`` and ``scipy.sparse.hstack``.
+    index arrays of rows and columns, ``copy``, ``astype``, sums, differences, elementwise products and
+    powers, pickling, and `vstack`. Operations that make other columns give a matrix without fields, and so
+    do ``tocsc``, ``save_npz``, ``csr_matrix(X)`` and ``scipy.sparse.hstack``.
 
     Parameters
     ----------

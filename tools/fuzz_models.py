@@ -3,8 +3,9 @@
     python tools/fuzz_models.py --count 10000 --seed 0
 
 Files of every kind of object are changed at random, by bytes and by what a header says, and loaded with and
-without ``mmap``. What loads is used: models predict, solvers and estimators learn, encoders encode. Run it
-under AddressSanitizer to see what no exception tells:
+without ``mmap``. What loads is used: models predict, solvers and estimators learn, encoders encode, Pipelines
+go through their steps. There scikit-learn may raise what it likes, but none of our code. Run it under
+AddressSanitizer to see what no exception tells:
 
     FASTFM_C_CFLAGS="-fsanitize=address -g -O1" python setup.py -q build --build-lib build/asan
     LD_PRELOAD=$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=build/asan \\
@@ -18,19 +19,15 @@ import collections
 import json
 import os
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_array
+from fuzz_models_objects import objects, use
 
 import fastfm_c
-from fastfm_c import FFM, FM, FTRL, SGD, AdaGrad, Adam, LogisticLoss, SoftmaxLoss, SquaredLoss
-from fastfm_c.sklearn import FFMRegressor, FMClassifier
+from fastfm_c.persistence._registry import KINDS
 
-N_FEATURES = 5
-FIELDS = [0, 1, 1, 2, 0]
-X = csr_array(np.eye(N_FEATURES) + 0.5 * np.eye(N_FEATURES, k=2))
-Y = np.array([0, 1, 1, 0, 1])
 NUMBERS = [
     0,
     1,
@@ -50,56 +47,38 @@ NUMBERS = [
     -0.0,
 ]
 VALUES = [None, True, False, "", "F64", "FM", "SGD", "model", [], [0], [1, 2], {}, {"kind": "FM"}, "tensor"]
+VALUES += [{"tuple": []}, {"dict": []}, {"type": "numpy.float32"}, {"float": "nan"}, {"array": "numbers"}]
 
 
-def objects():
-    """One object of every kind, trained where it can be."""
-    models = [
-        FM.random(N_FEATURES, 2, rng=0),
-        FFM.random(FIELDS, 3, dtype="float64", rng=0),
-        FM.random(N_FEATURES, 2, n_outputs=3, rng=0),
-    ]
-    yield from models
-    bits = np.random.PCG64(0), np.random.MT19937(0), np.random.Philox(0), np.random.SFC64(0)
-    losses = LogisticLoss(0.1), SquaredLoss(), SoftmaxLoss(), LogisticLoss()
-    kinds = SGD, AdaGrad, Adam, FTRL
-    for create, loss, model, rng in zip(kinds, losses, [*models, models[1]], bits, strict=True):
-        solver = create(model.copy(), loss, shuffle=True, batch_size=2, rng=rng)
-        solver.partial_fit(X * 2, Y)
-        yield solver
-    yield {"ffm": models[1], "solver": solver, "trained": solver.model}
-    labels = np.array(["no", "yes"], object)
-    yield FMClassifier(n_factors=2, max_iter=2, class_weight={"no": 2.0}, random_state=0).fit(X, labels[Y])
-    yield FMClassifier(n_factors=1, random_state=np.random.RandomState(0)).partial_fit(X, Y, [0, 1, 2])
-    yield FFMRegressor(n_factors=2, fields=FIELDS).partial_fit(X, 100.0 * Y)
-    yield FFMRegressor()
+def kinds_in(state):
+    """The kinds of all objects in the state of one."""
+    if isinstance(state, dict):
+        yield from [state["kind"]] if isinstance(state.get("kind"), str) else []
+    for part in state.values() if isinstance(state, dict) else state if isinstance(state, list) else ():
+        yield from kinds_in(part)
+
+
+def files_of_all_kinds(path):
+    """The bytes of a file of each object."""
+    files, kinds = [], set()
+    for obj in objects():
+        fastfm_c.save(obj, path)
+        use(fastfm_c.load(path, mmap=False))
+        files.append(path.read_bytes())
+        header = json.loads(files[-1][8 : 8 + int.from_bytes(files[-1][:8], "little")])
+        kinds.update(kinds_in(json.loads(header["__metadata__"]["object"])))
+    missing = {name for name in KINDS if name not in kinds and _is_there(name)}
+    if missing:
+        raise SystemExit(f"fuzz_models.py: no object of {', '.join(sorted(missing))}")
+    return files
+
+
+def _is_there(name):
+    """Whether this scikit-learn has the class."""
     try:
-        from fastfm_c.encoding import FieldEncoder
-    except ImportError:
-        return
-    rows = [{"site": "a", "size": 1.0}, {"site": "b", "size": 2.0}]
-    yield FieldEncoder().fit(rows)
-
-
-def use(obj):
-    """Do with an object what one does with it; what is refused must be refused by ValueError."""
-    if isinstance(obj, dict):
-        for item in obj.values():
-            use(item)
-    elif isinstance(obj, FM | FFM):
-        n = obj.n_features
-        obj.predict(csr_array(np.eye(min(n, 8), n)))
-        obj.predict_row(np.arange(min(n, 8)), np.ones(min(n, 8)))
-    elif hasattr(obj, "encode_row"):
-        obj.encode_row({"site": "a", "size": 1.0})
-    elif hasattr(obj, "n_steps"):
-        obj.partial_fit(csr_array(np.eye(5, obj.model.n_features)), Y)
-        use(obj.model)
-    elif hasattr(obj, "model_"):
-        use(obj.model_)
-        obj.predict(X)
-        if hasattr(obj, "solver_") and hasattr(obj, "partial_fit"):
-            obj.partial_fit(X, obj.classes_[Y % len(obj.classes_)] if hasattr(obj, "classes_") else Y)
+        return bool(KINDS[name].class_named(name))
+    except AttributeError:
+        return False
 
 
 def damaged(rng, data):
@@ -199,11 +178,8 @@ def main() -> None:
     outcomes = collections.Counter()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
         path = Path(folder, "model")
-        files = []
-        for obj in objects():
-            fastfm_c.save(obj, path)
-            use(fastfm_c.load(path, mmap=False))
-            files.append(path.read_bytes())
+        files = files_of_all_kinds(path)
+        warnings.simplefilter("ignore")  # of another version of scikit-learn, for one
         for i in range(options.count):
             rng = np.random.default_rng([options.seed, i])
             data = damaged(rng, files[rng.integers(len(files))])

@@ -66,7 +66,7 @@ static int is_amd_with_small_l1(void) { return 0; }
 static const kernel_table *const tables[] = {&kernels_baseline};
 #endif
 
-/* The only globals of csrc that change; fastfm_use_level writes them. */
+/* fastfm_use_level alone writes these. */
 static int active_level = 0;
 int ffm_prefetches_into_L2 = 0;
 

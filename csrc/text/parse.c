@@ -9,16 +9,13 @@
  * A block goes from the first line that begins at or after a multiple of BLOCK_BYTES to the next
  * such line: so blocks depend on the text alone, and a long line makes some of them empty. The last
  * byte of the text is '\n'. Every loop below stops there, so none needs the end of the text. */
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
 #include "base/parallel.h"
-#include "text/decimal.h"
+#include "text/line.h"
 
 #define BLOCK_BYTES ((int64_t)1 << 18)
-#define WORK_PER_BYTE 4.0    /* multiply-adds that parsing a byte is worth */
-#define MOST_INDEX_DIGITS 18 /* of an index or field; more might not fit int64 */
+#define WORK_PER_BYTE 4.0 /* multiply-adds that parsing a byte is worth */
 
 int64_t fastfm_text_blocks(int64_t n_bytes) { return n_bytes / BLOCK_BYTES + 1; }
 
@@ -73,114 +70,6 @@ fastfm_status fastfm_text_count(fastfm_text *text, int num_threads)
     return FASTFM_OK;
 }
 
-/* A '\r' counts as a blank, so that lines may end in "\r\n". */
-static const char *skip_blanks(const char *p)
-{
-    while (*p == ' ' || *p == '\t' || *p == '\r')
-        p++;
-    return p;
-}
-
-static int ends_line(char c) { return c == '\n' || c == '#'; }
-static int ends_token(char c) { return c == ' ' || c == '\t' || c == '\r' || ends_line(c); }
-
-/* ---------------------------------------------------------------------------------- reading a line
- *
- * Each function takes the place where it begins to read, and returns the place behind what it has
- * read, or NULL. read_value and read_line note a fault in the block before they return NULL. */
-
-/* Notes the block's fault: at which byte, and what was expected there. */
-static const char *fault(const fastfm_text *text, fastfm_text_block *block, const char *at,
-                         const char *expected)
-{
-    block->fault_at = at - text->bytes;
-    block->expected = expected;
-    return NULL;
-}
-
-/* A whole number before a colon, and the colon. Too many digits wrap around, and are then refused. */
-static const char *read_integer(const char *p, int64_t *value)
-{
-    const char *begin = p;
-    uint64_t n = 0;
-    for (unsigned digit; (digit = (unsigned)(unsigned char)*p - '0') <= 9; p++)
-        n = 10 * n + digit;
-    *value = (int64_t)n;
-    return p > begin && p - begin <= MOST_INDEX_DIGITS && *p == ':' ? p + 1 : NULL;
-}
-
-/* A number that is finite in the type and ends its token. One digit alone is most common, and short. */
-static const char *read_real(const char *p, fastfm_type type, double *value)
-{
-    const unsigned digit = (unsigned)(unsigned char)*p - '0';
-    if (digit <= 9 && ends_token(p[1])) {
-        *value = digit;
-        return p + 1;
-    }
-    p = number_read(p, value);
-    const double size = p == NULL ? 0 : fabs(type == FASTFM_F32 ? (double)(float)*value : *value);
-    return p != NULL && size <= DBL_MAX && ends_token(*p) ? p : NULL;
-}
-
-/* One `index:value` or `field:index:value`, which goes to the block's next place in the arrays. */
-static const char *read_value(const fastfm_text *text, fastfm_text_block *block, const char *p)
-{
-    int64_t index, field = 0;
-    double value;
-    const char *at = p;
-    if (text->has_fields) {
-        p = read_integer(at, &field);
-        if (p == NULL || field >= INT32_MAX)
-            return fault(text, block, at, "field:index:value with a field below 2^31 - 1");
-        at = p;
-    }
-    if ((p = read_integer(at, &index)) == NULL)
-        return fault(text, block, at,
-                     strncmp(at, "qid:", 4) == 0
-                         ? "index:value; qid is not supported"
-                         : "index:value with an index of at most 18 digits");
-    index -= text->first_index;
-    if (index < 0)
-        return fault(text, block, at, "an index of at least 1");
-    if (index >= text->n_features)
-        return fault(text, block, at, FASTFM_TEXT_BEYOND);
-    at = p;
-    if ((p = read_real(at, text->data_type, &value)) == NULL)
-        return fault(text, block, at, "a finite number as value");
-    const int64_t place = block->value + block->nnz;
-    if (text->has_fields)
-        text->fields[place] = (int32_t)field;
-    set_index(text->indices, text->index_type, place, index);
-    set_real(text->data, text->data_type, place, value);
-    block->least = min_i64(block->least, index);
-    block->largest = max_i64(block->largest, index);
-    block->nnz++;
-    return p;
-}
-
-/* One line. It is a row unless it is blank or a comment. row_ends counts the values of the block so far;
- * append_block adds those before it. */
-static const char *read_line(const fastfm_text *text, fastfm_text_block *block, const char *p)
-{
-    const int64_t row = block->row + block->n_rows;
-    p = skip_blanks(p);
-    if (!ends_line(*p)) {
-        const char *label = p;
-        p = read_real(p, FASTFM_F64, &text->y[row]);
-        if (p == NULL)
-            return fault(text, block, label, "a finite number as label");
-        for (p = skip_blanks(p); !ends_line(*p); p = skip_blanks(p))
-            if ((p = read_value(text, block, p)) == NULL)
-                return NULL;
-        text->row_ends[row] = block->nnz;
-        text->lines[row] = block->line + block->n_lines;
-        block->n_rows++;
-    }
-    block->n_lines++;
-    return *p == '\n' ? p + 1
-                      : (const char *)memchr(p, '\n', (size_t)(text->bytes + block->end - p)) + 1;
-}
-
 /* Parses the lines of a block up to its first fault. It works on a copy of the block's struct, because
  * neighbours in the array share cache lines, which threads would write at the same time. */
 static void parse_block(void *context, int64_t index, int thread)
@@ -192,7 +81,7 @@ static void parse_block(void *context, int64_t index, int thread)
     block.least = INT64_MAX, block.largest = -1;
     const char *p = text->bytes + block.begin, *end = text->bytes + block.end;
     while (p != NULL && p < end)
-        p = read_line(text, &block, p);
+        p = line_read(text, &block, p);
     text->blocks[index] = block;
 }
 
@@ -227,6 +116,8 @@ static void append_block(fastfm_text *text, const fastfm_text_block *block)
 fastfm_status fastfm_text_parse(fastfm_text *text, int num_threads)
 {
     const int64_t n_blocks = fastfm_text_blocks(text->n_bytes);
+    if (text->has_labels < 0)
+        text->has_labels = text_has_labels(text->bytes, text->n_bytes);
     parallel_for(n_blocks, parse_block, text,
                  parallel_threads(num_threads, WORK_PER_BYTE * (double)text->n_bytes));
     memset(&text->all, 0, sizeof text->all);

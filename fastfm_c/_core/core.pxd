@@ -64,7 +64,7 @@ cdef extern from "fastfm.h" nogil:
     ctypedef struct fastfm_text:
         const char *bytes
         int64_t n_bytes
-        int has_fields
+        int has_fields, has_labels
         int64_t first_index, n_features, first_value
         fastfm_text_block *blocks
         fastfm_type index_type, data_type

@@ -1,4 +1,5 @@
-# FM and FFM: the memory of their parameters, and the calls that read it. Their words are in fastfm_c/models/.
+# FM and FFM: the memory of their parameters, and the calls that read it. Their words are in
+# fastfm_c/models.
 
 # Multiply-adds between two looks at pending signals: about a third of a second.
 cdef double SIGNAL_WORK = 1e9

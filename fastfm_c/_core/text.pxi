@@ -1,4 +1,4 @@
-# Text: the part of _core.pyx that reads and writes lines of numbers. Included there.
+# Text: the part of core.pyx that reads and writes lines of numbers. Included there.
 
 
 cdef class _TextRows:
@@ -13,8 +13,14 @@ cdef class _TextRows:
         resolve_num_threads(num_threads)
         self.num_threads = num_threads
         self.c.has_fields, self.c.first_index, self.c.n_features = has_fields, first_index, n_features
+        self.c.has_labels = -1
         self.least, self.largest = n_features, -1
         self.clear(dtype)
+
+    @property
+    def has_labels(self):
+        """Whether the rows begin with labels. True while there are no rows."""
+        return self.c.has_labels != 0
 
     cdef int clear(self, dtype) except -1:
         self.n_rows = self.nnz = 0
@@ -72,8 +78,7 @@ cdef class _TextRows:
                 fastfm_text_count(&self.c, n_threads)
                 status = fastfm_text_parse(&self.c, n_threads)
         if status == FASTFM_BAD_TEXT:
-            expected = self.c.all.expected.decode()
-            return self.c.all.fault_at, expected.replace("n_features", f"n_features = {self.c.n_features}")
+            return self.c.all.fault_at, self.c.all.expected.decode()
         self.parsed_row, self.parsed_value, self.largest_before = self.n_rows, self.nnz, self.largest
         self.n_rows += self.c.all.n_rows
         self.nnz += self.c.all.nnz

@@ -1,7 +1,6 @@
 """libffm's binary models: a header of 13 bytes, then weights and AdaGrad sums side by side."""
 
 import math
-import os
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO, TypeAlias
@@ -9,8 +8,9 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastfm_c._open_files import open_input, open_output
 from fastfm_c._validation import aligned_zeros
-from fastfm_c.interop._number_tables import PathLike, columns_of, require_model
+from fastfm_c.interop._number_tables import Source, columns_of, require_model
 from fastfm_c.models import FFM
 
 __all__ = ["dump_libffm_model", "load_libffm_model"]
@@ -21,12 +21,12 @@ _HEADER = struct.Struct("<3iB")  # n_features, n_fields, n_factors, normalize
 _BYTES_AT_ONCE = 1 << 22  # bytes of a file that are read or written at a time
 
 
-def load_libffm_model(path: PathLike, fields: ArrayLike, *, alignment: int | None = None) -> FFM:
+def load_libffm_model(path: Source, fields: ArrayLike, *, alignment: int | None = None) -> FFM:
     """The model that libffm's ``ffm-train`` wrote.
 
     Parameters
     ----------
-    path : str or path-like
+    path : str, path-like or binary file
     fields : FieldTable, or array_like of int, shape (n_features,)
         The field of each feature. The file does not hold it, because libffm reads it beside each value;
         `fastfm_c.load_libffm` returns it. With a table of pairs of feature and field, for a feature in
@@ -61,15 +61,14 @@ def load_libffm_model(path: PathLike, fields: ArrayLike, *, alignment: int | Non
     """
     if alignment not in (None, 1, 4):
         raise ValueError(f"alignment must be None, 1 or 4, got {alignment!r}")
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
+    with open_input(path) as (file, size, name):
         header = file.read(_HEADER.size)
         if len(header) < _HEADER.size:
-            raise ValueError(f"{path}: {size} bytes, expected a libffm model of at least 13")
+            raise ValueError(f"{name}: {size} bytes, expected a libffm model of at least 13")
         n_features, n_fields, n_factors, normalize = _HEADER.unpack(header)
         if min(n_features, n_fields, n_factors) < 1 or normalize > 1:
             raise ValueError(
-                f"{path}: begins with {n_features} features, {n_fields} fields, {n_factors} factors and "
+                f"{name}: begins with {n_features} features, {n_fields} fields, {n_factors} factors and "
                 f"the flag {normalize}, expected three positive numbers and 0 or 1"
             )
         shape = (n_features, n_fields, n_factors)
@@ -78,14 +77,14 @@ def load_libffm_model(path: PathLike, fields: ArrayLike, *, alignment: int | Non
         if not fitting:
             wanted = " or ".join(map(str, dict.fromkeys(sizes.values())))
             raise ValueError(
-                f"{path}: {size} bytes, expected {wanted} for {n_features} features, {n_fields} fields and "
+                f"{name}: {size} bytes, expected {wanted} for {n_features} features, {n_fields} fields and "
                 f"{n_factors} factors"
             )
         table, features = columns_of(fields, n_features, n_fields)
         if len(fitting) > 1:
             fitting = _alignments_of_sums(file, shape)
             if len(fitting) != 1:
-                raise ValueError(f"{path}: fits alignments {fitting}, expected one; say which by alignment")
+                raise ValueError(f"{name}: fits alignments {fitting}, expected one; say which by alignment")
         V: NDArray[np.float32] = aligned_zeros((len(table), n_fields, n_factors), np.float32)
         order = np.argsort(features, kind="stable")
         for part, content in _contents(file, shape, fitting[0]):
@@ -94,14 +93,14 @@ def load_libffm_model(path: PathLike, fields: ArrayLike, *, alignment: int | Non
             weights = content[..., 0, :].reshape(len(content), n_fields, -1)[..., :n_factors]
             V[columns] = weights[features[columns] - part.start]
     if not np.isfinite(V).all():
-        raise ValueError(f"{path}: holds weights that are not finite, expected finite ones")
+        raise ValueError(f"{name}: holds weights that are not finite, expected finite ones")
     w = np.zeros(len(V), V.dtype)
     model = FFM(0.0, w, V, table, normalize="instance" if normalize else None)
     model.repeats = "separate"
     return model
 
 
-def dump_libffm_model(model: FFM, path: PathLike, *, alignment: int = 4) -> None:
+def dump_libffm_model(model: FFM, path: Source, *, alignment: int = 4) -> None:
     """Write a model for libffm's ``ffm-predict``.
 
     Parameters
@@ -109,7 +108,7 @@ def dump_libffm_model(model: FFM, path: PathLike, *, alignment: int = 4) -> None
     model : FFM
         With one output. ``w0`` and ``w`` must be 0, because libffm has no place for them. The model is
         written as float32 and without its fields, see `load_libffm_model`.
-    path : str or path-like
+    path : str, path-like or binary file
     alignment : {4, 1}
         4 for libffm built with SSE instructions, as its Makefile does; 1 for one without.
 
@@ -138,7 +137,7 @@ def dump_libffm_model(model: FFM, path: PathLike, *, alignment: int = 4) -> None
     shape = model.V.shape
     _, n_fields, n_factors = shape
     groups = _n_groups(n_factors, alignment)
-    with open(path, "wb") as file:
+    with open_output(path) as file:
         file.write(_HEADER.pack(*shape, model.normalize is not None))
         for features in _slices(shape, alignment):
             V = model.V[features]

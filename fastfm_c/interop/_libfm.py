@@ -6,7 +6,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastfm_c._validation import as_real_dtype
-from fastfm_c.interop._number_tables import LineReader, PathLike, open_model_text, require_model, write_table
+from fastfm_c.interop._number_tables import (
+    Source,
+    open_model_text,
+    open_model_text_output,
+    require_model,
+    write_table,
+)
 from fastfm_c.models import FM
 
 __all__ = ["dump_libfm_model", "load_libfm_model"]
@@ -14,12 +20,13 @@ __all__ = ["dump_libfm_model", "load_libfm_model"]
 _GLOBAL, _UNARY, _PAIRWISE = "#global bias W0", "#unary interactions Wj", "#pairwise interactions Vj,f"
 
 
-def load_libfm_model(path: PathLike, *, dtype: DTypeLike = "float32") -> FM:
+def load_libfm_model(path: Source, *, dtype: DTypeLike = "float32") -> FM:
     """The model that libFM's ``-save_model`` wrote.
 
     Parameters
     ----------
-    path : str or path-like
+    path : str, path-like or binary file
+        Blank lines at the end are skipped.
     dtype : "float32" (default) or "float64"
         libFM writes six digits, which float32 holds.
 
@@ -51,30 +58,31 @@ def load_libfm_model(path: PathLike, *, dtype: DTypeLike = "float32") -> FM:
     True
     """
     dtype = as_real_dtype(dtype)
-    with open_model_text(path) as file:
-        lines = LineReader(file, path)
+    with open_model_text(path) as lines:
         w0 = lines.table(lines.until("#"), dtype, 1) if lines.skip(_GLOBAL) else np.zeros((1, 1), dtype)
         if len(w0) != 1:
-            raise ValueError(f"{path}: {len(w0)} lines of bias, expected 1")
+            raise ValueError(f"{lines.name}: {len(w0)} lines of bias, expected 1")
         w = lines.table(lines.until("#"), dtype, 1) if lines.skip(_UNARY) else None
         if not lines.skip(_PAIRWISE):
             raise lines.error(repr(_PAIRWISE))
-        if lines.line and not lines.line.strip():
+        if lines.line.isspace() or (not lines.line and lines.ends_blank):
             raise lines.error("factors: an FM has at least one, this model was made without")
         V = lines.table(lines.until("#"), dtype)
         lines.end()
     if len(V) == 0:
-        raise ValueError(f"{path}: no lines of factors, expected one for each feature")
+        raise ValueError(f"{lines.name}: no lines of factors, expected one for each feature")
     if w is None:
         w = np.zeros((len(V), 1), dtype)
     if len(w) != len(V):
-        raise ValueError(f"{path}: {len(w)} linear weights, expected {len(V)}: one for each line of factors")
+        raise ValueError(
+            f"{lines.name}: {len(w)} linear weights, expected {len(V)}: one for each line of factors"
+        )
     model = FM(w0[0, 0], w[:, 0], V)
     model.repeats = "separate"
     return model
 
 
-def dump_libfm_model(model: FM, path: PathLike) -> None:
+def dump_libfm_model(model: FM, path: Source) -> None:
     """Write a model for libFM's ``-load_model`` with ``-dim 1,1,n_factors``.
 
     Parameters
@@ -82,7 +90,7 @@ def dump_libfm_model(model: FM, path: PathLike) -> None:
     model : FM
         With one output, not normalised. float32 is written with 9 digits and float64 with 17, which keep
         every bit.
-    path : str or path-like
+    path : str, path-like or binary file
 
     Raises
     ------
@@ -111,7 +119,7 @@ def dump_libfm_model(model: FM, path: PathLike) -> None:
     2 0.25
     """
     require_model(model, (FM,), (None,), "libFM")
-    with open(path, "w", encoding="ascii", newline="\n") as file:
+    with open_model_text_output(path) as file:
         for title, table in (
             (_GLOBAL, np.full((1, 1), model.w0, model.dtype)),
             (_UNARY, model.w[:, None]),

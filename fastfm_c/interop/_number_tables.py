@@ -1,6 +1,7 @@
 """What model files of other programs have in common: tables of numbers in text, and models that fit them."""
 
-import os
+import contextlib
+import io
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, TextIO
@@ -9,12 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c._field_table import FieldTable
+from fastfm_c._open_files import Source, open_input, open_output
 from fastfm_c._validation import aligned_zeros, as_fields
 from fastfm_c.models import FFM
 
-__all__ = ["LineReader", "PathLike", "columns_of", "open_model_text", "require_model", "write_table"]
-
-PathLike = str | os.PathLike[str]
+__all__ = [
+    "LineReader",
+    "Source",
+    "columns_of",
+    "open_model_text",
+    "open_model_text_output",
+    "require_model",
+    "write_table",
+]
 
 _LINES_AT_ONCE = 1 << 12  # lines that are parsed or formatted at a time, so that memory holds few of them
 
@@ -25,14 +33,27 @@ class LineReader:
     `line` is the next line, "" at the end of the file. `line_number` is its number, counted from 1.
     """
 
-    def __init__(self, file: TextIO, path: PathLike) -> None:
-        self._file, self._path, self.line_number = file, path, 0
+    def __init__(self, file: TextIO, name: str) -> None:
+        self._file, self.name, self.line_number = file, name, 0
+        self._n_blank, self._next = 0, ""  # blank lines that were read already, and the line behind them
+        self.ends_blank = False  # whether there were blank lines at the end
         self.advance()
 
     def advance(self) -> None:
-        """Go to the next line."""
-        self.line = self._file.readline()
+        """Go to the next line. Blank lines at the end of the file are none."""
         self.line_number += 1
+        if self._n_blank:
+            self._n_blank -= 1
+            self.line = "\n"
+            return
+        self.line, self._next = self._next or self._file.readline(), ""
+        if not self.line.isspace():
+            return
+        while (line := self._file.readline()).isspace():
+            self._n_blank += 1
+        self._next = line
+        if not line:
+            self.line, self._n_blank, self.ends_blank = "", 0, True
 
     def skip(self, line: str) -> bool:
         """Go on if this is the next line, and say whether it was."""
@@ -85,7 +106,7 @@ class LineReader:
         """An error that says what was found, by default the next line, and what was expected."""
         line = self.line if line is None else line
         found = repr(line.strip()[:50]) if line else "the end of the file"
-        place = f"{self._path}, line {line_number or self.line_number}"
+        place = f"{self.name}, line {line_number or self.line_number}"
         return ValueError(f"{place}: found {found}, expected {wanted}")
 
 
@@ -117,9 +138,18 @@ def write_table(file: TextIO, prefixes: Iterable[str], table: NDArray[Any]) -> N
         file.writelines(lines)
 
 
-def open_model_text(path: PathLike) -> TextIO:
-    """A text file to read. Bytes that are not text become characters that no number has."""
-    return open(path, encoding="utf-8", errors="replace")
+@contextlib.contextmanager
+def open_model_text(path: Source) -> Iterator["LineReader"]:
+    """Read the lines of a file. Bytes that are not text become characters that no number has."""
+    with open_input(path) as (file, _, name):
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="replace")
+        yield LineReader(text, name)
+        text.detach()
+
+
+def open_model_text_output(path: Source) -> TextIO:
+    """Open a path to write lines, which end in one byte on all systems. A file that is open is left open."""
+    return io.TextIOWrapper(open_output(path), encoding="ascii", newline="\n")
 
 
 def require_model(

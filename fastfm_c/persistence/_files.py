@@ -8,6 +8,7 @@ import secrets
 import stat
 from typing import Any
 
+from fastfm_c._open_files import Source, is_file, open_output
 from fastfm_c._version import __version__
 from fastfm_c.persistence import _safetensors
 from fastfm_c.persistence._json import parse_json
@@ -19,7 +20,7 @@ _FORMAT = "fastfm_c"
 _SCHEMA_VERSION = "1"  # a reader refuses all others; so a state with a new member needs a new version
 
 
-def save(obj: Any, path: str | bytes | os.PathLike[Any]) -> None:
+def save(obj: Any, path: Source) -> None:
     """Write a model, a solver, an estimator or an encoder to a file.
 
     The file is in the safetensors format, so other programs can read its arrays. It is written beside `path`
@@ -36,8 +37,9 @@ def save(obj: Any, path: str | bytes | os.PathLike[Any]) -> None:
         after loading. Of scikit-learn's own classes a file holds Pipeline, FeatureUnion, ColumnTransformer,
         StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, OneHotEncoder, OrdinalEncoder,
         SimpleImputer, and CalibratedClassifierCV around estimators of this package.
-    path : str, bytes or PathLike
-        A file that is there keeps its permissions. A link stays a link.
+    path : str, bytes, PathLike or binary file
+        A file that is there keeps its permissions. A link stays a link. An open file, such as an io.BytesIO,
+        is written to as it is, and left open.
 
     Raises
     ------
@@ -66,6 +68,15 @@ def save(obj: Any, path: str | bytes | os.PathLike[Any]) -> None:
         "library_version": __version__,
         "object": json.dumps(state, allow_nan=False),
     }
+    if is_file(path):
+        with open_output(path) as file:
+            _safetensors.write(file, tensors, metadata)
+    else:
+        _replace(path, tensors, metadata)
+
+
+def _replace(path: Any, tensors: _safetensors.Tensors, metadata: dict[str, str]) -> None:
+    """Write a file beside that of the path, which then takes its place."""
     target, mode = _target(path)
     folder = os.path.dirname(target)
     temporary = os.path.join(folder, f"fastfm_c-{secrets.token_hex(8)}.tmp")  # short: long names work too
@@ -103,7 +114,7 @@ def _target(path: Any) -> tuple[str, int | None]:
     return os.path.realpath(path), stat.S_IMODE(mode)
 
 
-def load(path: str | bytes | os.PathLike[Any], mmap: bool = True) -> Any:
+def load(path: Source, mmap: bool = True) -> Any:
     """Read what `save` wrote.
 
     Nothing in a file chooses code to run. A file from an unknown source gives an object of a known type, or
@@ -112,7 +123,9 @@ def load(path: str | bytes | os.PathLike[Any], mmap: bool = True) -> Any:
 
     Parameters
     ----------
-    path : str, bytes or PathLike
+    path : str, bytes, PathLike or binary file
+        An open file, such as an io.BytesIO, is read from where it stands to its end. It is left open, and
+        never mapped.
     mmap : bool, default True
         Models share their `w` and `V` with the file. Loading then takes the same short time for any size,
         and all processes that map a file share one copy of it in memory. Such a model is read-only, also
@@ -146,9 +159,10 @@ def load(path: str | bytes | os.PathLike[Any], mmap: bool = True) -> Any:
     AdaGrad(FM(n_features=4, n_factors=2, dtype=float32), LogisticLoss(), learning_rate=0.05, \
 l2_linear=0.0, l2_factors=0.0, batch_size=256, initial_accumulator=1.0)
     """
-    path, written_by = os.fsdecode(path), ""
+    source: Any = path if is_file(path) else os.fsdecode(path)  # type: ignore[arg-type]
+    written_by = ""
     try:
-        tensors, metadata = _safetensors.read(path, mmap)
+        tensors, metadata = _safetensors.read(source, mmap)
         if metadata.get("format") != _FORMAT:
             raise ValueError("the file was not written by fastfm_c.save")
         if (version := metadata.get("schema_version")) != _SCHEMA_VERSION:
@@ -161,4 +175,5 @@ l2_linear=0.0, l2_factors=0.0, batch_size=256, initial_accumulator=1.0)
         return object_of(state, tensors)
     # Constructors raise various errors for a value that they do not take.
     except (ValueError, TypeError, OverflowError, LookupError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path}{written_by}: {error}") from error
+        name = getattr(source, "name", "<file>") if is_file(source) else source
+        raise ValueError(f"{name}{written_by}: {error}") from error

@@ -6,15 +6,16 @@ Everything that a header says is checked against the size of the file before it 
 
 import json
 import math
-import os
 from collections.abc import Mapping
+from io import BufferedIOBase
 from mmap import ACCESS_READ
 from mmap import mmap as map_file
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_c._open_files import Source, is_file, open_input
 from fastfm_c._validation import ALIGNMENT, aligned_zeros
 from fastfm_c.persistence._json import parse_json
 
@@ -70,35 +71,39 @@ def write(file: BinaryIO, tensors: Mapping[str, NDArray[Any]], metadata: Mapping
         file.write(content.data)
 
 
-def read(path: str | os.PathLike[str], mmap: bool) -> tuple[Tensors, dict[str, str]]:
+def read(source: Source, mmap: bool) -> tuple[Tensors, dict[str, str]]:
     """The arrays of a file and its metadata.
 
-    With `mmap` the arrays are read-only views of one mapping of the file, otherwise copies.
+    With `mmap` the arrays of a path are read-only views of one mapping of the file, otherwise
+    copies.
 
     Raises
     ------
     ValueError
         For a file that breaks a rule of the format. No memory has been taken for its arrays then.
     """
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        entries, metadata, start = _read_header(file, size)
+    with open_input(source) as (file, size, _):
+        return _read(file, size, mmap and not is_file(source))
+
+
+def _read(file: BinaryIO, size: int, mmap: bool) -> tuple[Tensors, dict[str, str]]:
+    entries, metadata, start = _read_header(file, size)
+    if mmap:
+        buffer = np.frombuffer(map_file(file.fileno(), size, access=ACCESS_READ), np.uint8)
+    tensors = {}
+    for name, (dtype, shape, begin, end) in entries.items():
+        if name.startswith(_PADDING):
+            continue
         if mmap:
-            buffer = np.frombuffer(map_file(file.fileno(), size, access=ACCESS_READ), np.uint8)
-        tensors = {}
-        for name, (dtype, shape, begin, end) in entries.items():
-            if name.startswith(_PADDING):
-                continue
-            if mmap:
-                tensor = buffer[start + begin : start + end].view(dtype).reshape(shape)
-                tensors[name] = np.require(tensor, requirements="A")
-            else:
-                tensors[name] = tensor = aligned_zeros(shape, dtype)
-                file.seek(start + begin)
-                if file.readinto(tensor.reshape(-1).view(np.uint8).data) != end - begin:
-                    raise ValueError(f"the file ended within tensor {name!r} while it was read")
-            if dtype == np.bool_ and tensor.view(np.uint8).max(initial=0) > 1:
-                raise ValueError(f"tensor {name!r} is BOOL, but holds bytes other than 0 and 1")
+            tensor = buffer[start + begin : start + end].view(dtype).reshape(shape)
+            tensors[name] = np.require(tensor, requirements="A")
+        else:
+            tensors[name] = tensor = aligned_zeros(shape, dtype)
+            file.seek(start + begin)
+            if cast(BufferedIOBase, file).readinto(tensor.reshape(-1).view(np.uint8).data) != end - begin:
+                raise ValueError(f"the file ended within tensor {name!r} while it was read")
+        if dtype == np.bool_ and tensor.view(np.uint8).max(initial=0) > 1:
+            raise ValueError(f"tensor {name!r} is BOOL, but holds bytes other than 0 and 1")
     return tensors, metadata
 
 

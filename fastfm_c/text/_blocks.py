@@ -1,5 +1,6 @@
 """Text to CSR matrices: the rows of a file at once, or block after block."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,10 @@ from scipy.sparse import csr_array
 from fastfm_c._core import _TextRows
 from fastfm_c._field_csr import with_fields
 from fastfm_c._field_table import FieldTable
-from fastfm_c._validation import as_count, as_fields, as_real_dtype
+from fastfm_c._open_files import is_file
+from fastfm_c._validation import as_fields, as_real_dtype
+from fastfm_c.text._arguments import INDEX_LIMIT
+from fastfm_c.text._chunks import Chunk, within
 from fastfm_c.text._feature_fields import (
     Columns,
     FeatureColumns,
@@ -20,29 +24,16 @@ from fastfm_c.text._feature_fields import (
     Policy,
     columns_of,
 )
-from fastfm_c.text._streams import Chunk, can_be_read_again, is_file, open_text, whole_lines
+from fastfm_c.text._streams import can_be_read_again, open_text, parts_of, whole_lines
 
 __all__ = [
     "TextBlocks",
     "TextSource",
     "as_csr_array",
-    "as_n_features",
-    "first_index_of",
     "new_rows",
     "parse",
     "shift_of",
 ]
-
-INDEX_LIMIT = 1 << 60
-
-
-def first_index_of(zero_based: Any) -> int | None:
-    """The index of the first column in a file; None if the file must tell."""
-    if zero_based == "auto":
-        return None
-    if not isinstance(zero_based, (bool, np.bool_)):
-        raise ValueError(f"zero_based must be True, False or 'auto', got {zero_based!r}")
-    return 0 if zero_based else 1
 
 
 def new_rows(
@@ -58,32 +49,49 @@ def new_rows(
     return _TextRows(has_fields, dtype, first_index or 0, limit + (first_index is None), num_threads)
 
 
-def as_n_features(n_features: int | None) -> int | None:
-    """A number of features from a user; None if the file must tell."""
-    return None if n_features is None else min(int(as_count(n_features, "n_features")), INDEX_LIMIT)
+def parse(
+    parts: list[Any], rows: _TextRows, columns: Columns | None = None, n_features: int | None = None
+) -> Iterator[None]:
+    """Append the rows of some files, one after the other, chunk by chunk.
 
-
-def parse(source: Any, rows: _TextRows, columns: Columns | None = None) -> Iterator[None]:
-    """Append the rows of a file, chunk by chunk. `columns` looks at the values of each chunk."""
+    `columns` looks at the values of each chunk. Without it the indices of the files are below `n_features`.
+    """
     has_fields = columns is not None and columns.has_fields
-    with open_text(source) as (file, name):
-        chunk = Chunk(name)
-        for buffer, n_bytes in whole_lines(file, chunk):
-            parsed = rows.parse(buffer, n_bytes)
-            if isinstance(parsed, tuple):
-                raise chunk.fault(*parsed, has_fields)
-            if columns is not None:
-                columns.add(rows, chunk)
-            chunk.first_line += parsed
-            yield
+    index = within(n_features or INDEX_LIMIT) if columns is None else columns.expected_index
+    lines_before = 0
+    for i, part in enumerate(parts):
+        with open_text(part, f"path[{i}]" if len(parts) > 1 else "<file>") as (file, name):
+            chunk = Chunk(name, lines_before=lines_before)
+            for buffer, n_bytes in whole_lines(file, chunk):
+                parsed = rows.parse(buffer, n_bytes)
+                chunk.has_labels = rows.has_labels
+                if isinstance(parsed, tuple):
+                    raise chunk.fault(*parsed, has_fields, index)
+                if columns is not None:
+                    columns.add(rows, chunk)
+                chunk.first_line += parsed
+                yield
+        lines_before += chunk.first_line - 1
 
 
-def shift_of(rows: _TextRows, first_index: int | None, n_features: int | None) -> int:
-    """The index of the first column, if the file must tell: 1 if no index is 0. Otherwise 0."""
+def shift_of(rows: _TextRows, first_index: int | None, n_features: int | None, unknown: str) -> int:
+    """The index of the first column, if the file must tell: 1 if no index is 0. Otherwise 0.
+
+    There is a warning where it may be 0 all the same: with `n_features` the columns are those of other rows.
+    Only an index of n_features is certain to count from 1, unless larger ones are ignored.
+    """
     if first_index is not None or rows.largest < 0:
         return 0
-    if rows.least == 0 and rows.largest == n_features:
+    if unknown == "error" and rows.least == 0 and rows.largest == n_features:
         raise ValueError(f"found both index 0 and index {n_features}, expected n_features = {n_features}")
+    if n_features is not None and rows.least > 0 and (rows.largest < n_features or unknown == "ignore"):
+        warnings.warn(
+            f"found indices from {rows.least} to {rows.largest}, and n_features is {n_features}: the first "
+            "column may have index 0 or 1, and 1 is assumed. Say so by zero_based=True (0, as in files of "
+            "libFM) or zero_based=False (1, as in files of LIBSVM)",
+            UserWarning,
+            stacklevel=3,
+        )
     return int(rows.least > 0)
 
 
@@ -103,28 +111,31 @@ def as_csr_array(
 
 
 class TextSource:
-    """A path or a file that is read once or several times, always from the same place."""
+    """Paths and files that are read once or several times, always from the same place."""
 
     def __init__(self, source: Any, dtype: DTypeLike, num_threads: int | None) -> None:
-        self._source, self._dtype, self._num_threads = source, dtype, num_threads
-        self._can_be_read_again = can_be_read_again(source)
-        self._start: int | None = None  # where a file object stood at first
+        self._parts, self._dtype, self._num_threads = parts_of(source), dtype, num_threads
+        self._can_be_read_again = all(map(can_be_read_again, self._parts))
+        self._starts: list[int | None] = []  # where file objects stood at first; None for paths
         self._is_read = False
 
     def new_rows(self, has_fields: bool, first_index: int | None, n_features: int | None) -> _TextRows:
         """Memory for the rows of this file, see `new_rows`."""
         return new_rows(has_fields, self._dtype, first_index, n_features, self._num_threads)
 
-    def parse(self, rows: _TextRows, columns: Columns | None) -> Iterator[None]:
-        """Append all rows, chunk by chunk."""
+    def parse(
+        self, rows: _TextRows, columns: Columns | None, n_features: int | None = None
+    ) -> Iterator[None]:
+        """Append all rows, see `parse`."""
         if self._is_read and not self._can_be_read_again:
             raise ValueError("path is not seekable, and so cannot be read a second time")
-        if is_file(self._source) and self._can_be_read_again:
-            if self._start is None:
-                self._start = int(self._source.tell())
-            self._source.seek(self._start)
+        if self._can_be_read_again:
+            self._starts = self._starts or [int(p.tell()) if is_file(p) else None for p in self._parts]
+            for part, start in zip(self._parts, self._starts, strict=True):
+                if start is not None:
+                    part.seek(start)
         self._is_read = True
-        return parse(self._source, rows, columns)
+        return parse(self._parts, rows, columns, n_features)
 
     def scan(
         self, first_index: int | None, limit: int | None, columns: FeatureColumns | PairColumns | None = None
@@ -134,7 +145,7 @@ class TextSource:
             wanted = "n_features and zero_based" if columns is None else "fields"
             raise ValueError(f"path is not seekable, and so can be read only once: give {wanted}")
         rows, n_rows = self.new_rows(columns is not None, first_index, limit), 0
-        for _ in self.parse(rows, columns):
+        for _ in self.parse(rows, columns, limit):
             n_rows += rows.n_rows
             rows.forget()
         return rows, n_rows
@@ -183,7 +194,7 @@ class TextBlocks:
         columns, limit = self._columns()
         rows = self._source.new_rows(self.fields is not None, self._first_index, limit)
         n_rows = 0
-        for _ in self._source.parse(rows, columns):
+        for _ in self._source.parse(rows, columns, limit):
             in_whole_blocks = rows.n_rows // self._block_rows * self._block_rows
             n_rows += in_whole_blocks
             yield from self._take(rows, in_whole_blocks, columns)

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 
 from fastfm_c._core import _text_of
 from fastfm_c._validation import as_csr, as_fields, as_targets
-from fastfm_c.text._blocks import first_index_of
-from fastfm_c.text._streams import open_output
+from fastfm_c.text._arguments import first_index_of
+from fastfm_c.text._streams import open_text_output
 
 __all__ = ["dump_libffm", "dump_libsvm"]
 
@@ -17,8 +17,8 @@ __all__ = ["dump_libffm", "dump_libsvm"]
 def dump_libsvm(X: Any, y: ArrayLike, path: Any, *, zero_based: bool = False) -> None:
     """Write rows as text, from which `load_libsvm` reads every bit.
 
-    Numbers have the fewest digits that keep every bit. Give `load_libsvm` the dtype of X, and `n_features` if
-    the last columns are empty.
+    Numbers have the fewest digits that keep every bit. Give `load_libsvm` the dtype of X; if the first or the
+    last columns may be empty, also ``n_features`` and ``zero_based``.
 
     Parameters
     ----------
@@ -26,8 +26,9 @@ def dump_libsvm(X: Any, y: ArrayLike, path: Any, *, zero_based: bool = False) ->
         Its values must be finite. Anything else is converted to such a matrix.
     y : array_like of shape (n_rows,)
         Finite numbers, written as float64.
-    path : path
-        A file that is there is overwritten. ``.gz``, ``.bz2``, ``.xz`` and ``.zst`` are compressed.
+    path : path or binary file
+        A file that is there is overwritten. ``.gz``, ``.bz2``, ``.xz`` and ``.zst`` are compressed. An open
+        file, such as an io.BytesIO, is written to as it is, and left open.
     zero_based : bool, default False
         Whether the first column gets index 0. LIBSVM's own files begin with 1. A file that begins with 0, but
         has no values in the first column, needs ``load_libsvm(zero_based=True)``: give it for test files.
@@ -112,6 +113,6 @@ def _dump(X: Any, y: ArrayLike, fields: ArrayLike | None, path: Any, first_index
     for name, values in (("X.data", data[begin:end]), ("y", y)):
         for p in np.flatnonzero(~np.isfinite(values))[:1]:
             raise ValueError(f"{name}[{p}] is {values[p]}, expected a finite number")
-    with open_output(path) as file:
+    with open_text_output(path) as file:
         for piece in _text_of(arrays, y, plain_fields, first_index):
             file.write(piece)

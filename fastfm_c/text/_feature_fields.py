@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastfm_c._core import _TextRows
 from fastfm_c._field_table import FieldTable
-from fastfm_c.text._streams import Chunk
+from fastfm_c.text._chunks import Chunk, within
 
 __all__ = [
     "FEATURE_LIMIT",
@@ -48,6 +48,7 @@ class FeatureColumns:
 
     def __init__(self, known: NDArray[np.int32] | None, n_features: int | None, policy: Policy) -> None:
         self.is_known, self._policy, self.n_ignored = known is not None, policy, 0
+        self._files: list[tuple[int, str]] = []  # how many lines were before each file, and its name
         self._n_features = len(known) if known is not None else n_features
         self._field_of = np.empty(0, np.int32)
         if known is not None:
@@ -63,6 +64,17 @@ class FeatureColumns:
             return None
         return FEATURE_LIMIT if self._n_features is None else self._n_features
 
+    @property
+    def expected_index(self) -> str:
+        """What is expected of a feature that is too large."""
+        if self._n_features is None:
+            return within(
+                FEATURE_LIMIT, "the most by default: give a larger n_features if there is memory for it"
+            )
+        if self.is_known:
+            return within(self._n_features, "as in `fields`; unknown='ignore' leaves the value out")
+        return within(self._n_features)
+
     def add(self, rows: _TextRows, chunk: Chunk) -> None:
         """Add the fields of the values that were parsed last, or raise an error if a feature has two."""
         if self.limit is None:
@@ -72,10 +84,13 @@ class FeatureColumns:
         if self._policy.on_field_conflict == "ignore":
             self._drop_conflicts(rows)
             return
-        conflict = rows.conflict(chunk.first_line, self._field_of, self._line_of)
+        self._note_file(chunk)
+        first_line = chunk.lines_before + chunk.first_line
+        conflict = rows.conflict(first_line, self._field_of, self._line_of)
         if conflict is not None:
             line, value, feature, field = conflict
-            where = "in `fields`" if self.is_known else f"on line {self._line_of[feature]}"
+            line -= chunk.lines_before
+            where = "in `fields`" if self.is_known else self._where(int(self._line_of[feature]))
             place = 1 if self.n_ignored else chunk.column(line, value)  # values are missing, so 1
             raise chunk.error(
                 line,
@@ -83,6 +98,15 @@ class FeatureColumns:
                 f"found feature {feature} in field {field}, expected field {self._field_of[feature]}, which "
                 f"it has {where} (load_libffm can split it: on_field_conflict='split')",
             )
+
+    def _note_file(self, chunk: Chunk) -> None:
+        if not self._files or self._files[-1] != (chunk.lines_before, chunk.name):
+            self._files.append((chunk.lines_before, chunk.name))
+
+    def _where(self, line: int) -> str:
+        """A line, counted over all files, in words."""
+        before, name = next(file for file in reversed(self._files) if file[0] < line)
+        return f"on line {line - before}" + (f" of {name}" if len(self._files) > 1 else "")
 
     def table(self, n_features: int) -> FieldTable:
         """The field of each feature, 0 for a feature that does not occur."""
@@ -122,6 +146,7 @@ class IndexColumns:
 
     def __init__(self, n_features: int) -> None:
         self._n_features, self.n_ignored = n_features, 0
+        self.expected_index = within(n_features)
 
     def add(self, rows: _TextRows, chunk: Chunk) -> None:
         """Drop the values that were parsed last and have no column."""
@@ -137,6 +162,7 @@ class PairColumns:
 
     has_fields = True
     LARGEST = 1 << 32  # feature, so that a feature and a field fit into one key
+    expected_index = f"an index below {LARGEST}, the most with on_field_conflict='split'"
 
     def __init__(self, known: FieldTable | None, n_columns: int | None, policy: Policy) -> None:
         self._policy, self.n_ignored, self._is_known = policy, 0, known is not None

@@ -7,24 +7,23 @@ import importlib
 import io
 import lzma
 import os
-import re
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Chunk", "can_be_read_again", "is_file", "open_output", "open_text", "whole_lines"]
+from fastfm_c._open_files import is_file, open_output
+from fastfm_c.text._chunks import Chunk
+
+__all__ = ["can_be_read_again", "open_text", "open_text_output", "parts_of", "whole_lines"]
 
 # Tests set these to small numbers, so that a short text has several chunks, or a line that is too long.
 CHUNK_BYTES = 1 << 23
 LONGEST_LINE = 1 << 30
-
-LONGEST_TOKEN = 30  # bytes of a token that a message shows
 
 
 class _Zstandard(io.RawIOBase):
@@ -104,9 +103,25 @@ class _Stream(io.RawIOBase):
         return len(piece)
 
 
-def is_file(source: Any) -> bool:
-    """Whether this is a file object, and not a path."""
-    return hasattr(source, "readinto") or hasattr(source, "read")
+def parts_of(source: Any) -> list[Any]:
+    """The paths and files of a source, which is one of them or several.
+
+    Raises
+    ------
+    ValueError
+        If it has no order, is empty, or names an open file twice.
+    """
+    if is_file(source) or isinstance(source, str | bytes | os.PathLike) or not isinstance(source, Iterable):
+        return [source]
+    if isinstance(source, Set | Mapping):
+        raise ValueError(f"path is a {type(source).__name__}, expected a path, a file, or a list of them")
+    parts = list(source)
+    if not parts:
+        raise ValueError("path is an empty list, expected at least one file")
+    files = [id(part) for part in parts if is_file(part)]
+    if len(set(files)) < len(files):
+        raise ValueError("path holds the same open file twice, and each can be read once")
+    return parts
 
 
 def can_be_read_again(source: Any) -> bool:
@@ -121,13 +136,16 @@ def can_be_read_again(source: Any) -> bool:
 
 
 @contextmanager
-def open_text(source: Any) -> Iterator[tuple[Any, str]]:
-    """Open a path to read, and give the binary file and its name. A binary file is read on and left open."""
+def open_text(source: Any, name: str = "<file>") -> Iterator[tuple[Any, str]]:
+    """Open a path to read, and give the binary file and its name. A binary file is read on and left open.
+
+    `name` is for a file that has none.
+    """
     if is_file(source):
         if hasattr(source, "readable") and not source.readable():
             raise ValueError("path is a file that is not open for reading: open it with mode 'rb'")
         file = source if hasattr(source, "readinto") else _Stream(source)
-        yield file, str(getattr(source, "name", "<file>"))
+        yield file, str(getattr(source, "name", name))
         return
     path = os.fspath(source)
     with open(path, "rb", buffering=0) as raw:  # only once, because bytes of a pipe can be read only once
@@ -140,50 +158,12 @@ def open_text(source: Any) -> Iterator[tuple[Any, str]]:
             yield file, os.fsdecode(path)
 
 
-def open_output(path: Any) -> Any:
-    """Open a path to write a binary file, compressed as its suffix says."""
+def open_text_output(path: Any) -> Any:
+    """Open a path to write a binary file, compressed as its suffix says. A binary file is left open."""
+    if is_file(path):
+        return open_output(path)
     path = os.fspath(path)
-    open_compressed = _OPEN.get(os.fsdecode(path).rpartition(".")[2])
-    return open_compressed(path, "wb") if open_compressed else open(path, "wb")
-
-
-# For text with fields and without: the pattern of a value in the other format, and a hint.
-_OTHER_FORMAT = {
-    False: (rb"\d+:\d+:[^:]+", "load_libffm reads field:index:value"),
-    True: (rb"\d+:[^:]+", "load_libsvm reads index:value"),
-}
-
-
-@dataclass
-class Chunk:
-    """Some whole lines of a file, and where they are in it, for error messages."""
-
-    name: str  # of the file
-    first_line: int = 1  # number of the first line of the chunk
-    buffer: bytearray = field(default_factory=bytearray)
-
-    def error(self, line: int, column: int, problem: str) -> ValueError:
-        """An error at a line and a column of the file, both counted from 1."""
-        return ValueError(f"{self.name}:{line}:{column}: {problem}")
-
-    def fault(self, offset: int, expected: str, has_fields: bool) -> ValueError:
-        """An error at a byte of the chunk, in text with or without fields."""
-        line = self.first_line + self.buffer.count(b"\n", 0, offset)
-        column = offset - self.buffer.rfind(b"\n", 0, offset)
-        token = re.match(rb"[^ \t\r\n]*", self.buffer[offset : offset + LONGEST_TOKEN])
-        found = repr(bytes(token[0]))[1:] if token and token[0] else "the end of the line"
-        begun = re.search(rb"[^ \t\r\n]*\Z", self.buffer[max(offset - LONGEST_TOKEN, 0) : offset])
-        whole = (begun[0] if begun else b"") + (token[0] if token else b"")
-        other, reads = _OTHER_FORMAT[has_fields]
-        hint = f" ({reads})" if re.fullmatch(other, whole) else ""
-        if "n_features" in expected:
-            hint = " (give a larger n_features, or unknown='ignore' to leave it out)"
-        return self.error(line, column, f"found {found}, expected {expected}{hint}")
-
-    def column(self, line: int, value: int) -> int:
-        """The column where a value of a sound line begins; `value` counts from 0."""
-        text = bytes(self.buffer).split(b"\n")[line - self.first_line]
-        return [token.start() for token in re.finditer(rb"[^ \t\r]+", text)][value + 1] + 1
+    return open_output(path, _OPEN.get(os.fsdecode(path).rpartition(".")[2], open))
 
 
 def whole_lines(file: Any, chunk: Chunk) -> Iterator[tuple[NDArray[np.uint8], int]]:

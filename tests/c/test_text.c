@@ -21,7 +21,7 @@ static parsed parse(const char *bytes, int64_t n_bytes, int has_fields, fastfm_t
 {
     parsed text = {0};
     fastfm_text *c = &text.c;
-    c->bytes = bytes, c->n_bytes = n_bytes, c->has_fields = has_fields;
+    c->bytes = bytes, c->n_bytes = n_bytes, c->has_fields = has_fields, c->has_labels = -1;
     c->n_features = index_type == FASTFM_I32 ? N_FEATURES : (int64_t)1 << 59;
     c->index_type = index_type, c->data_type = data_type, c->first_value = 7;
     c->blocks = (fastfm_text_block *)exactly(fastfm_text_blocks(n_bytes), sizeof *c->blocks);
@@ -47,7 +47,8 @@ static void check_sound(const fastfm_text *c)
     int64_t before = c->first_value, line = -1;
     int sound = 1;
     for (int64_t i = 0; i < c->all.n_rows; i++) {
-        sound &= c->row_ends[i] >= before && c->lines[i] > line && isfinite(c->y[i]);
+        sound &= c->row_ends[i] >= before && c->lines[i] > line;
+        sound &= c->has_labels ? isfinite(c->y[i]) != 0 : isnan(c->y[i]) != 0;
         before = c->row_ends[i], line = c->lines[i];
     }
     sound &= before == c->first_value + c->all.nnz && line < c->all.n_lines;
@@ -60,10 +61,13 @@ static void check_sound(const fastfm_text *c)
     CHECK(sound);
 }
 
-/* Fields per feature do not fit rows in which a feature has several, so fields are left out. */
+/* Fields per feature do not fit rows in which a feature has several, so fields are left out. Labels that are
+ * absent are written as 0. */
 static void check_written(const fastfm_text *c)
 {
     const int64_t n_rows = c->all.n_rows, nnz = c->all.nnz;
+    for (int64_t i = 0; i < n_rows; i++)
+        c->y[i] = c->has_labels ? c->y[i] : 0;
     int64_t *indptr = (int64_t *)exactly(n_rows + 1, 8);
     int64_t *indices = (int64_t *)exactly(nnz, 8);
     indptr[0] = 0;
@@ -130,11 +134,17 @@ static int64_t add_number(char *at)
 
 static int64_t make_file(char *text, int has_fields)
 {
+    static const char *const separators[] = {" ", "\t  ", ",", ", "};
     char *p = text;
+    const int has_labels = random_below(4) > 0;
     for (int64_t i = random_below(6); i >= 0; i--) {
-        p += add_number(p);
+        if (has_labels)
+            p += add_number(p);
+        if (!random_below(9))
+            p += sprintf(p, " qid:%d", (int)random_below(30) - 3);
         for (int64_t z = random_below(5); z > 0; z--) {
-            p += sprintf(p, random_below(9) ? " " : "\t  ");
+            p +=
+                sprintf(p, "%s", separators[random_below(9) ? 0 : random_below(COUNT(separators))]);
             if (has_fields)
                 p += sprintf(p, "%d:", (int)random_below(3));
             p += sprintf(p, "%d:", (int)random_below(30));
@@ -147,7 +157,7 @@ static int64_t make_file(char *text, int has_fields)
 
 static int64_t mutate(char *text, int64_t n)
 {
-    static const char bytes[] = "0123456789:::  \n\n\t\r#.eE+-naif,q\0\x80\xff";
+    static const char bytes[] = "0123456789:::  \n\n\t\r#.eE+-naif,,qd\0\x80\xff";
     for (int64_t changes = random_below(4); changes > 0 && n > 1; changes--) {
         const int64_t at = random_below(n);
         const char byte = random_below(8) ? bytes[random_below((int64_t)sizeof bytes - 1)]
@@ -237,14 +247,45 @@ static void test_roundings(void)
     }
 }
 
+/* What stands between values, and rows without labels: the same rows as in plain text. */
+static void test_variants(void)
+{
+    static const struct {
+        const char *plain, *text;
+        int has_labels;
+    } cases[] = {{"1 3:2 4:5\n0 1:1\n", "1,3:2,4:5,\r\n ,0, 1:1 # 9:9, 1\n\n", 1},
+                 {"1 3:2\n0\n", "1 qid:7 3:2\n0 qid:-12345678901234567890\n", 1},
+                 {"0 3:2\n0 4:1\n", "#\n\n,3:2\n4:1\n", 0},
+                 {"0 3:2\n0\n", "qid:7 3:2\nqid:8 # 1:1\n", 0},
+                 {"", " # 1\n\n,\n", -1}};
+    for (int64_t i = 0; i < COUNT(cases); i++) {
+        CASE("the text %s", cases[i].text);
+        const char *plain = cases[i].plain, *text = cases[i].text;
+        parsed a = parse(plain, (int64_t)strlen(plain), 0, FASTFM_I32, FASTFM_F32, 1);
+        parsed b = parse(text, (int64_t)strlen(text), 0, FASTFM_I32, FASTFM_F32, 1);
+        CHECK(b.status == FASTFM_OK && b.c.has_labels == cases[i].has_labels);
+        check_sound(&b.c);
+        CHECK(a.c.all.n_rows == b.c.all.n_rows && a.c.all.nnz == b.c.all.nnz);
+        CHECK(same_bytes(a.c.row_ends, b.c.row_ends, 8 * a.c.all.n_rows));
+        CHECK(same_bytes(a.c.indices, b.c.indices, 4 * a.c.all.nnz));
+        CHECK(same_bytes(a.c.data, b.c.data, 4 * a.c.all.nnz));
+        CHECK(!b.c.has_labels || same_bytes(a.c.y, b.c.y, 8 * a.c.all.n_rows));
+        parsed_free(&a), parsed_free(&b);
+    }
+}
+
 static void test_faults(void)
 {
     static const struct {
         const char *text;
         int64_t fault_at;
-    } cases[] = {{"x\n", 0},       {"1 1\n", 2},         {"1 1:\n", 4},        {"1 1:2:3\n", 4},
-                 {"1 1:nan\n", 4}, {"1 1:1e999\n", 4},   {"1\n\n2 a\n", 5},    {"1 1000000:1\n", 2},
-                 {"1 -1:1\n", 2},  {"1 1:1 qid:3\n", 6}, {"1 1:1x\n2 y\n", 4}, {"1 1:1e39\n", 4}};
+    } cases[] = {
+        {"x\n", 0},       {"1 1\n", 2},         {"1 1:\n", 4},        {"1 1:2:3\n", 4},
+        {"1 1:nan\n", 4}, {"1 1:1e999\n", 4},   {"1\n\n2 a\n", 5},    {"1 1000000:1\n", 2},
+        {"1 -1:1\n", 2},  {"1 1:1 qid:3\n", 6}, {"1 1:1x\n2 y\n", 4}, {"1 1:1e39\n", 4},
+        {"1,2 1:1\n", 0}, {"1 qid:\n", 2},      {"1 qid:-\n", 2},     {"1 qid:1:1\n", 2},
+        {"1 1:1,5\n", 6}, {"1\n1:1\n", 2},      {"1:1\n1\n", 4},      {"#1\n\n1:1\n1\n", 8},
+        {"1 q\n", 2},     {"1 qid\n", 2},       {"q\n", 0},           {"1,\n,x\n", 4}};
     for (int64_t i = 0; i < COUNT(cases); i++) {
         CASE("malformed text %s", cases[i].text);
         parsed a =
@@ -256,6 +297,7 @@ static void test_faults(void)
 
 void test_text(void)
 {
+    test_variants();
     test_faults();
     test_roundings();
     test_blocks();

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from helpers.strategies import SEEDS, make_csr
+from helpers.make import make_csr
+from helpers.strategies import SEEDS
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -2,12 +2,12 @@
 
 import os
 import sys
-import threading
 
 import numpy as np
 import pytest
 from helpers.make import csr_of, make_csr, make_model
 from helpers.subprocesses import SETUP, output_of
+from helpers.threads import in_each_of
 
 import fastfm_c
 from fastfm_c import Adam, LogisticLoss
@@ -183,25 +183,6 @@ show()
 # ------------------------------------------------- threads of Python that share a model or a solver
 
 
-def in_threads(n, work):
-    """Runs work(t) in n threads that start together; what they raise."""
-    start, errors = threading.Barrier(n), []
-
-    def run(t):
-        start.wait()
-        try:
-            work(t)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(t,)) for t in range(n)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
-
-
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_two_hundred_threads_use_one_model(num_threads):
     rng = np.random.default_rng(0)
@@ -220,7 +201,7 @@ def test_two_hundred_threads_use_one_model(num_threads):
                 assert mine == value
                 np.testing.assert_array_equal(other.V, gradient.V)
 
-        assert in_threads(200, work) == []
+        in_each_of(200, work)
 
 
 RESIZES = 30
@@ -257,7 +238,7 @@ def test_a_model_is_resized_while_others_use_it(kind):
                 if "columns, the model has" not in str(error):
                     raise
 
-    assert in_threads(6, work) == []
+    in_each_of(6, work)
 
 
 def test_a_solver_learns_while_its_model_is_resized():
@@ -277,7 +258,7 @@ def test_a_solver_learns_while_its_model_is_resized():
                 if "columns, the model has" not in str(error) and "was resized" not in str(error):
                     raise
 
-    assert in_threads(4, work) == []
+    in_each_of(4, work)
     assert np.isfinite(solver.model.V).all()
     assert np.isfinite(solver.partial_fit(csr_of(X.indptr, X.indices, X.data, (300, 2000)), y))
 

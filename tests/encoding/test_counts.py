@@ -52,7 +52,9 @@ COPIES = {
 
 
 @pytest.mark.parametrize("make", COPIES)
-@pytest.mark.parametrize("first", [[4.0], [0.1] * 3, [-1e300, -1e300, None], [np.float32(0.1)] * 2, [None]])
+@pytest.mark.parametrize(
+    "first", [[4.0], [0.0], [0.1] * 3, [-1e300, -1e300, None], [np.float32(0.1)] * 2, [None]]
+)
 def test_a_column_that_was_constant_at_fit_stays_zero_after_more_rows_and_in_copies(make, first, tmp_path):
     encoder = FieldEncoder({"x": "numeric"}).fit([{"x": x} for x in first])
     encoder = COPIES[make](encoder, tmp_path / "encoder")
@@ -63,6 +65,20 @@ def test_a_column_that_was_constant_at_fit_stays_zero_after_more_rows_and_in_cop
                 assert encoder.encode_row({"x": x})[1].tolist() == [0]
         if first != [None]:  # which waits for the first number
             encoder = COPIES[make](encoder.partial_fit([{"x": 7.0}, {"x": 9.0}]), tmp_path / "encoder")
+
+
+def test_a_numeric_column_that_was_constant_at_fit_changes_no_probability():
+    pytest.importorskip("sklearn")
+    from fastfm_c.sklearn import FMClassifier
+
+    rng = np.random.default_rng(0)
+    rows = [{"u": u, "i": i, "fee": 0.0} for u, i in rng.choice(list("abcd"), (400, 2)).tolist()]
+    encoder = FieldEncoder()
+    X, y = encoder.fit_transform(rows), [row["u"] == row["i"] for row in rows]
+    model = FMClassifier(random_state=0).fit(X, y)
+    before = model.predict_proba(X)
+    after = model.predict_proba(encoder.transform([row | {"fee": 5000.0} for row in rows]))
+    np.testing.assert_array_equal(after, before)
 
 
 def test_numbers_that_hardly_differ_are_not_constant():

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from helpers.encoders import names
 from helpers.states import encoder_of, meta_and_tensors
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,10 +19,6 @@ pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
 pa = pytest.importorskip("pyarrow")
 pytest.importorskip("narwhals")
-
-
-def names(encoder):
-    return encoder.get_feature_names_out().tolist()
 
 
 def encoded(encoder, rows):

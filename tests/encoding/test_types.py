@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from helpers.encoders import names
 from helpers.states import encoder_of, meta_and_tensors
 
 from fastfm_c import FieldEncoder
@@ -25,10 +26,6 @@ FRAMES = {
     "record batch": pa.record_batch,
     "dicts": lambda columns: pa.table(columns).to_pylist(),
 }
-
-
-def names(encoder):
-    return encoder.get_feature_names_out().tolist()
 
 
 def columns_of(encoder, *values):

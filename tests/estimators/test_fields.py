@@ -14,8 +14,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from fastfm_c import FFM, SGD, FieldCSR, FieldEncoder, SquaredLoss, load, save, train, vstack
 from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FieldColumnTransformer, FMClassifier, FMRegressor
 
-RNG = np.random.default_rng(0)
-X = FieldCSR(RNG.standard_normal((60, 4)), fields=[0, 0, 1, 1])
+X = FieldCSR(np.random.default_rng(0).standard_normal((60, 4)), fields=[0, 0, 1, 1])
 Y = np.arange(60) % 2
 
 
@@ -59,7 +58,7 @@ def test_other_fields_to_go_on_with_are_refused(call):
 
 @pytest.mark.parametrize(("n_features", "is_told"), [(64, False), (65, True)])
 def test_many_fields_of_a_sparse_matrix_without_fields_are_told(n_features, is_told):
-    wide = sp.random(20, n_features, 0.2, "csr", random_state=RNG)
+    wide = sp.random(20, n_features, 0.2, "csr", random_state=0)
     estimator = FFMRegressor(n_factors=1, max_iter=1)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -116,7 +115,7 @@ def test_fields_come_from_a_fitted_transformer(transformer):
 
 
 def test_many_columns_without_fields_are_refused():
-    wide = sp.csr_array(sp.random(20, 2001, 0.01, "csr", random_state=RNG))
+    wide = sp.csr_array(sp.random(20, 2001, 0.01, "csr", random_state=0))
     with pytest.raises(ValueError, match="2001 columns and no fields"):
         FFMRegressor().fit(wide, np.arange(20.0))
     fields = np.zeros(2001, int)

@@ -9,12 +9,17 @@ import scipy.sparse as sp
 
 pytest.importorskip("sklearn")
 
-from helpers.estimators import ALL, REGRESSORS, planted
+from helpers.estimators import ALL, CLASSIFIERS, REGRESSORS, labelled, planted
+from sklearn.metrics import log_loss
 
 from fastfm_c import load, save
 from fastfm_c.sklearn import FMClassifier, FMRegressor
 
 SOLVERS = ["sgd", "adagrad", "adam", "ftrl"]
+# Of the error that `fit` has after as many rows.
+AS_GOOD_AS_FIT = 1.15
+# Of the log loss without the beginning. Models that begin with zeros, and no bias, stay below.
+COSTS_NOTHING = 1.05
 
 
 def targets_for(estimator, y, n_classes=2):
@@ -29,6 +34,28 @@ def in_chunks(model, X, y, edges, weight=None, **options):
         part = slice(begin, end)
         model.partial_fit(X[part], y[part], sample_weight=None if weight is None else weight[part], **options)
     return model
+
+
+def stream(model, X, y, **options):
+    """Learn from chunks of 100 rows."""
+    n_rows = X.shape[0]
+    return in_chunks(model, X, y, [*range(0, n_rows, 100), n_rows], **options)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("estimator", ALL)
+def test_partial_fit_in_chunks_has_the_bits_of_one_call_over_the_same_rows(estimator, solver):
+    """Chunks are multiples of batch_size; the first ones tell nothing about the targets that follow."""
+    X, y = planted(320)
+    if estimator in CLASSIFIERS:
+        y, classes = (y > 0).astype(int), {"classes": [0, 1]}
+    else:
+        y, classes = 900 + 28 * y, {}
+    y[:48] = y[0]
+    whole, chunks = (estimator(solver=solver, batch_size=16, random_state=0) for _ in range(2))
+    whole.partial_fit(X, y, **classes)
+    in_chunks(chunks, X, y, [0, 16, 48, 160, 320], **classes)
+    assert chunks.model_ == whole.model_
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -78,9 +105,56 @@ def test_equal_targets_first_cost_a_regressor_nothing(solver, first):
         if n_first:
             model.partial_fit(X[:n_first], np.full(n_first, first))
         for _ in range(3):
-            in_chunks(model, X, y, range(0, 3001, 100))
+            stream(model, X, y)
         errors.append(np.sqrt(np.mean((model.predict(X) - y) ** 2)))
     assert errors[1] < 1.15 * errors[0]
+
+
+@pytest.mark.parametrize("n_first", [1, 10])
+@pytest.mark.parametrize(("mean", "deviation"), [(0.0, 0.55), (900.0, 28.0)])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_stream_that_begins_with_equal_targets_is_learned_as_well_as_by_fit(
+    solver, mean, deviation, n_first
+):
+    """After as many rows: five times all of them."""
+    X, y = planted(3500)
+    y = y + np.random.default_rng(1).normal(0, 0.7 * y.std(), len(y))
+    y = mean + deviation * (y - y.mean()) / y.std()
+    X, y, X_test, y_test = X[:3000], y[:3000], X[3000:], y[3000:]
+    y[:n_first] = y[0]
+    options = {"solver": solver, "batch_size": 32, "random_state": 0}
+    if solver == "adam":
+        options["learning_rate"] = 0.01  # with the default neither gets anywhere in five epochs
+    fitted, streamed = FMRegressor(**options), FMRegressor(**options)
+    fitted.set_params(max_iter=5, early_stopping=False).fit(X, y)
+    streamed.partial_fit(X[:n_first], y[:n_first])
+    stream(streamed, X[n_first:], y[n_first:])
+    for _ in range(4):
+        stream(streamed, X, y)
+    errors = [np.sqrt(np.mean((model.predict(X_test) - y_test) ** 2)) for model in (streamed, fitted)]
+    assert errors[0] < AS_GOOD_AS_FIT * errors[1]
+
+
+@pytest.mark.parametrize(("n_first", "n_classes"), [(10, 2), (100, 2), (1000, 2), (100, 3), (1000, 3)])
+def test_probabilities_of_a_stream_that_begins_with_one_class_are_those_of_its_rows(n_first, n_classes):
+    X, y = labelled(10_000, n_classes)
+    model = FMClassifier(random_state=0)
+    stream(model, planted(n_first, seed=1)[0], np.zeros(n_first, int), classes=range(n_classes))
+    stream(model, X, y)
+    np.testing.assert_allclose(model.predict_proba(X).mean(axis=0), np.bincount(y) / len(y), rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("n_first", [100, 1000])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_one_class_first_costs_nothing_after_as_many_rows_of_both(solver, n_first):
+    X, y = labelled(n_first + 2000)
+    X_first, losses = planted(n_first, seed=1)[0], []
+    for n_rows in (n_first, 0):
+        model = FMClassifier(solver=solver, random_state=0)
+        stream(model, X_first[:n_rows], np.zeros(n_rows, int), classes=[0, 1])
+        stream(model, X[:n_first], y[:n_first], classes=[0, 1])
+        losses.append(log_loss(y[n_first:], model.predict_proba(X[n_first:])))
+    assert losses[0] < COSTS_NOTHING * losses[1]
 
 
 @pytest.mark.parametrize("n_first", [0, 50])
@@ -151,10 +225,10 @@ def test_rare_positives_and_class_weights_keep_the_mean_probability():
     X = sp.csr_array(rng.standard_normal((20_000, 4)))
     y = (rng.random(20_000) < 0.02).astype(int)
     y[:1000] = 0
-    model = in_chunks(FMClassifier(random_state=0), X, y, range(0, 20_001, 100), classes=[0, 1])
+    model = stream(FMClassifier(random_state=0), X, y, classes=[0, 1])
     assert model.predict_proba(X)[:, 1].mean() == pytest.approx(y.mean(), rel=0.3)
     model = FMClassifier(class_weight={1: 30}, random_state=0)
-    in_chunks(model, X, y, range(0, 20_001, 100), classes=[0, 1])
+    stream(model, X, y, classes=[0, 1])
     share = 30 * y.sum() / (30 * y.sum() + (1 - y).sum())
     assert model.predict_proba(X)[:, 1].mean() == pytest.approx(share, rel=0.2)
 

@@ -7,7 +7,8 @@ import scipy.sparse as sp
 pytest.importorskip("sklearn")
 
 import sklearn
-from helpers.estimators import ALL, CLASSIFIERS, planted
+from helpers.estimators import ALL, CLASSIFIERS, labelled, planted
+from scipy.special import expit
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -176,3 +177,45 @@ def test_fit_holds_out_whole_groups():
         model.fit(X, y, groups=[1, 2, 3])
     with pytest.raises(ValueError, match="one label for all rows"):
         model.fit(X, y, groups=np.zeros(400))
+
+
+# ----------------------------------------------------------------- weights of classes in held-out rows
+
+
+def pairs(seed, n_rows=12_000):
+    """Two one-hot columns of 50 and 30 values, of which only the pairs say anything about the label."""
+    rng = np.random.default_rng(seed)
+    U, W = rng.standard_normal((50, 2)), rng.standard_normal((30, 2))
+    a, b = rng.integers(50, size=n_rows), rng.integers(30, size=n_rows)
+    score = ((U - U.mean(axis=0))[a] * (W - W.mean(axis=0))[b]).sum(axis=1)
+    indices, indptr = np.column_stack([a, 50 + b]).ravel(), np.arange(0, 2 * n_rows + 1, 2)
+    X = sp.csr_array((np.ones(2 * n_rows, np.float32), indices, indptr), shape=(n_rows, 80))
+    return X, (rng.random(n_rows) < expit(score)).astype(int)
+
+
+@pytest.mark.parametrize("options", [{}, {"tol": 0}, {"early_stopping": "auc"}], ids=str)
+def test_early_stopping_waits_for_the_pairs_where_classes_have_weights(options):
+    for seed in (0, 2, 4):
+        X, y = pairs(seed)
+        aucs = []
+        for class_weight in ({0: 1, 1: 20}, None):
+            model = FMClassifier(class_weight=class_weight, random_state=0, **options)
+            model.fit(X[:10_000], y[:10_000])
+            aucs.append(roc_auc_score(y[10_000:], model.decision_function(X[10_000:])))
+        assert aucs[0] > aucs[1] - 0.05
+
+
+@pytest.mark.parametrize("class_weight", [{0: 1, 1: 20}, "balanced"], ids=str)
+@pytest.mark.parametrize("given", [False, True], ids=["no weights of rows", "weights of rows"])
+def test_validation_has_the_class_weights_of_training(class_weight, given):
+    X, y = labelled(600)
+    of_class = {0: 1, 1: 20} if class_weight != "balanced" else len(y[:400]) / np.bincount(y[:400])
+    rng = np.random.default_rng(0)
+    weight = rng.random(200) if given else np.ones(200)
+    by_class, by_row = (FMClassifier(early_stopping=True, random_state=0) for _ in range(2))
+    by_class.set_params(class_weight=class_weight)
+    by_class.fit(X[:400], y[:400], eval_set=(X[400:], y[400:], weight)[: 2 + given])
+    of_row = np.array([of_class[label] for label in y], float)
+    by_row.fit(X[:400], y[:400], of_row[:400], eval_set=(X[400:], y[400:], weight * of_row[400:]))
+    np.testing.assert_allclose(by_class.history_.validation, by_row.history_.validation, rtol=1e-6)
+    assert by_class.history_.best_epoch == by_row.history_.best_epoch

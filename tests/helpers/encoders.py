@@ -81,6 +81,10 @@ def numeric(seen, spec):
     return (lambda v: (sum(e <= v for e in edges), 1.0)), len(edges) + 1
 
 
+def names(encoder):
+    return encoder.get_feature_names_out().tolist()
+
+
 def dense(encoded, n_features):
     X = np.zeros((len(encoded), n_features))
     for i, row in enumerate(encoded):

@@ -23,5 +23,13 @@ def planted(n_rows=400, n_features=6, seed=0):
     return X, model.predict(X) + 0.1 * rng.standard_normal(n_rows)
 
 
+def labelled(n_rows, n_classes=2, seed=0):
+    """Rows, 70 % of them of class 0."""
+    X, score = planted(n_rows, seed=seed)
+    score = score + np.random.default_rng(seed).logistic(0, 0.5, n_rows)
+    edges = np.quantile(score, [0.7, 0.85][: n_classes - 1])
+    return X, np.searchsorted(edges, score)
+
+
 def scores_of(estimator, X):
     return getattr(estimator, "decision_function", estimator.predict)(X)

@@ -14,11 +14,6 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "model"
-
-
 @POSIX
 @pytest.mark.parametrize("mask", [0o022, 0o077])
 def test_permissions(path, mask):
@@ -75,7 +70,7 @@ print(fastfm_c.load(path) == fastfm_c.FM.random(10, 1, rng=0))
 
 @POSIX
 def test_no_more_room(path):
-    assert output_of(FULL, path).splitlines() == ["OSError ['model']", "True"]
+    assert output_of(FULL, path).splitlines() == ["OSError ['file']", "True"]
 
 
 def test_an_interrupt_leaves_nothing_behind(path, monkeypatch):
@@ -126,7 +121,7 @@ for kill in range(n_kills):
         loaded = fastfm_c.load(path, mmap)
         assert loaded == models[int(loaded.w0)], kill
     os.close(begun), os.close(begin)
-left = [name for name in os.listdir(os.path.dirname(path)) if name != "model"]
+left = [name for name in os.listdir(os.path.dirname(path)) if name != os.path.basename(path)]
 assert all(name.startswith("fastfm_c-") and name.endswith(".tmp") for name in left), left
 print(len(left))
 """

@@ -30,7 +30,7 @@ C_ROOMS = {
 }
 
 # Which rooms each room of the package may import, beside itself.
-GROUND = {"_errors", "_field_table", "_threads", "_validation", "_version"}
+GROUND = {"_errors", "_field_table", "_open_files", "_threads", "_validation", "_version"}
 ROOMS = {
     **{name: set() for name in GROUND},
     "_field_table": {"_validation"},
@@ -40,15 +40,19 @@ ROOMS = {
     "_field_csr": {"_field_table", "_validation"},
     "datasets": set(),
     "encoding": {"_field_csr", "_validation", "persistence"},
-    "interop": {"_field_table", "_validation", "models"},
+    "interop": {"_field_table", "_open_files", "_validation", "models"},
     "losses": {"_core", "_validation"},
     "models": {"_core", "_field_table", "_validation", "losses", "persistence"},
-    "persistence": {"_validation", "_version"},  # its registry names rooms, and imports them when asked to
+    "persistence": {
+        "_open_files",
+        "_validation",
+        "_version",
+    },  # its registry names rooms, and imports them when asked to
     "reference": set(),
     "sklearn": GROUND
     | {"_column_scale", "_field_csr", "encoding", "losses", "models", "persistence", "solvers", "training"},
     "solvers": GROUND | {"_column_scale", "_core", "losses", "models", "persistence"},
-    "text": {"_core", "_field_csr", "_field_table", "_validation"},
+    "text": {"_core", "_field_csr", "_field_table", "_open_files", "_validation"},
     "training": GROUND | {"_column_scale", "losses", "models", "solvers"},
 }
 TOP = {"__init__", "__main__"}  # may import everything

@@ -3,12 +3,12 @@
 import importlib.metadata
 import sys
 import sysconfig
-import threading
 
 import numpy as np
 import pytest
 from helpers.make import make_csr, make_model
 from helpers.subprocesses import output_of
+from helpers.threads import in_threads
 
 import fastfm_c
 
@@ -42,23 +42,15 @@ def test_threads_share_a_model():
     model = make_model(rng, (), 300, 16, "float32")
     row = X[:1].indices, X[:1].data
     expected = model.predict(X)
-    differences, barrier = [], threading.Barrier(4)
 
     def work():
-        barrier.wait()
         for _ in range(50):
-            same = np.array_equal(model.predict(X), expected) and model.predict_row(*row) == expected[0]
-            if not same:
-                differences.append(threading.get_ident())
+            np.testing.assert_array_equal(model.predict(X), expected)
+            assert model.predict_row(*row) == expected[0]
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        in_threads(*[work] * 4)
     finally:
         sys.setswitchinterval(interval)
-    assert differences == []

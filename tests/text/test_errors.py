@@ -8,11 +8,18 @@ from helpers.texts import read_in_chunks
 from scipy.sparse import csr_array
 
 from fastfm_c import dump_libffm, dump_libsvm, iter_libffm, iter_libsvm, load_libffm, load_libsvm
+from fastfm_c.text import _feature_fields
 
 LIBSVM = {
     "label": (b"x 1:1", ":1:1: found 'x', expected a finite number as label"),
     "no label": (b"1\n\n 1:1", ":3:2: found '1:1', expected a finite number as label"),
-    "multilabel": (b"1,2 1:1", ":1:1: found '1,2', expected a finite number as label"),
+    "label after rows without": (b"1:1\n1 2:1", ":2:1: found '1', .*the first row has no label, and so none"),
+    "multilabel": (b"1,2 1:1", r":1:1: found '1,2', expected one label \(load_svmlight_file"),
+    "multilabel, blank": (b"1 1:1\n1, 2 1:1", ":2:1: found '1,', expected one label"),
+    "labels alone": (b"1 1:1\n1,2,3", ":2:1: found '1,2,3', expected one label"),
+    "decimal comma of a label": (b"0,5 1:1", ":1:1: found '0,5', expected one label"),
+    "decimal comma": (b"1 1:0,5 2:1", r":1:7: found '5', .*\(a comma separates values: write decimal"),
+    "no value before a comma": (b"1,1:,2:1", ":1:5: found ',', expected a finite number as value"),
     "nan": (b"# c\n1 1:nan", ":2:5: found 'nan', expected a finite number as value"),
     "infinite": (b"1 1:inf", ":1:5: found 'inf'"),
     "too large": (b"1 1:1e400", ":1:5: found '1e400'"),
@@ -25,7 +32,11 @@ LIBSVM = {
     "exponent": (b"1 1:1e", ":1:5: found '1e'"),
     "underscore": (b"1 1:1_0", ":1:5: found '1_0'"),
     "sign of an index": (b"1 -1:1", ":1:3: found '-1:1'"),
-    "qid": (b"1 qid:3 1:1", ":1:3: found 'qid:3', expected index:value; qid is not supported"),
+    "qid elsewhere": (b"1 1:1 qid:3", ":1:7: found 'qid:3', expected index:value"),
+    "two of qid": (b"1 qid:3 qid:4", ":1:9: found 'qid:4', expected index:value"),
+    "qid without a number": (b"1 qid: 1:1", ":1:3: found 'qid:', expected qid: and a whole number"),
+    "qid of a name": (b"1 qid:a 1:1", ":1:3: found 'qid:a', expected qid: and a whole number"),
+    "qid of two numbers": (b"qid:1:1", ":1:1: found 'qid:1:1', expected qid: and a whole number"),
     "huge index": (b"1 1" + b"0" * 18 + b":1", r":1:3: found '10+:1', expected index:value with an index of"),
     "NUL": (b"1 1:1\n\0", r":2:1: found '\\x00', expected a finite number as label"),
     "not ASCII": ("1 1:\u0661".encode(), r":1:5: found '\\xd9\\xa1'"),
@@ -45,7 +56,10 @@ LIBFFM = {
     "no value": (b"1 0:1:", ":1:7: found the end of the line, expected a finite number as value$"),
     "field": (b"1 0:1:1 -1:1:1", ":1:9: found '-1:1:1', expected field:index:value with a field below"),
     "huge field": (b"1 2147483647:1:1", ":1:3: found '2147483647:1:1'"),
-    "huge index": (b"1 0:1000000000000:1", ":1:5: .*an index within n_features = 67108864"),
+    "huge index": (
+        b"1 0:1000000000000:1",
+        ":1:5: .*an index within n_features = 67108864 .*larger n_f",
+    ),
     "two fields": (
         b"1 0:5:1 # c\n#\n1 1:3:1 0:4:1 2:5:1",
         ":3:15: found feature 5 in field 2, expected field 0, which it has on line 1 ",
@@ -85,8 +99,23 @@ def test_an_index_outside():
         load_libsvm(io.BytesIO(b"1 0:1 3:1"), n_features=3)
     with pytest.raises(ValueError, match=":2:3: found '0:1', expected an index of at least 1"):
         load_libsvm(io.BytesIO(b"1 1:1\n1 0:1"), zero_based=False)
-    with pytest.raises(ValueError, match="an index within n_features = 2"):
+    with pytest.raises(ValueError, match="found '4:1', expected an index within n_features = 3"):
+        load_libsvm(io.BytesIO(b"1 1:1 4:1"), n_features=3)
+    with pytest.raises(ValueError, match=r"within n_features = 2 \(as in `fields`; unknown='ignore'"):
         list(iter_libffm(io.BytesIO(b"1 0:2:1"), fields=[0, 0]))
+
+
+def test_an_index_beyond_the_default_says_what_helps(monkeypatch):
+    text = b"1 0:100000000:1\n"
+    for read in (load_libffm, iter_libffm):
+        with pytest.raises(ValueError, match=r"= 67108864 \(the most by default: give a larger n_features"):
+            read(io.BytesIO(text))
+    with pytest.raises(ValueError, match="an index below 4294967296, the most with on_field_conflict"):
+        load_libffm(io.BytesIO(b"1 0:4294967296:1\n"), on_field_conflict="split")
+    monkeypatch.setattr(_feature_fields, "FEATURE_LIMIT", 8)
+    with pytest.raises(ValueError, match=r"n_features = 8 \(the most by default"):
+        load_libffm(io.BytesIO(b"1 0:8:1"))
+    assert load_libffm(io.BytesIO(b"1 0:8:1"), n_features=9)[0].shape == (1, 9)
 
 
 def test_fields_that_are_given():
@@ -178,6 +207,6 @@ def test_changed_files_are_sound_or_refused(monkeypatch, seed):
             X.check_format(full_check=True)
             assert X.shape == (len(y), len(fields))
             assert np.isfinite(X.data).all()
-            assert np.isfinite(y).all()
+            assert np.isfinite(y).all() or np.isnan(y).all()  # a first row without a label
             assert (fields >= 0).all()
     assert 100 < n_sound < 550

@@ -141,7 +141,7 @@ def test_scikit_learn_reads_and_writes_the_same(tmp_path):
     datasets.dump_svmlight_file(X, y, str(tmp_path / "theirs"), zero_based=False)
     dump_libsvm(X, y, tmp_path / "ours")
     for name in ("theirs", "ours"):
-        A, a = load_libsvm(tmp_path / name, n_features=20, dtype="float64")
+        A, a = load_libsvm(tmp_path / name, n_features=20, zero_based=False, dtype="float64")
         B, b = datasets.load_svmlight_file(str(tmp_path / name), n_features=20, zero_based=False)
         assert same_array(A.data, B.data)
         assert A.indices.tolist() == B.indices.tolist()

@@ -4,7 +4,7 @@ import tempfile
 
 import numpy as np
 import pytest
-from helpers.strategies import make_csr
+from helpers.make import make_csr
 from helpers.subprocesses import output_of
 
 from fastfm_c import FFM, FM, LogisticLoss, SoftmaxLoss, train

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers.strategies import make_csr
+from helpers.make import make_csr
 
 from fastfm_c import FM, LogisticLoss, SoftmaxLoss, SquaredLoss, train
 from fastfm_c.training import Epoch, History

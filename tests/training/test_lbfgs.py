@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from helpers.strategies import make_csr, make_model
+from helpers.make import make_csr, make_model
 
 from fastfm_c import FM, LogisticLoss, SoftmaxLoss, SquaredLoss, train
 from fastfm_c.training._lbfgs import fit_lbfgs

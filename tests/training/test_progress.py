@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.strategies import make_csr
+from helpers.make import make_csr
 from helpers.subprocesses import output_of
 
 from fastfm_c import FM, LogisticLoss

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from helpers.strategies import SEEDS, make_csr, make_model
+from helpers.make import make_csr, make_model
+from helpers.strategies import SEEDS
 from hypothesis import example, given
 from hypothesis import strategies as st
 

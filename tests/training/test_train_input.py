@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from helpers.strategies import make_csr
+from helpers.make import make_csr
 
 from fastfm_c import FM, AdaGrad, LogisticLoss
 from fastfm_c.training import train

@@ -1,4 +1,4 @@
-"""Faults of files with fields: a file for testing, and features in two fields."""
+"""A file with fields is read like the one before it: a feature is in the same field and column."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Faults of estimators: fields that are refused, lost or ignored."""
+"""Fields on their way to an estimator, from file to file and step to step: kept, or a warning tells."""
 
 import io
 import warnings
@@ -112,11 +112,3 @@ def test_one_line_gives_the_fields_of_a_column_transformer_under_cross_validatio
     fields = pipeline.fit(table, y)[-1].model_.fields
     assert fields[:-2].tolist() == pipeline[0].named_transformers_["f"].fields_.tolist()
     assert fields[-2:].min() > 2
-
-
-def test_a_warm_start_with_other_fields_is_refused():
-    X, y = np.eye(4), [0, 1, 0, 1]
-    model = FFMClassifier(fields=[0, 0, 1, 1], warm_start=True, max_iter=1, random_state=0).fit(X, y)
-    model.set_params(fields=[0, 1, 0, 1])
-    with pytest.raises(ValueError, match="fields"):
-        model.fit(X, y)

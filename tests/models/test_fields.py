@@ -1,4 +1,4 @@
-"""Faults of models: an FFM ignores the fields of X."""
+"""An FFM, its solvers and `train` look at the fields of X."""
 
 import pytest
 
