@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c._core import Model, Parameters
-from fastfm_c._field_table import FieldTable, require_choice
-from fastfm_c._validation import aligned_zeros, as_count, as_fields, as_parameter
+from fastfm_c._field_table import FieldTable, as_fields
+from fastfm_c._validation import aligned_zeros, as_count, as_parameter, require_choice
 from fastfm_c.losses import Loss
 from fastfm_c.models._arrays import assign, copy_into_corner, require_stdev, shown_fields
 from fastfm_c.models._gradient import Gradient, gradient_of, objective_of, outputs_first

@@ -65,6 +65,7 @@ KINDS: dict[str, Kind] = {
     "FieldEncoder of sklearn": Kind(
         "encoder", "fastfm_c.sklearn", "fastfm_c.encoding._state", class_name="FieldEncoder"
     ),
+    "FieldColumnTransformer": Kind("transformer", "fastfm_c.sklearn", "fastfm_c.sklearn._foreign_state"),
     **{
         name: Kind("scikit-learn", f"sklearn.{module}", "fastfm_c.sklearn._foreign_state")
         for module, names in _OF_SCIKIT_LEARN.items()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c.sklearn._centring import far_columns
+from fastfm_c.sklearn._convergence import Recorder
 from fastfm_c.sklearn._fit_rows import FitRows, weighted, with_mean_one
 from fastfm_c.sklearn._partial_fit import PartialFit
 from fastfm_c.sklearn._running import seen_in_fit
@@ -17,7 +18,6 @@ from fastfm_c.sklearn._validation_rows import ValidationRows, given_validation_r
 from fastfm_c.solvers import TrainingRows
 from fastfm_c.training import EpochInfo
 from fastfm_c.training._holdout import hold_out
-from fastfm_c.training._lbfgs import LbfgsSolver
 from fastfm_c.training._train import solver_of, train_on
 
 __all__ = ["Estimator"]
@@ -104,13 +104,12 @@ class Estimator(PartialFit):
         if eval_set is None and options["early_stopping"] not in (None, False):
             learned, eval_set = self._held_out(rows, groups, rng)
         self._begin_history(rows.n_rows)
-        recorder = _Recorder(self)
+        recorder = Recorder(self, options["early_stopping"])
         more = (callbacks,) if callable(callbacks) else tuple(callbacks or ())
         self._train(
             rows, not goes_on, learned, eval_set=eval_set, callbacks=(recorder, *more), rng=rng, **options
         )
-        if recorder.has_converged:
-            self.history_.stop_reason = "converged"
+        recorder.finish()
         return self
 
     def _train(self, rows: FitRows, is_new: bool, learned: NDArray[np.int64] | None, **options: Any) -> None:
@@ -159,25 +158,3 @@ class Estimator(PartialFit):
         if rows.centring is not None:
             X = rows.centring.centred(X)
         return X, FitRows(X, targets, weight).in_unit(self._target_scale), weight
-
-
-class _Recorder:
-    """A callback of `train`: keeps the history of an estimator, and notices that L-BFGS has converged.
-
-    L-BFGS has converged if its last iterations, `n_iter_no_change` of them, made the objective smaller by
-    less than `tol`. The callback then returns True, which ends the fit.
-    """
-
-    def __init__(self, estimator: Estimator) -> None:
-        self.estimator = estimator
-        self.patience: int | None = None
-        if estimator.solver == "lbfgs":
-            self.patience = estimator.n_iter_no_change or LbfgsSolver.default_patience
-        self.has_converged = False
-
-    def __call__(self, info: EpochInfo) -> bool:
-        self.estimator.history_, self.estimator.n_iter_ = info.history, info.epoch
-        losses, patience = info.history.loss, self.patience
-        if patience is not None and len(losses) > patience:
-            self.has_converged = losses[-1 - patience] - losses[-1] < self.estimator.tol
-        return self.has_converged

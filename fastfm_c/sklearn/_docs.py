@@ -31,11 +31,19 @@ _PARAMETERS = """n_factors : int
     solver : {{"adagrad", "sgd", "adam", "ftrl", "lbfgs"}}
         "lbfgs" minimises the exact objective. It computes in float64 for any `dtype`, and it has no
         `partial_fit`. The other solvers are stochastic.
-    learning_rate : float or None
-        Step size. None is the default of the solver. "lbfgs" has none.
+    learning_rate : float, callable, "constant", "inverse_sqrt", "cosine" or None
+        Step size. None is the default of the solver. A callable is called with the number of the epoch,
+        counted from 1, and returns the step size of that epoch. The name of a schedule is that schedule from
+        the default on. "lbfgs" has none.
+    schedule : "constant", "inverse_sqrt", "cosine" or None
+        How the step size changes from epoch to epoch. "inverse_sqrt" divides `learning_rate` by the root of
+        the number of the epoch. "cosine" lets it fall to nearly 0 at the last of `max_iter` epochs. None is
+        "constant". `partial_fit` counts each call as an epoch, goes on counting from call to call, and
+        refuses "cosine", because it knows no last epoch. "lbfgs" has none.
     max_iter : int or None
         Largest number of epochs, or of iterations of "lbfgs". None is 100 with early stopping or "lbfgs".
-        Otherwise None is 100,000 divided by the number of rows, but at least 10 and at most 100.
+        Otherwise None is 100,000 divided by the number of rows, but at least 10 and at most 100. A
+        ConvergenceWarning tells if "lbfgs", or a fit with early stopping, ends here before it has settled.
     batch_size : int or None
         Number of rows between two updates. None is the default of the solver for `partial_fit`. For `fit`,
         None is a 64th of the rows, but at least 8 and at most 1024 (32 for "sgd"). "lbfgs" has none.

@@ -28,10 +28,11 @@ BATCHES_PER_EPOCH = 64  # as far as the limits of a batch allow
 SMALLEST_BATCH = 8
 LARGEST_BATCH, LARGEST_BATCH_OF_SGD = 1024, 32
 
-_OF_STEPS = "learning_rate", "batch_size", "clip_value"  # what "lbfgs" has no use for
+_OF_STEPS = "learning_rate", "schedule", "batch_size", "clip_value"  # what "lbfgs" has no use for
 ENOUGH_TO_STOP = 100  # validation rows; with fewer, a fit does not stop early by default
 
 SolverName: TypeAlias = Literal["adagrad", "sgd", "adam", "ftrl", "lbfgs"]
+ScheduleName: TypeAlias = Literal["constant", "inverse_sqrt", "cosine"]
 MetricName: TypeAlias = Literal["log_loss", "auc", "accuracy", "rmse"]
 EarlyStopping: TypeAlias = bool | MetricName | Callable[..., float] | None
 
@@ -42,7 +43,8 @@ class Parameters(BaseEstimator, ABC):
 
     n_factors: int = 8
     solver: SolverName = "adagrad"
-    learning_rate: float | None = None
+    learning_rate: float | ScheduleName | Callable[[int], float] | None = None
+    schedule: ScheduleName | None = None
     max_iter: int | None = None
     batch_size: int | None = None
     clip_value: float | None = None

@@ -15,6 +15,7 @@ from fastfm_c.sklearn._stream import Lessons, Stream, stream_after_unknown_rows
 from fastfm_c.sklearn._trainable import Model, as_trainable, in_solver_units
 from fastfm_c.solvers import SOLVERS, StochasticSolver
 from fastfm_c.training import History
+from fastfm_c.training._metrics import loss_name
 
 __all__ = ["PartialFit"]
 
@@ -27,6 +28,7 @@ class PartialFit(RowsAndModels):
         self, X: Any, y: ArrayLike, classes: ArrayLike | None, sample_weight: ArrayLike | None
     ) -> Self:
         """Learn from the rows once: `partial_fit` of all estimators."""
+        self.model_: Model
         is_new = not hasattr(self, "model_")
         if self.solver not in SOLVERS:
             raise ValueError(f"solver must be one of {', '.join(SOLVERS)} or lbfgs, got {self.solver!r}")
@@ -36,10 +38,7 @@ class PartialFit(RowsAndModels):
         if not hasattr(self, "_stream"):  # of a pickle of the first version
             self._stream = stream_after_unknown_rows(self)
         if not hasattr(self, "solver_"):
-            self._begin_history(rows.n_rows)
-            self.model_: Model = as_trainable(self.model_, self.model_.dtype)
-            with in_solver_units(self.model_, lambda: self._target_scale):
-                self.solver_ = self._new_solver()
+            self._begin_lessons(rows.n_rows, is_new)
         if rows.is_empty:
             return self
         start = time.perf_counter()
@@ -59,6 +58,18 @@ class PartialFit(RowsAndModels):
         zero = np.zeros(np.shape(self.model_.w0)) if np.ndim(self.model_.w0) else 0.0
         self._stream = Stream(constant=zero, seed=seed, init_stdev=self.init_stdev, sizes=sizes)
         self._set_target_scale(1.0)
+
+    def _begin_lessons(self, n_rows: int, is_new: bool) -> None:
+        """Make the solver. A new model is forgotten if there is none for these parameters."""
+        self._begin_history(n_rows)
+        self.model_ = as_trainable(self.model_, self.model_.dtype)
+        try:
+            with in_solver_units(self.model_, lambda: self._target_scale):
+                self.solver_ = self._new_solver()
+        except ValueError:
+            if is_new:
+                del self.model_
+            raise
 
     def _learn_stream(self, rows: FitRows) -> float:
         """Learn from the rows, batch by batch. The mean loss, in the units of y.
@@ -93,9 +104,12 @@ class PartialFit(RowsAndModels):
     def _begin_history(self, n_rows: int) -> None:
         """Forget the solver and the history of the training before."""
         self.__dict__.pop("solver_", None)
-        self.history_, self.n_iter_ = History(n_rows), 0
+        name = loss_name(self._loss()) + " + L2" * (self.solver == "lbfgs")
+        self.history_, self.n_iter_ = History(n_rows, loss_name=name), 0
 
     def _new_solver(self) -> StochasticSolver:
         """A solver object for `partial_fit`."""
-        create = SOLVERS[self.solver]
-        return create(self.model_, self._loss(), num_threads=self._num_threads(), **self._solver_options())
+        create, options = SOLVERS[self.solver], self._solver_options()
+        solver = create(self.model_, self._loss(), num_threads=self._num_threads(), **options)
+        solver._next_rate()  # "cosine" has none, because it does not know the last epoch
+        return solver

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_c._validation import as_count, as_not_negative
-from fastfm_c.losses import Loss
+from fastfm_c.losses import Loss, SquaredLoss
 from fastfm_c.solvers import SOLVERS, Solver, TrainingRows
 from fastfm_c.solvers._base import Model
 from fastfm_c.training._history import EpochInfo, History
@@ -68,7 +68,7 @@ def train(
         end of the training only with `early_stopping`.
     validation_fraction : float
         With `early_stopping` and no `eval_set`: the share of the rows, chosen by `rng`, that is
-        held out for validation. The rows to learn from are not copied.
+        held out for validation, with the same share of each class. The rows to learn from are not copied.
     early_stopping : bool, {"log_loss", "auc", "accuracy", "rmse"} or callable, optional
         Stop when the validation metric no longer gets better, and restore the parameters of the
         epoch where it was best, also after an interruption. These are kept in memory, as many bytes
@@ -187,7 +187,7 @@ def train_on(
         )
 
     if stopping and eval_set is None:
-        rows, eval_set = _hold_out(data, validation_fraction, rng)
+        rows, eval_set = _hold_out(data, solver.loss, validation_fraction, rng)
     history, validation = History(data.n_rows if rows is None else len(rows)), None
     history.loss_name = loss_name(solver.loss) + " + L2" * isinstance(solver, LbfgsSolver)
     if eval_set is not None:
@@ -203,10 +203,11 @@ def train_on(
 
 
 def _hold_out(
-    data: TrainingRows, fraction: float, rng: np.random.Generator
+    data: TrainingRows, loss: Loss, fraction: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], tuple[Any, ...]]:
     """The rows to learn from, and the others as an eval_set."""
-    rows, held_out = hold_out(data.n_rows, fraction, rng)
+    is_classes = not isinstance(loss, SquaredLoss)
+    rows, held_out = hold_out(data.n_rows, fraction, rng, classes=data.y.astype(int) if is_classes else None)
     weight = data.sample_weight
     if weight is not None:
         if not np.any(weight[rows]):
