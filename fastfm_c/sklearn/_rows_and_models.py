@@ -122,6 +122,10 @@ class RowsAndModels(Parameters):
         """The unit of the solver's targets, in the units of y."""
         return 1.0
 
+    def _origin(self, targets: RunningTargets) -> float:
+        """What a solver of all rows subtracts from the targets."""
+        return 0.0
+
     def _set_target_scale(self, unit: float) -> None:
         """Take another unit, of a stream."""
 

@@ -169,23 +169,21 @@ class StochasticSolver(SolverProperties):
         self._require_state()
         if rng is not None:
             rows = np.arange(data.n_rows, dtype=np.int64) if rows is None else rows.copy()
-        with self._units_of(data):
-            self._run = self._n_epochs, max_iter
-            try:
-                return run_epochs(partial(self.epoch, data), rows, rng, max_iter, observer)
-            finally:
-                self._run = None
+        with self._running(data, max_iter):
+            return run_epochs(partial(self.epoch, data), rows, rng, max_iter, observer)
 
     @contextmanager
-    def _units_of(self, data: TrainingRows) -> Iterator[None]:
-        """Learn in units of the columns of data until the block ends. A later value may raise a unit."""
+    def _running(self, data: TrainingRows, max_iter: int) -> Iterator[None]:
+        """Make units those of the columns of data, and a schedule one of max_iter epochs, for a while."""
         if self.n_steps == 0 and self._column_measure is not None and self._has_scale():
             self._set_scale(getattr(data, self._column_measure)(self._model.dtype))
         self._hold_scale(self._column_measure is not None and self._scale is not None)
+        self._run = self._n_epochs, max_iter
         try:
             yield
         finally:
-            self._hold_scale(False)
+            self._hold_scale(False)  # from now on a larger value raises a unit
+            self._run = None
 
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Learn from the rows once, in batches of `batch_size`, in order or shuffled.

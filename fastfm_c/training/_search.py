@@ -1,0 +1,211 @@
+"""Which learning rate and which penalties a training takes where nobody has given them.
+
+An *attempt* is a training of the same model, from the same start and over the same rows, with certain
+*settings*. Its *value* is the best validation figure of its epochs, and smaller is better. The first attempt
+has next to no penalty. How soon it is at its best says where to look further:
+
+- At once: the steps may be too long. A quarter of the learning rate is tried.
+- Soon: it learns by heart, as with ids of users and items. Strong penalties on the factors are tried, and
+  where they help much, still stronger ones with longer steps. Where they do not, shorter steps are.
+- Late: there are many rows for each parameter. Mild penalties are tried, and taken where they lose little.
+
+The numbers below were chosen on the data sets of ``python -m bench defaults``, and on others of their kinds.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from fastfm_c.training._history import Candidate, EpochInfo, History
+
+__all__ = ["Attempt", "Judge", "Settings", "search"]
+
+SMALL, MIDDLE, STRONG = (1e-5, 1e-5), (1e-3, 1e-2), (4e-3, 4e-2)  # l2_linear, l2_factors
+STRONGEST, LONG_STEPS = (8e-3, 8e-2), 10.0
+SOON = 6  # epochs
+MUCH = TIE = 0.003  # of the value
+LARGE = 20_000  # rows: from here on time is short
+MOST_WORK = 4.5  # the epochs of a search and of what follows, over those of one training by early stopping
+RISE = 1.05  # a value after the first epoch that is so much worse ends an attempt that was best there
+
+
+class Settings(NamedTuple):
+    """What a search chooses.
+
+    Parameters
+    ----------
+    learning_rate : float, str or callable
+    l2_linear, l2_factors : float
+    """
+
+    learning_rate: Any
+    l2_linear: Any
+    l2_factors: Any
+
+
+@dataclass
+class Attempt:
+    """A training with certain settings.
+
+    Parameters
+    ----------
+    settings : Settings
+    history : History
+    value : float
+        Infinite without a figure.
+    learner : object
+        What was trained.
+    error : Exception, optional
+        What ended it, if that was a divergence.
+    """
+
+    settings: Settings
+    history: History
+    value: float
+    learner: Any = None
+    error: Exception | None = None
+
+    def candidate(self, is_chosen: bool) -> Candidate:
+        """What a history tells of it."""
+        history = self.history
+        best = history.best_epoch
+        figure = None if best is None else history.validation[best - 1]
+        return Candidate(*self.settings, figure, best, history.n_iter, history.stop_reason, is_chosen)
+
+
+# attempt(settings, rival, limit): a new training that may end when it cannot beat the rival, or after `limit`
+# epochs; None is no rival, and as many epochs as the caller allows
+Trainer: TypeAlias = Callable[[Settings, Attempt | None, int | None], Attempt]
+
+
+class Judge:
+    """A callback that ends an attempt which will not beat its rival.
+
+    Parameters
+    ----------
+    rival : Attempt or None
+    limit : int
+        Most epochs of this attempt.
+    is_large : bool
+        Whether there are so many rows that time is short.
+    sign : int
+        -1 if larger figures are better, else 1.
+    """
+
+    def __init__(self, rival: Attempt | None, limit: int, is_large: bool, sign: int) -> None:
+        self.rival, self.limit, self.is_large, self.sign = rival, limit, is_large, sign
+        self.best: list[float] = []  # value after each epoch
+        self.has_ended = False
+
+    def __call__(self, info: EpochInfo) -> bool:
+        value = math.inf if info.validation is None else self.sign * info.validation
+        self.best.append(min([value, *self.best[-1:]]))
+        self.has_ended = self._rises(value) or self._is_hopeless()
+        return self.has_ended
+
+    def _rises(self, value: float) -> bool:
+        first = self.best[0]
+        is_best = self.best[-1] == first and len(self.best) > 1
+        return self.is_large and is_best and value > first + (RISE - 1) * abs(first)
+
+    def _is_hopeless(self) -> bool:
+        """Whether it is behind its rival, and would be at the end if it went on as in the last 3 epochs."""
+        n, best = len(self.best), self.best[-1]
+        if self.rival is None or n < 4 or not best > self.rival.value:
+            return False
+        return (self.best[-4] - best) / 3 * (self.limit - n) < best - self.rival.value
+
+
+class _Ended(Exception):
+    """A callback of the user ended the search."""
+
+
+def search(
+    train: Trainer, given: Settings, rate: float, n_rows: int, n_fields: int
+) -> tuple[Attempt, list[Attempt]]:
+    """Try settings. The attempt that is chosen, and all of them.
+
+    Parameters
+    ----------
+    train : callable
+        ``train(settings, rival, limit)`` makes an `Attempt`, which may end when it cannot beat the rival, or
+        after `limit` epochs.
+    given : Settings
+        None where something is to be chosen.
+    rate : float
+        The default learning rate of the solver.
+    n_rows : int
+    n_fields : int
+        Of an FFM; 2 for an FM. A factor vector of an FFM sees one other field, and one of an FM all columns.
+
+    Raises
+    ------
+    DivergenceError
+        If no attempt had a figure.
+    """
+    tries = _Tries(train, given, rate, max(n_fields - 1, 1) ** -0.5)
+    try:
+        best = _climb(tries, n_rows)
+    except _Ended:
+        best = min(tries.made, key=lambda attempt: attempt.value)
+    if best.error is not None:
+        raise best.error
+    return best, tries.made
+
+
+class _Tries:
+    """Makes each attempt once, and keeps what was trained for the best of them alone."""
+
+    def __init__(self, train: Trainer, given: Settings, rate: float, strength: float) -> None:
+        self.train, self.given, self.rate, self.strength = train, given, rate, strength
+        self.made: list[Attempt] = []
+
+    @property
+    def n_epochs(self) -> int:
+        return sum(attempt.history.n_iter for attempt in self.made)
+
+    def __call__(
+        self, steps: float, l2: tuple[float, float], rival: Attempt | None = None, limit: int | None = None
+    ) -> Attempt:
+        """An attempt with a multiple of the default learning rate; what is given stays."""
+        wanted = Settings(steps * self.rate, l2[0], l2[1] * self.strength)
+        settings = Settings(*(w if g is None else g for w, g in zip(wanted, self.given, strict=True)))
+        for attempt in self.made:
+            if attempt.settings == settings:
+                return attempt
+        attempt = self.train(settings, rival, limit)
+        self.made.append(attempt)
+        best = min(made.value for made in self.made)
+        for made in self.made:
+            if made.value > best + TIE * abs(best):
+                made.learner = None  # room for the next
+        if attempt.history.stop_reason == "callback":
+            raise _Ended
+        return attempt
+
+
+def _climb(attempt: _Tries, n_rows: int) -> Attempt:
+    """The best attempt: see the top of this file."""
+    first = best = attempt(2, SMALL)
+    soon = first.history.best_epoch or 1
+    if soon == 1:
+        best = _better(best, attempt(0.5, SMALL, best))
+    if soon > SOON:
+        mild = attempt(2, MIDDLE, best)
+        return mild if mild.value <= best.value + TIE * abs(best.value) else best
+    strong = attempt(2, STRONG, best)
+    if strong.value >= best.value:
+        return best if soon == 1 else _better(best, attempt(1, MIDDLE, best))
+    if best.value - strong.value < MUCH * abs(best.value):
+        return strong
+    limit = None
+    if n_rows >= LARGE:
+        limit = int((MOST_WORK * (2 * soon + 5) - attempt.n_epochs) / 1.25)
+    if limit is not None and limit < 4:
+        return strong
+    return _better(strong, attempt(LONG_STEPS, STRONGEST, strong, limit))
+
+
+def _better(old: Attempt, new: Attempt) -> Attempt:
+    return new if new.value < old.value else old
