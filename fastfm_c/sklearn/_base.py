@@ -65,8 +65,10 @@ class Estimator(PartialFit):
         eval_set : (X, y) or (X, y, sample_weight), or a list of one such tuple, optional
             Validation rows, in the way of other libraries.
         callbacks : callable or sequence of callables, optional
-            Each is called with a `fastfm_c.training.EpochInfo` after each epoch. A callback that returns
-            True ends the fit.
+            Each is called with a `fastfm_c.training.EpochInfo` after each epoch: of each training that is
+            tried, whose epochs are counted from 1 again, and of the last one over all rows, which has no
+            validation figure. A callback that returns True ends the fit, which then has the best model so
+            far.
 
         Returns
         -------
@@ -80,7 +82,7 @@ class Estimator(PartialFit):
         DivergenceError
             If a loss or a parameter is no longer finite. The model keeps the last finite parameters.
         KeyboardInterrupt
-            Passed on. The estimator is fitted by the epochs that it completed.
+            Passed on. The estimator has the best model so far.
         """
         given = given_validation_rows(X_val, y_val, sample_weight_val, eval_set)
         goes_on = self.warm_start and hasattr(self, "model_")
@@ -102,7 +104,7 @@ class Estimator(PartialFit):
         splits, options = self._splits(rows, eval_set, groups, rng)
         self._begin_history(rows.n_rows)
         more = (callbacks,) if callable(callbacks) else tuple(callbacks or ())
-        Fitting(self, rows, not goes_on, splits, options, more, rng).train()
+        Fitting(self, rows, not goes_on, splits, options, more, rng).train().finish()
         return self
 
     def _splits(

@@ -87,13 +87,14 @@ class Fitting:
         self.kept: Attempt | None = None  # what the estimator is to take
         self.running: Attempt | None = None
 
-    def train(self) -> None:
+    def train(self) -> Recorder:
         """Choose, learn all rows if that is asked for, and leave the estimator fitted, even after errors."""
         try:
             chosen = self._choose()
-            chosen.learner.recorder.finish()
+            recorder: Recorder = chosen.learner.recorder
             if self._learns_all_rows(chosen):
                 self._refit(chosen)
+            return recorder
         finally:
             self._finish()
 
@@ -161,7 +162,8 @@ class Fitting:
     def _learner(self, settings: Settings, splits: list[Split]) -> tuple[_Learner, Any]:
         """A copy of the start with a solver, and the validation rows as `train_on` takes them."""
         options = self.estimator._solver_options(self.rows.n_rows, settings)
-        recorder = Recorder(self.estimator, self.options["early_stopping"])
+        watched = self.options["early_stopping"] if len(splits) <= 1 else None  # folds warn of nothing
+        recorder = Recorder(self.estimator, watched)
         solvers: list[Any] = []
         for _ in range(max(len(splits), 1)):
             model = self.start.copy()

@@ -6,7 +6,7 @@ has next to no penalty. How soon it is at its best says where to look further:
 
 - At once: the steps may be too long. A quarter of the learning rate is tried.
 - Soon: it learns by heart, as with ids of users and items. Strong penalties on the factors are tried, and
-  where they help much, still stronger ones with longer steps. Where they do not, shorter steps are.
+  unless they harm, still stronger ones with longer steps. Where they do harm, shorter steps are.
 - Late: there are many rows for each parameter. Mild penalties are tried, and taken where they lose little.
 
 The numbers below were chosen on the data sets of ``python -m bench defaults``, and on others of their kinds.
@@ -24,10 +24,11 @@ __all__ = ["Attempt", "Judge", "Settings", "search"]
 SMALL, MIDDLE, STRONG = (1e-5, 1e-5), (1e-3, 1e-2), (4e-3, 4e-2)  # l2_linear, l2_factors
 STRONGEST, LONG_STEPS = (8e-3, 8e-2), 10.0
 SOON = 6  # epochs
-MUCH = TIE = 0.003  # of the value
+LEAST_LIMIT = 8  # epochs that an attempt with long steps may have
+TIE = 0.005  # of the value: a difference that may be chance
 LARGE = 20_000  # rows: from here on time is short
-MOST_WORK = 4.5  # the epochs of a search and of what follows, over those of one training by early stopping
-RISE = 1.05  # a value after the first epoch that is so much worse ends an attempt that was best there
+MOST_WORK = 3.8  # the epochs of a search and of what follows, over those of one training by early stopping
+RISE = 0.05  # of the best value: an attempt that has become so much worse has learned by heart
 
 
 class Settings(NamedTuple):
@@ -105,16 +106,15 @@ class Judge:
         return self.has_ended
 
     def _rises(self, value: float) -> bool:
-        first = self.best[0]
-        is_best = self.best[-1] == first and len(self.best) > 1
-        return self.is_large and is_best and value > first + (RISE - 1) * abs(first)
+        return self.is_large and value > self.best[-1] + RISE * abs(self.best[-1])
 
     def _is_hopeless(self) -> bool:
         """Whether it is behind its rival, and would be at the end if it went on as in the last 3 epochs."""
         n, best = len(self.best), self.best[-1]
-        if self.rival is None or n < 4 or not best > self.rival.value:
+        if self.rival is None or n < 4:
             return False
-        return (self.best[-4] - best) / 3 * (self.limit - n) < best - self.rival.value
+        behind = best - _with_tie(self.rival.value)
+        return behind > 0 and (self.best[-4] - best) / 3 * (self.limit - n) < behind
 
 
 class _Ended(Exception):
@@ -178,7 +178,7 @@ class _Tries:
         self.made.append(attempt)
         best = min(made.value for made in self.made)
         for made in self.made:
-            if made.value > best + TIE * abs(best):
+            if made.value > _with_tie(best):
                 made.learner = None  # room for the next
         if attempt.history.stop_reason == "callback":
             raise _Ended
@@ -193,19 +193,20 @@ def _climb(attempt: _Tries, n_rows: int) -> Attempt:
         best = _better(best, attempt(0.5, SMALL, best))
     if soon > SOON:
         mild = attempt(2, MIDDLE, best)
-        return mild if mild.value <= best.value + TIE * abs(best.value) else best
+        return mild if mild.value <= _with_tie(best.value) else best
     strong = attempt(2, STRONG, best)
-    if strong.value >= best.value:
+    if strong.value > _with_tie(best.value):
         return best if soon == 1 else _better(best, attempt(1, MIDDLE, best))
-    if best.value - strong.value < MUCH * abs(best.value):
-        return strong
     limit = None
     if n_rows >= LARGE:
-        limit = int((MOST_WORK * (2 * soon + 5) - attempt.n_epochs) / 1.25)
-    if limit is not None and limit < 4:
-        return strong
+        limit = max(int((MOST_WORK * (2 * soon + 5) - attempt.n_epochs) / 1.25), LEAST_LIMIT)
     return _better(strong, attempt(LONG_STEPS, STRONGEST, strong, limit))
 
 
 def _better(old: Attempt, new: Attempt) -> Attempt:
     return new if new.value < old.value else old
+
+
+def _with_tie(value: float) -> float:
+    """The largest value that counts as equal."""
+    return value + TIE * abs(value) if value < math.inf else value
