@@ -73,8 +73,8 @@ _PARAMETERS = """n_factors : int
     n_iter_no_change : int or None
         Number of epochs without an improvement after which early stopping ends a fit. None is 5, or 15 for
         fewer than 20,000 rows, or 10 with "lbfgs". "lbfgs" also ends when this number of iterations made the
-        objective smaller by less than `tol`. If only pairs of columns tell something, as with ids of users and items, the factors may need
-        more epochs before the figure improves.
+        objective smaller by less than `tol`. If only pairs of columns tell something, as with ids of users
+        and items, the factors may need more epochs before the figure improves.
     tol : float
         Smallest change of the figure that counts as an improvement.
     normalize : {normalize}
@@ -85,8 +85,7 @@ _PARAMETERS = """n_factors : int
         stopping and with "lbfgs".
     warm_start : bool
         Whether `fit` goes on from the parameters of the fit before. What that fit chose is not chosen anew.
-        That fit must have had the same
-        columns{and_classes}.
+        That fit must have had the same columns{and_classes}.
     dtype : "float32" or "float64"
         Dtype of the model and of its scores.
     random_state : int, RandomState or None
@@ -144,8 +143,9 @@ REGRESSOR = {
     "attribute": """target_scale_ : float
         A power of 4 near the standard deviation of y. Solvers, callbacks and the progress shown see y
         divided by it, after the mean of y is subtracted. Steps of one size then suit targets of any size.
-        `model_` and `history_` are in the units of y after the fit. A power of 4 causes no rounding. `partial_fit` and a warm start take
-        another one when y turns out to be of another size.""",
+        `model_` and `history_` are in the units of y after the fit. A power of 4 causes no rounding.
+        `partial_fit` and a warm start take another one when y turns out to be of another size.
+        `partial_fit` subtracts nothing.""",
 }
 FM = {"model": "FM", "fields": "", "normalize": 'None, "instance" or "xlearn"'}
 FFM = {

@@ -22,7 +22,8 @@ class SGD(StochasticSolver):
 
     The gradients of a batch are summed, not averaged, so that the learning rate means the same whatever
     the batch size. Values of X beyond 1 are learned from in units of the largest |x| of their column so
-    far; `train` measures every column first, and so uses units for small values too.
+    far; `train` measures every column first, and so uses units for small values too. With AdaGrad and Adam,
+    these are the root mean squares of the non-zeros of columns, which one large value does not decide.
 
     Parameters
     ----------
