@@ -84,6 +84,7 @@ class Fitting:
         self.stops_early = options["early_stopping"] not in (None, False)
         metric = metric_of(options["early_stopping"], self.loss)[1]
         self.sign = -1 if getattr(metric, "greater_is_better", False) else 1
+        self.searches = False
         self.kept: Attempt | None = None  # what the estimator is to take
         self.running: Attempt | None = None
 
@@ -102,7 +103,8 @@ class Fitting:
         """The best attempt of a search; the only one where there is nothing to choose."""
         estimator = self.estimator
         given = estimator._given_settings()
-        if not self.stops_early or estimator.solver not in SOLVERS or None not in given:
+        self.searches = self.stops_early and estimator.solver in SOLVERS and None in given
+        if not self.searches:
             attempt = self.attempt(estimator._fixed_settings(given))
             if attempt.error is not None:
                 raise attempt.error
@@ -123,8 +125,9 @@ class Fitting:
             limit = max(2 * rival.history.n_iter, LEAST_EPOCHS)
         if limit is not None:
             options["max_iter"] = most = min(most, limit)
-        judge = Judge(rival, most, self.rows.n_rows >= LARGE, self.sign)
-        callbacks = (learner.recorder, *self.callbacks, *((judge,) if self.stops_early else ()))
+        is_short = self.rows.n_rows >= LARGE and self.estimator.n_iter_no_change is None
+        judge = Judge(rival, most, is_short, self.sign)
+        callbacks = (learner.recorder, *self.callbacks, *((judge,) if self.searches else ()))
         self.running = running = Attempt(settings, History(0), math.inf, learner)
         learner.recorder.attempt = running
         try:

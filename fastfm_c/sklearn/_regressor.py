@@ -143,9 +143,15 @@ class Regressor(RegressorMixin, Estimator):
     def _unscale_history(self, history: History) -> None:
         scale = self._target_scale
         history.loss = [loss * scale**2 for loss in history.loss]
-        if not callable(self.early_stopping):
-            power = {"loss": 2, "rmse": 1}.get(history.metric or "", 0)
-            history.validation = [figure * scale**power for figure in history.validation]
+        history.refit = [loss * scale**2 for loss in history.refit]
+        power = {"loss": 2, "rmse": 1}.get(history.metric or "", 0)
+        if power and not callable(self.early_stopping):
+            factor = scale**power
+            history.validation = [figure * factor for figure in history.validation]
+            history.candidates = [
+                tried if tried.validation is None else tried._replace(validation=tried.validation * factor)
+                for tried in history.candidates
+            ]
 
 
 def _in_units_of_y(metric: Callable[..., float], scale: float, origin: float) -> Callable[..., float]:

@@ -88,14 +88,14 @@ class Judge:
     rival : Attempt or None
     limit : int
         Most epochs of this attempt.
-    is_large : bool
-        Whether there are so many rows that time is short.
+    is_short : bool
+        Whether time is short: an attempt whose figure has become much worse ends.
     sign : int
         -1 if larger figures are better, else 1.
     """
 
-    def __init__(self, rival: Attempt | None, limit: int, is_large: bool, sign: int) -> None:
-        self.rival, self.limit, self.is_large, self.sign = rival, limit, is_large, sign
+    def __init__(self, rival: Attempt | None, limit: int, is_short: bool, sign: int) -> None:
+        self.rival, self.limit, self.is_short, self.sign = rival, limit, is_short, sign
         self.best: list[float] = []  # value after each epoch
         self.has_ended = False
 
@@ -106,7 +106,7 @@ class Judge:
         return self.has_ended
 
     def _rises(self, value: float) -> bool:
-        return self.is_large and value > self.best[-1] + RISE * abs(self.best[-1])
+        return self.is_short and value > self.best[-1] + RISE * abs(self.best[-1])
 
     def _is_hopeless(self) -> bool:
         """Whether it is behind its rival, and would be at the end if it went on as in the last 3 epochs."""
