@@ -32,6 +32,11 @@ def estimators(names):
     assert names["accuracy"] == names["share"] == 1
 
 
+def defaults(names):
+    assert names["error"] < 0.6
+    assert len(names["model"].history_.candidates) > 1
+
+
 def files(names):
     assert names["same"] is True
     assert not names["served"].V.flags.writeable
@@ -57,7 +62,7 @@ def data(names):
     assert names["score"] == names["solver"].model.predict(X)[0]
 
 
-CHECKS = {check.__name__: check for check in (models, training, estimators, files, threads, speed)}
+CHECKS = {check.__name__: check for check in (models, training, estimators, defaults, files, threads, speed)}
 
 
 def run(page):
@@ -74,7 +79,7 @@ def test_each_page_is_checked():
 
 @pytest.mark.parametrize("page", CHECKS)
 def test_the_guide(page, tmp_path, monkeypatch):
-    if page == "estimators":
+    if page in ("defaults", "estimators"):
         pytest.importorskip("sklearn")
     monkeypatch.chdir(tmp_path)
     CHECKS[page](run(DOCS / "guide" / f"{page}.md"))
