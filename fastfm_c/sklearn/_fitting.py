@@ -71,6 +71,9 @@ class Fitting:
         self.estimator, self.rows, self.splits, self.options = estimator, rows, splits, options
         self.callbacks, self.rng, self.threads = callbacks, rng, estimator._num_threads()
         self.loss, self.unit = estimator._loss(), estimator._target_scale
+        self.stops_early = options["early_stopping"] not in (None, False)
+        metric = metric_of(options["early_stopping"], self.loss)[1]
+        self.sign = -1 if getattr(metric, "greater_is_better", False) else 1
         targets = rows.for_solver(self.unit)
         self.data = TrainingRows(estimator.model_, self.loss, rows.X, targets, rows.weight, self.threads)
         if is_new:  # the solver will ask data for the same numbers, which are measured once
@@ -81,10 +84,9 @@ class Fitting:
         if rows.centring is not None and not is_new:
             rows.centring.expressed(self.start, 1)
         into_solver_units(self.start, self.unit, rows.origin)
-        self.stops_early = options["early_stopping"] not in (None, False)
-        metric = metric_of(options["early_stopping"], self.loss)[1]
-        self.sign = -1 if getattr(metric, "greater_is_better", False) else 1
-        self.searches = False
+        self.given = estimator._given_settings()
+        is_open = any(value is None for value in self.given)
+        self.searches = self.stops_early and estimator.solver in SOLVERS and is_open
         self.kept: Attempt | None = None  # what the estimator is to take
         self.running: Attempt | None = None
 
@@ -93,7 +95,7 @@ class Fitting:
         try:
             chosen = self._choose()
             recorder: Recorder = chosen.learner.recorder
-            if self._learns_all_rows(chosen):
+            if self._may_refit() and chosen.history.stop_reason != "callback":
                 self._refit(chosen)
             return recorder
         finally:
@@ -102,16 +104,14 @@ class Fitting:
     def _choose(self) -> Attempt:
         """The best attempt of a search; the only one where there is nothing to choose."""
         estimator = self.estimator
-        given = estimator._given_settings()
-        self.searches = self.stops_early and estimator.solver in SOLVERS and None in given
         if not self.searches:
-            attempt = self.attempt(estimator._fixed_settings(given))
+            attempt = self.attempt(estimator._fixed_settings(self.given))
             if attempt.error is not None:
                 raise attempt.error
             return attempt
         rate = SOLVERS[estimator.solver].default_learning_rate
         n_fields = self.start.n_fields if isinstance(self.start, FFM) else 2
-        chosen, made = search(self.attempt, given, rate, self.rows.n_rows, n_fields)
+        chosen, made = search(self.attempt, self.given, rate, self.rows.n_rows, n_fields)
         chosen.history.candidates = [attempt.candidate(attempt is chosen) for attempt in made]
         self.kept = chosen
         return chosen
@@ -169,7 +169,7 @@ class Fitting:
         recorder = Recorder(self.estimator, watched)
         solvers: list[Any] = []
         for _ in range(max(len(splits), 1)):
-            model = self.start.copy()
+            model = self.start.copy() if self.searches or self._may_refit() else self.start
             solver: Any = solver_of(self.estimator.solver, model, self.loss, self.threads, options)
             if self.estimator.solver in SOLVERS and self.estimator.solver != "ftrl":
                 solver._penalise_in_scale()
@@ -183,11 +183,10 @@ class Fitting:
         validation = MeanValidation(models, [split.eval_set for split in splits])
         return _Learner(models[0], FoldSolver(solvers, rows), recorder), validation
 
-    def _learns_all_rows(self, chosen: Attempt) -> bool:
+    def _may_refit(self) -> bool:
+        """Whether rows were held out that are to be learned in the end."""
         is_held_out = any(split.rows is not None for split in self.splits)
-        is_stochastic = self.estimator.solver in SOLVERS
-        is_over = chosen.history.stop_reason == "callback"
-        return self.estimator.refit and is_held_out and is_stochastic and not is_over
+        return bool(self.estimator.refit) and is_held_out and self.estimator.solver in SOLVERS
 
     def _refit(self, chosen: Attempt) -> None:
         """Learn all rows for as long as was best without some of them, at last with shorter steps."""

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import csr_array
 
 from fastfm_c import _core
-from fastfm_c._column_scale import column_max_abs, column_rms
+from fastfm_c._column_scale import are_ones, column_max_abs, column_rms
 from fastfm_c.losses import Loss
 from fastfm_c.models import FFM, FM
 
@@ -134,15 +134,21 @@ class TrainingRows(_core.TrainingRows):
 
     def _measured(self, what: str, dtype: np.dtype[Any]) -> NDArray[Any] | None:
         if (what, dtype) not in self._columns:
-            sizes = column_max_abs(*self._arrays, self._shape[1], dtype, self.sample_weight)
-            if what == "rms" and sizes is not None:
-                with np.errstate(over="ignore", under="ignore"):
-                    rms = column_rms(*self._arrays, self._shape[1], self.sample_weight).astype(dtype)
-                sizes = np.where((rms > 0) & np.isfinite(rms), rms, dtype.type(1))
+            self._columns[what, dtype] = sizes = self._measure(what, dtype)
             if sizes is not None:
                 sizes.flags.writeable = False
-            self._columns[what, dtype] = sizes
         return self._columns[what, dtype]
+
+    def _measure(self, what: str, dtype: np.dtype[Any]) -> NDArray[Any] | None:
+        indptr, _, values = self._arrays
+        if are_ones(indptr, values):
+            return None
+        with np.errstate(over="ignore", under="ignore"):  # float64 values that float32 does not hold
+            if what == "max_abs":
+                return column_max_abs(*self._arrays, self._shape[1], dtype, self.sample_weight)
+            rms = column_rms(*self._arrays, self._shape[1], self.sample_weight).astype(dtype)
+        sizes: NDArray[Any] = np.where((rms > 0) & np.isfinite(rms), rms, dtype.type(1))
+        return sizes
 
 
 @runtime_checkable

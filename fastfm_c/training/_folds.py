@@ -84,6 +84,8 @@ def folds(
 ) -> list[tuple[_Rows, _Rows]]:
     """Cut the rows into folds: for each, the rows outside and the rows in it, as `hold_out` returns them."""
     labels = None if groups is None else np.asarray(groups)
+    if labels is not None and labels.shape != (n_rows,):
+        raise ValueError(f"groups has shape {labels.shape}, expected ({n_rows},): one label for each row")
     rest, parts = np.arange(n_rows), []
     for n_left in range(N_FOLDS, 1, -1):
         stay, leave = hold_out(

@@ -4,7 +4,7 @@ An *attempt* is a training of the same model, from the same start and over the s
 *settings*. Its *value* is the best validation figure of its epochs, and smaller is better. The first attempt
 has next to no penalty. How soon it is at its best says where to look further:
 
-- At once: the steps may be too long. A quarter of the learning rate is tried.
+- At once: the steps may be too long. Shorter ones are tried.
 - Soon: it learns by heart, as with ids of users and items. Strong penalties on the factors are tried, and
   unless they harm, still stronger ones with longer steps. Where they do harm, shorter steps are.
 - Late: there are many rows for each parameter. Mild penalties are tried, and taken where they lose little.
@@ -21,8 +21,9 @@ from fastfm_c.training._history import Candidate, EpochInfo, History
 
 __all__ = ["Attempt", "Judge", "Settings", "search"]
 
-SMALL, MIDDLE, STRONG = (1e-5, 1e-5), (1e-3, 1e-2), (4e-3, 4e-2)  # l2_linear, l2_factors
-STRONGEST, LONG_STEPS = (8e-3, 8e-2), 10.0
+SMALL, MIDDLE, STRONG = (1e-5, 1e-5), (1e-3, 1e-2), (6e-3, 4e-2)  # l2_linear, l2_factors
+STRONGEST = 8e-3, 8e-2
+STEPS, SHORT_STEPS, LONGER_STEPS, LONG_STEPS = 2.0, 0.6, 3.0, 10.0  # times the default of the solver
 SOON = 6  # epochs
 LEAST_LIMIT = 8  # epochs that an attempt with long steps may have
 TIE = 0.005  # of the value: a difference that may be chance
@@ -187,14 +188,14 @@ class _Tries:
 
 def _climb(attempt: _Tries, n_rows: int) -> Attempt:
     """The best attempt: see the top of this file."""
-    first = best = attempt(2, SMALL)
+    first = best = attempt(STEPS, SMALL)
     soon = first.history.best_epoch or 1
     if soon == 1:
-        best = _better(best, attempt(0.5, SMALL, best))
+        best = _better(best, attempt(SHORT_STEPS, SMALL, best))
     if soon > SOON:
-        mild = attempt(2, MIDDLE, best)
+        mild = attempt(STEPS, MIDDLE, best)
         return mild if mild.value <= _with_tie(best.value) else best
-    strong = attempt(2, STRONG, best)
+    strong = attempt(LONGER_STEPS, STRONG, best)
     if strong.value > _with_tie(best.value):
         return best if soon == 1 else _better(best, attempt(1, MIDDLE, best))
     limit = None

@@ -285,3 +285,17 @@ def test_time_and_groups_hold_out_rows_as_before(n_classes):
         model = FMClassifier(random_state=0, **options).fit(X, y, **fit)
         assert model.history_.rows == 1800
         assert len(model.history_.refit) > 0
+
+
+def test_unfit_groups_and_numbers_are_refused_by_name():
+    X, y = data_for(FMClassifier, 200)
+    with pytest.raises(ValueError, match=r"groups has shape \(7,\), expected \(200,\)"):
+        FMClassifier().fit(X, y, groups=np.arange(7))
+    for name in CHOSEN:
+        with pytest.raises(ValueError, match=name):
+            FMClassifier(**{name: -1.0}).fit(X, y)
+    model = FMClassifier(random_state=0).fit(X, y)
+    before = model.decision_function(X)
+    with pytest.raises(ValueError, match="early_stopping"):
+        model.set_params(warm_start=True, early_stopping="none").fit(X, y)
+    np.testing.assert_array_equal(model.decision_function(X), before)

@@ -113,8 +113,7 @@ static int NAME(update_w)(const batch_view *batch, const gradient_accumulators *
     for (int64_t i = 0; i < UPDATE_WIDTH; i++) {
         const int64_t from = min_i64(i, n - 1);
         const int64_t rows = features[to_update[from]].n_rows;
-        gathered.l2[i] =
-            (REAL)l2_of_rows(solver, solver->l2_linear, rows, inverse_scale[from]);
+        gathered.l2[i] = (REAL)l2_of_rows(solver, solver->l2_linear, rows, inverse_scale[from]);
         gathered.inverse_scale[i] = (REAL)inverse_scale[from];
         gathered.scaled_rate[i] = (REAL)(solver->learning_rate * inverse_scale[from]);
         gathered.state0[i] = gathered.state1[i] = 1;
@@ -150,9 +149,8 @@ static int NAME(update_V)(const batch_view *batch, NAME(rule) * rule, int64_t ro
 {
     const fastfm_solver *solver = batch->solver;
     REAL *state0 = (REAL *)solver->state[0].V, *state1 = (REAL *)solver->state[1].V;
-    NAME(set_feature_terms)(rule, solver,
-                            l2_of_rows(solver, solver->l2_factors, rows, inverse_scale),
-                            inverse_scale);
+    NAME(set_feature_terms)(
+        rule, solver, l2_of_rows(solver, solver->l2_factors, rows, inverse_scale), inverse_scale);
     return NAME(update_span)(solver, rule, n, (REAL *)batch->updated.V + first,
                              state0 ? state0 + first : NULL, state1 ? state1 + first : NULL,
                              gradients);
