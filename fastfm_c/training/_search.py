@@ -6,7 +6,8 @@ has next to no penalty. How soon it is at its best says where to look further:
 
 - At once: the steps may be too long. Shorter ones are tried.
 - Soon: it learns by heart, as with ids of users and items. Strong penalties on the factors are tried, and
-  unless they harm, still stronger ones with longer steps. Where they do harm, shorter steps are.
+  unless they harm, still stronger ones with longer steps. Where they do harm, mild penalties are tried with
+  shorter steps, and taken where they lose little.
 - Late: there are many rows for each parameter. Mild penalties are tried, and taken where they lose little.
 
 The numbers below were chosen on the data sets of ``python -m bench defaults``, and on others of their kinds.
@@ -193,11 +194,10 @@ def _climb(attempt: _Tries, n_rows: int) -> Attempt:
     if soon == 1:
         best = _better(best, attempt(SHORT_STEPS, SMALL, best))
     if soon > SOON:
-        mild = attempt(STEPS, MIDDLE, best)
-        return mild if mild.value <= _with_tie(best.value) else best
+        return _if_no_worse(attempt(STEPS, MIDDLE, best), best)
     strong = attempt(LONGER_STEPS, STRONG, best)
     if strong.value > _with_tie(best.value):
-        return best if soon == 1 else _better(best, attempt(1, MIDDLE, best))
+        return best if soon == 1 else _if_no_worse(attempt(1, MIDDLE, best), best)
     limit = None
     if n_rows >= LARGE:
         limit = max(int((MOST_WORK * (2 * soon + 5) - attempt.n_epochs) / 1.25), LEAST_LIMIT)
@@ -206,6 +206,11 @@ def _climb(attempt: _Tries, n_rows: int) -> Attempt:
 
 def _better(old: Attempt, new: Attempt) -> Attempt:
     return new if new.value < old.value else old
+
+
+def _if_no_worse(milder: Attempt, best: Attempt) -> Attempt:
+    """Penalties that cost nothing are taken: on other rows they may help."""
+    return milder if milder.value <= _with_tie(best.value) else best
 
 
 def _with_tie(value: float) -> float:
