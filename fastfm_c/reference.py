@@ -49,6 +49,7 @@ __all__ = [
     "fm_term_scale",
     "ftrl",
     "gradient",
+    "lbfgs_direction",
     "logistic_loss",
     "normalized",
     "objective",
@@ -848,6 +849,55 @@ def solver_epoch(
         w = _updated(rule, w, grad_w + rows_w * l2_linear * w, states[1], step, rows_w > 0)
         V = _updated(rule, V, grad_V + rows_V * l2_factors * V, states[2], step, rows_V > 0)
     return w0, w, V, total_loss / weight.sum()
+
+
+def lbfgs_direction(
+    g: ArrayLike, steps: ArrayLike, changes: ArrayLike, weights: ArrayLike | None = None
+) -> _Array:
+    """The direction of L-BFGS, ``-H g``, by the two-loop recursion.
+
+    ``H`` is what the BFGS formula makes of ``gamma diag(weights)``, an inverse Hessian, by the pairs;
+    ``gamma`` is ``s.y / y.(weights y)`` of the newest pair, and 1 without pairs [1]_.
+
+    Parameters
+    ----------
+    g : array_like of shape (n,)
+        The gradient.
+    steps, changes : array_like of shape (n_pairs, n)
+        The step ``s`` of each iteration, the oldest first, and the change ``y`` of the gradient in it;
+        ``s.y`` is positive.
+    weights : array_like of shape (n,), optional
+        Positive; 1 each by default.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+
+    References
+    ----------
+    .. [1] J. Nocedal, S. J. Wright. Numerical Optimization, 2006. Algorithm 7.4 and equation 7.20.
+
+    Examples
+    --------
+    The pairs of a quadratic with second derivatives 1 and 4 tell where its minimum is, which is at 0:
+
+    >>> lbfgs_direction([3.0, 8.0], [[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 4.0]])
+    array([-3., -2.])
+    """
+    q, s, y = _float64(g, steps, changes)
+    h = np.ones(len(q)) if weights is None else np.asarray(weights, np.float64)
+    n_pairs = len(s)
+    alpha = np.zeros(n_pairs)
+    q = q.copy()
+    for i in reversed(range(n_pairs)):
+        alpha[i] = s[i] @ q / (s[i] @ y[i])
+        q -= alpha[i] * y[i]
+    gamma = s[-1] @ y[-1] / (y[-1] @ (h * y[-1])) if n_pairs else 1.0
+    r = gamma * h * q
+    for i in range(n_pairs):
+        beta = y[i] @ r / (s[i] @ y[i])
+        r += (alpha[i] - beta) * s[i]
+    return -r
 
 
 def _updated(

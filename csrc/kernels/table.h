@@ -57,6 +57,8 @@ typedef int (*update_kernel)(const fastfm_solver *solver, int64_t n, void *param
     X(gradient_kernel, fm_gradient, ALL)                 \
     X(check_kernel, check, INDEX)                        \
     X(fm_partition_kernel, fm_partition_values, ALL)     \
+    X(fm_partition_kernel, fm_share_values, ALL)         \
+    X(fm_share_kernel, fm_add_share, ALL)                \
     X(ffm_partition_kernel, ffm_partition_features, ALL) \
     X(ffm_assign_kernel, ffm_assign_accumulators, REAL)  \
     X(ffm_accumulate_kernel, ffm_accumulate_row, REAL)   \

@@ -6,6 +6,7 @@
 #include "kernels/ffm/score.inc.h"
 #include "kernels/fm/partition.inc.h"
 #include "kernels/fm/batch_gradient.inc.h"
+#include "kernels/fm/share.inc.h"
 #include "kernels/ffm/partition.inc.h"
 #undef VARIANT
 #undef INDEX

@@ -37,11 +37,15 @@ cdef extern from "fastfm.h" nogil:
         const void *y
         fastfm_type y_type
         const double *weight
+    ctypedef enum fastfm_content:
+        FASTFM_KEPT
+        FASTFM_FRESH
+        FASTFM_STALE
     ctypedef struct fastfm_gradient_arrays:
         double *w0
         void *w
         void *V
-        int is_fresh
+        fastfm_content content
 
     ctypedef enum fastfm_rule:
         pass
@@ -57,6 +61,20 @@ cdef extern from "fastfm.h" nogil:
         fastfm_state state[2]
         void *scale
         int scale_is_fixed, l2_in_scale
+
+    ctypedef struct fastfm_pairs:
+        int64_t n, room
+        fastfm_type real
+        const void *weights
+        void *s
+        void *y
+        int64_t n_pairs
+        int64_t *order
+        double *sy
+        double *yy
+        double *sg
+        double *yg
+        double g_squares
 
     ctypedef struct fastfm_text_block:
         int64_t n_lines, n_rows, nnz, least, largest, fault_at
@@ -110,6 +128,14 @@ cdef extern from "fastfm.h" nogil:
                                int64_t n_rows, int64_t n_outputs, void *proba) noexcept
     double fastfm_weighted_sum(const double *weight, const void *values, fastfm_type real,
                                int64_t n) noexcept
+    fastfm_status fastfm_pairs_add(fastfm_pairs *pairs, const void *x, const void *x_new,
+                                   const void *g, const void *g_new, int num_threads) noexcept
+    fastfm_status fastfm_pairs_direction(const fastfm_pairs *pairs, const void *g, void *d,
+                                         int num_threads, double *slope) noexcept
+    fastfm_status fastfm_dot(const void *a, const void *b, fastfm_type real, int64_t n,
+                             int num_threads, double *product) noexcept
+    void fastfm_step(const void *x, double length, const void *d, fastfm_type real, int64_t n,
+                     int num_threads, void *out) noexcept
     int64_t fastfm_text_blocks(int64_t n_bytes) noexcept
     fastfm_status fastfm_text_count(fastfm_text *text, int num_threads) noexcept
     fastfm_status fastfm_text_parse(fastfm_text *text, int num_threads) noexcept

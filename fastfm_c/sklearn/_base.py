@@ -65,8 +65,8 @@ class Estimator(PartialFit):
         eval_set : (X, y) or (X, y, sample_weight), or a list of one such tuple, optional
             Validation rows, in the way of other libraries.
         callbacks : callable or sequence of callables, optional
-            Each is called with a `fastfm_c.training.EpochInfo` after each epoch: of each training that is
-            tried, whose epochs are counted from 1 again, and of the last one over all rows, which has no
+            Each is called with a `fastfm_c.EpochInfo` after each epoch: of each training that is tried,
+            whose epochs are counted from 1 again, and of the last one over all rows, which has no
             validation figure. A callback that returns True ends the fit, which then has the best model so
             far.
 

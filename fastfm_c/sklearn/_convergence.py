@@ -51,12 +51,14 @@ class Recorder:
         """Write down that L-BFGS has converged, or warn of a fit that ended at `max_iter` too early.
 
         L-BFGS has to converge. Of a stochastic solver it is the figure of early stopping that has to settle;
-        without early stopping it is to go through `max_iter` epochs.
+        without early stopping it is to go through `max_iter` epochs. A default number of epochs is not warned
+        of, because the user has not chosen it: `History.settled` tells.
         """
         estimator, history = self.estimator, self.estimator.history_
         if self.has_converged:
             history.stop_reason = "converged"
-        is_enough = not self.is_lbfgs and (self.has_settled or not self.stops_early)
+        is_enough = estimator.max_iter is None
+        is_enough |= not self.is_lbfgs and (self.has_settled or not self.stops_early)
         if history.stop_reason in _SETTLED or is_enough:
             return
         epochs = "iterations" if self.is_lbfgs else "epochs"

@@ -43,7 +43,8 @@ _PARAMETERS = """n_factors : int
     max_iter : int or None
         Largest number of epochs, or of iterations of "lbfgs". None is 100 with early stopping or "lbfgs".
         Otherwise None is 100,000 divided by the number of rows, but at least 10 and at most 100. A
-        ConvergenceWarning tells if "lbfgs", or a fit with early stopping, ends here before it has settled.
+        ConvergenceWarning tells if "lbfgs", or a fit with early stopping, ends at a given number before it
+        has settled.
     batch_size : int or None
         Number of rows between two updates. None is the default of the solver for `partial_fit`. For `fit`,
         None is a 64th of the rows, but at least 8 and at most 1024 (32 for "sgd"). "lbfgs" has none.
@@ -65,7 +66,7 @@ _PARAMETERS = """n_factors : int
         rows can be held out, except with "lbfgs". With fewer rows, but at least 50, None is five folds: five
         models learn side by side, each without a fifth of the rows. {metric_words}A callable
         takes ``(y, scores)``, and ``sample_weight=`` if the rows have weights. Its scores are those of
-        `decision_function` or, for a regressor, `predict`. `fastfm_c.training.train` says more.
+        `decision_function` or, for a regressor, `predict`. `fastfm_c.train` says more.
     validation_fraction : float
         Share of the rows that `fit` holds out for early stopping if it is given no validation rows.{strata}
     validation_split : "random" or "time"
@@ -113,7 +114,7 @@ _PARAMETERS = """n_factors : int
         The solver of `partial_fit`. It keeps its state from call to call.
     n_features_in_ : int
         Number of columns of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, if X was a DataFrame with names."""
 
 CLASSIFIER = {

@@ -18,7 +18,8 @@ static const struct {
               {"text", test_text},
               {"no_memory", test_no_memory},
               {"phases", test_phases},
-              {"sum_order", test_sum_order}};
+              {"sum_order", test_sum_order},
+              {"pairs", test_pairs}};
 
 static int is_named(const char *name, int argc, char **argv)
 {

@@ -15,6 +15,7 @@ void test_train(void);
 void test_train_sgd(void);
 void test_sum_order(void);
 void test_train_hostile(void);
+void test_pairs(void);
 void test_text(void);
 void test_no_memory(void);
 

@@ -82,3 +82,11 @@ def test_a_smaller_tol_takes_more_iterations():
         for tol in (1e-2, 1e-4, 1e-6)
     ]
     assert np.all(np.diff(n_iter) > 0)
+
+
+@pytest.mark.parametrize("solver", ["adagrad", "lbfgs"])
+def test_a_default_number_of_epochs_is_not_warned_of(solver):
+    X, y = planted(1200)
+    noise = np.random.default_rng(0).standard_normal(len(y))
+    model = FMRegressor(solver=solver, n_factors=32, tol=0, n_iter_no_change=100, early_stopping=True)
+    assert model.set_params(random_state=0).fit(X, noise).history_.stop_reason == "max_iter"
