@@ -182,9 +182,11 @@ typedef struct {
     double clip;                 /* the largest |gradient| of a parameter in a batch, or infinity */
     int64_t batch_size, n_steps; /* at least 1; batches so far, which fastfm_train counts */
     fastfm_state state[2];       /* n_states of the rule; the others are NULL */
-    /* (n_features,) of the model's type: the largest |x| of each feature so far, which is the unit in
-     * which it is learned; fastfm_train raises it. NULL for 1 each. */
+    /* (n_features,) of the model's type: the unit of x in which each feature is learned. NULL for 1 each.
+     * fastfm_train raises a unit to the largest |x| so far, unless scale_is_fixed. */
     void *scale;
+    int scale_is_fixed;
+    int l2_in_scale; /* the L2 penalties are those of p * scale, and not of p; not FTRL */
 } fastfm_solver;
 
 /* Learns from rows of X, in batches of solver->batch_size: the rows of a batch are scored, their gradients
