@@ -58,10 +58,10 @@ _PARAMETERS = """n_factors : int
         L2 penalties on the linear weights and on the factors, but not on the bias.{penalties}
         None is chosen: `fit` tries some penalties and learning rates, and takes those whose model is best on
         the validation rows. `history_.candidates` has them all. A number is taken as it is. None is 1e-5
-        where there are no validation rows, with "lbfgs" or "als", and for `partial_fit`. Except with "lbfgs" and
-        "ftrl", the penalties are those of columns whose values are divided by their size, which is the root
-        of the mean square of their non-zeros ("sgd" and `partial_fit`: the largest absolute value). The
-        docstrings of the solvers say more.
+        where there are no validation rows, with "lbfgs" or "als", and for `partial_fit`. Except with
+        "lbfgs", "als" and "ftrl", the penalties are those of columns whose values are divided by their size,
+        which is the root of the mean square of their non-zeros ("sgd" and `partial_fit`: the largest absolute
+        value). The docstrings of the solvers say more.
 {classes}    init_stdev : float
         Standard deviation of the factors at the start of a fit.
     early_stopping : None, bool, {metrics} or callable
