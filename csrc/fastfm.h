@@ -295,4 +295,6 @@ void fastfm_init_threads(int64_t stack_size);
 int fastfm_has_openmp(void);
 int fastfm_max_threads(void);
 
+#include "fastfm_recommend.h"
+
 #endif

@@ -60,7 +60,7 @@ __all__ = [
     "vstack",
 ]
 
-_MODULES = "datasets", "interop", "reference", "sklearn"  # imported when they are asked for
+_MODULES = "datasets", "interop", "recommend", "reference", "sklearn"  # imported when they are asked for
 
 
 def __getattr__(name: str) -> _Any:

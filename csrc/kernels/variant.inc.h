@@ -7,5 +7,6 @@
 #include "kernels/fm/partition.inc.h"
 #include "kernels/fm/batch_gradient.inc.h"
 #include "kernels/ffm/partition.inc.h"
+#include "kernels/recommend/reduce.inc.h"
 #undef VARIANT
 #undef INDEX

@@ -4,6 +4,8 @@
 
 #include "simd/vector.h"
 
+#define VECTOR_BYTES 512 /* 32 registers of 16 bytes */
+
 typedef float32x4_t f32x4;
 typedef float64x2_t f64x2;
 /* VECTOR_OPS wants a call without arguments. */

@@ -2,6 +2,8 @@
  * same order of additions. */
 #include "simd/vector.h"
 
+#define VECTOR_BYTES 256 /* a guess: 64 registers of 4 bytes */
+
 VECTOR_PAIR(f32x2, f32x1, float, 1)
 VECTOR_PAIR(f64x2, f64x1, double, 1)
 VECTOR_PAIR(f32x4, f32x2, float, 2)

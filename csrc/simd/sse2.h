@@ -5,6 +5,8 @@
 
 #include "simd/vector.h"
 
+#define VECTOR_BYTES 256 /* 16 registers of 16 bytes */
+
 typedef __m128 f32x4;
 typedef __m128d f64x2;
 VECTOR_OPS(f32x4, float, _mm_loadu_ps, _mm_storeu_ps, _mm_set1_ps, _mm_setzero_ps, _mm_add_ps,

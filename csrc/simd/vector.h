@@ -13,6 +13,8 @@
  * And <real>x16_transpose(v): treats four vectors of 16 lanes as a 4 x 4 matrix whose elements are
  * groups of four lanes, and transposes it.
  *
+ * VECTOR_BYTES says how many bytes all vector registers hold, and so how large a tile of sums may be.
+ *
  * A header writes its native types with VECTOR_OPS, and makes each wider type of two halves with
  * VECTOR_PAIR. If x16 is such a pair of x8, VECTOR_TRANSPOSE makes its transpose from two more
  * operations on x8: concat_low_halves(a, b), the lower half of a and then that of b, and

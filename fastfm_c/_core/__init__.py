@@ -1,9 +1,11 @@
 """The extension module: `core`, compiled from core.pyx and the .pxi files that it includes."""
 
 from fastfm_c._core.core import (
+    CandidateRows,
     Loss,
     Model,
     Parameters,
+    RankingRows,
     Solver,
     TrainingRows,
     _text_of,
@@ -11,15 +13,18 @@ from fastfm_c._core.core import (
     _use_simd,
     config,
     get_num_threads,
+    rank_epoch,
     require_fit,
     set_num_threads,
     show_config,
 )
 
 __all__ = [
+    "CandidateRows",
     "Loss",
     "Model",
     "Parameters",
+    "RankingRows",
     "Solver",
     "TrainingRows",
     "_TextRows",
@@ -27,6 +32,7 @@ __all__ = [
     "_use_simd",
     "config",
     "get_num_threads",
+    "rank_epoch",
     "require_fit",
     "set_num_threads",
     "show_config",

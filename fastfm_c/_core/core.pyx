@@ -15,7 +15,7 @@ from fastfm_c._version import __version__
 cimport cython
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 cnp.import_array()
 
@@ -26,5 +26,7 @@ include "threads.pxi"
 include "rows.pxi"
 include "losses.pxi"
 include "models.pxi"
+include "candidates.pxi"
 include "solvers.pxi"
+include "ranking.pxi"
 include "text.pxi"

@@ -18,7 +18,8 @@ needs_sources = pytest.mark.skipif(not C_FILES, reason="an installed package, wi
 
 # Which rooms each room of csrc/ may include, beside itself and fastfm.h.
 C_ROOMS = {
-    "fastfm.h": set(),
+    "fastfm.h": {"fastfm_recommend.h"},
+    "fastfm_recommend.h": set(),
     "base": set(),
     "simd": {"base"},
     "kernels": {"base", "simd"},
@@ -26,6 +27,7 @@ C_ROOMS = {
     "losses": {"base"},
     "models": {"base", "kernels", "rows", "losses"},
     "solvers": {"base", "kernels", "rows", "losses", "models"},
+    "recommend": {"base", "kernels", "rows"},
     "text": {"base"},
 }
 
@@ -48,6 +50,7 @@ ROOMS = {
         "_validation",
         "_version",
     },  # its registry names rooms, and imports them when asked to
+    "recommend": GROUND | {"_core", "losses", "models", "persistence", "training"},
     "reference": set(),
     "sklearn": GROUND
     | {"_column_scale", "_field_csr", "encoding", "losses", "models", "persistence", "solvers", "training"},
