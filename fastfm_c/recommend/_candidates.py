@@ -206,7 +206,7 @@ def _reduced(
         raise ValueError(f"model has {model.n_outputs} outputs, expected one score a row")
     if model.normalize is not None:
         raise ValueError(
-            f"model has normalize={model.normalize!r}, expected None: the length of a joined row is not known "
+            f"model has normalize={model.normalize!r}, expected None: the length of a joined row is unknown "
             "beforehand"
         )
     return CandidateRows.of(model._snapshot(), X, own_pairs, context_pairs, num_threads)

@@ -111,8 +111,8 @@ def test_top_k_is_the_sorted_scores(kind, dtype, k_top):
     model, contexts, candidates = problem(rng, kind, 3, dtype, n_candidates=1000)
     candidates = sp.csr_array(candidates[rng.integers(0, 500, 1000)])  # many equal scores
     items = Candidates(model, candidates)
-    excluded = sp.random_array((13, 1000), density=0.3, rng=rng, format="csr")
-    for excluded in None, excluded:
+    some = sp.random_array((13, 1000), density=0.3, rng=rng, format="csr")
+    for excluded in None, some:
         indices, scores = at_all_levels(
             lambda excluded=excluded: items.top_k(contexts, k_top, exclude=excluded)
         )
