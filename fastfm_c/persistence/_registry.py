@@ -61,6 +61,8 @@ KINDS: dict[str, Kind] = {
     "FFMClassifier": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
     "FFMRegressor": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
     "FieldTable": Kind("table", "fastfm_c", "fastfm_c._field_table"),
+    "FMRecommender": Kind("recommender", "fastfm_c.recommend", "fastfm_c.recommend._state"),
+    "Ids": Kind("ids", "fastfm_c.recommend", "fastfm_c.recommend._state"),
     "FieldEncoder": Kind("encoder", "fastfm_c.encoding", "fastfm_c.encoding._state"),
     "FieldEncoder of sklearn": Kind(
         "encoder", "fastfm_c.sklearn", "fastfm_c.encoding._state", class_name="FieldEncoder"

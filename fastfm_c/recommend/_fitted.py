@@ -95,8 +95,8 @@ class Fitted(Options):
         userid : int or array_like of int, or the same of ids
             Rows of the matrix that was learned from. None with `user_features`.
         user_items : scipy.sparse matrix or array of shape (n_asked, n_items), optional
-            What these users have seen. Default: what `fit` and `partial_fit` saw, and nothing for users who are
-            not known.
+            What these users have seen. Default: what `fit` and `partial_fit` saw, and nothing for users
+            who are not known.
         N : int, default 10
         filter_already_liked_items : bool, default True
             Whether items that a user has seen are left out.

@@ -205,7 +205,8 @@ def weights_of(matrix: Any, sample_weight: Any) -> NDArray[np.float64]:
 def _places(matrix: Any) -> NDArray[np.int64]:
     """The number of each stored entry in the whole matrix, ascending."""
     row = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
-    return row * matrix.shape[1] + matrix.indices
+    places: NDArray[np.int64] = row * matrix.shape[1] + matrix.indices
+    return places
 
 
 def _plain_keys(keys: Iterable[Hashable]) -> list[Hashable]:

@@ -24,10 +24,10 @@ _Callbacks = Callable[..., Any] | Sequence[Callable[..., Any]] | None
 class FMRecommender(Fitted):
     """A factorization machine that learns from what users have chosen to rank items for them.
 
-    The row of a user is a column of its own and the columns of its features; that of an item likewise. An item
-    is scored beside a user by ``w`` of the item's columns and the inner product of the sums of factors of both
-    rows. Unlike in an `FM` of the joined rows, the pairs inside the row of an item do not count unless
-    `own_pairs`: with features they make recommendations worse.
+    The row of a user is a column of its own and the columns of its features; that of an item likewise. An
+    item is scored beside a user by ``w`` of the item's columns and the inner product of the sums of factors
+    of both rows. Unlike in an `FM` of the joined rows, the pairs inside the row of an item do not count
+    unless `own_pairs`: with features they make recommendations worse.
 
     Parameters
     ----------

@@ -17,5 +17,6 @@ void test_sum_order(void);
 void test_train_hostile(void);
 void test_text(void);
 void test_no_memory(void);
+void test_recommend(void);
 
 #endif
