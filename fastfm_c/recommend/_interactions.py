@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastfm_c._validation import as_csr
 
-__all__ = ["Ids", "Interactions", "as_interactions", "from_frame", "weights_of"]
+__all__ = ["Ids", "Interactions", "as_interactions", "from_frame", "resized", "weights_of"]
 
 _Array: TypeAlias = NDArray[Any]
 
@@ -200,6 +200,12 @@ def weights_of(matrix: Any, sample_weight: Any) -> NDArray[np.float64]:
         )
     weights: NDArray[np.float64] = matrix.data * given.data[at]
     return weights
+
+
+def resized(matrix: Any, shape: tuple[int, int]) -> Any:
+    """The matrix with more rows and columns, which are empty."""
+    indptr = np.append(matrix.indptr, np.repeat(matrix.indptr[-1], shape[0] - matrix.shape[0]))
+    return sp.csr_array((matrix.data, matrix.indices, indptr), shape=shape)
 
 
 def _places(matrix: Any) -> NDArray[np.int64]:

@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_c._core import RankingRows, rank_epoch
+from fastfm_c.recommend._evaluate import top_measures
+from fastfm_c.recommend._interactions import as_interactions
 from fastfm_c.training._history import History
 from fastfm_c.training._monitor import Monitor
 from fastfm_c.training._progress import reporter
 
-__all__ = ["learn", "ranking_rows"]
+__all__ = ["Validation", "learn", "ranking_rows"]
 
 _Array: TypeAlias = NDArray[Any]
 
@@ -96,3 +98,21 @@ def learn(
                 history.stop_reason = reason
                 break
     return history
+
+
+class Validation:
+    """The measure of held-out interactions that early stopping watches."""
+
+    greater_is_better = True
+
+    def __init__(self, recommender: Any, train: Any, test: Any) -> None:
+        self.recommender, self.train = recommender, train
+        self.test = as_interactions(test - test.multiply(train > 0))
+        self.measure = "precision" if recommender.early_stopping == "precision" else "ndcg"
+        self.name = f"{self.measure}@{recommender.eval_k}"
+
+    def __call__(self) -> float:
+        recommender = self.recommender
+        recommender._forget_caches()
+        K, num_threads = int(recommender.eval_k), recommender._num_threads()
+        return top_measures(recommender, self.train, self.test, K, num_threads)[self.measure]

@@ -8,10 +8,9 @@ import scipy.sparse as sp
 
 from fastfm_c.losses import LogisticLoss
 from fastfm_c.models import FM
-from fastfm_c.recommend._evaluate import top_measures
 from fastfm_c.recommend._fitted import Fitted
-from fastfm_c.recommend._interactions import Interactions, as_interactions, weights_of
-from fastfm_c.recommend._learning import learn, ranking_rows
+from fastfm_c.recommend._interactions import Interactions, as_interactions, resized, weights_of
+from fastfm_c.recommend._learning import Validation, learn, ranking_rows
 from fastfm_c.recommend._side import Side, as_features
 from fastfm_c.solvers import SOLVERS
 from fastfm_c.training import History
@@ -232,7 +231,7 @@ class FMRecommender(Fitted):
             raise ValueError("X_val has no interactions beside those of user_items")
         self._grow(matrix.shape, user_features, item_features)
         self.user_ids_, self.item_ids_ = ids
-        self._seen = as_interactions(_resized(self._seen, matrix.shape) + matrix)
+        self._seen = as_interactions(resized(self._seen, matrix.shape) + matrix)
         self._forget_caches()
         if not matrix.nnz:
             self.history_ = History(0)
@@ -282,9 +281,7 @@ class FMRecommender(Fitted):
         if self._solver is None:
             create: Any = SOLVERS[self.solver]
             self._solver = create(self.model_, LogisticLoss(), **self._solver_options(matrix.nnz))
-        validation = None
-        if held_out is not None:
-            validation = _Validation(self, matrix, held_out)
+        validation = None if held_out is None else Validation(self, matrix, held_out)
         stops = held_out is not None and self.early_stopping is not False
         history = learn(
             data,
@@ -301,27 +298,3 @@ class FMRecommender(Fitted):
         )
         self._n_epochs += history.n_iter
         self.history_ = history
-
-
-class _Validation:
-    """The measure of held-out interactions that early stopping watches."""
-
-    greater_is_better = True
-
-    def __init__(self, recommender: FMRecommender, train: Any, test: Any) -> None:
-        self.recommender, self.train = recommender, train
-        self.test = as_interactions(test - test.multiply(train > 0))
-        self.measure = "precision" if recommender.early_stopping == "precision" else "ndcg"
-        self.name = f"{self.measure}@{recommender.eval_k}"
-
-    def __call__(self) -> float:
-        recommender = self.recommender
-        recommender._forget_caches()
-        K, num_threads = int(recommender.eval_k), recommender._num_threads()
-        return top_measures(recommender, self.train, self.test, K, num_threads)[self.measure]
-
-
-def _resized(matrix: Any, shape: tuple[int, int]) -> Any:
-    """The matrix with more rows and columns, which are empty."""
-    indptr = np.append(matrix.indptr, np.repeat(matrix.indptr[-1], shape[0] - matrix.shape[0]))
-    return sp.csr_array((matrix.data, matrix.indices, indptr), shape=shape)

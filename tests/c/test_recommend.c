@@ -28,7 +28,7 @@ typedef struct {
     fastfm_candidates c;
 } setting;
 
-static setting setting_new(kind type)
+static void setting_make(setting *made, kind type)
 {
     matrix contexts = random_rows(N_CONTEXTS, 0), items = random_rows(N_CANDIDATES, HALF);
     matrix excluded = matrix_new(N_CANDIDATES);
@@ -49,7 +49,8 @@ static setting setting_new(kind type)
     s.c.n_slots = type.n_fields ? type.n_fields : 1;
     s.c.slots = s.slots;
     s.c.fields = s.fields;
-    s.c.model = &s.m.c;
+    s.c.model = &made->m.c;
+    made->m = s.m;
     n = n_panels * FASTFM_PANEL;
     s.panels = exactly(n * fastfm_n_terms(&s.c), type_size(type.real));
     memset(s.panels, 0, (size_t)(n * fastfm_n_terms(&s.c) * type_size(type.real)));
@@ -63,7 +64,7 @@ static setting setting_new(kind type)
     CHECK(fastfm_score(&s.items, &s.m.c, s.constants, 1, &bad_row) == FASTFM_OK);
     CHECK(fastfm_score(&s.contexts, &s.m.c, s.own, 1, &bad_row) == FASTFM_OK);
     matrix_free(&contexts), matrix_free(&items), matrix_free(&excluded);
-    return s;
+    *made = s;
 }
 
 static void setting_free(setting *s)
@@ -104,12 +105,13 @@ static void check_best(const setting *s, const void *all, const int64_t *indices
 
 static void test_candidates(kind type)
 {
-    setting s = setting_new(type);
+    setting s;
     const int64_t size = type_size(type.real), n_all = N_CONTEXTS * N_CANDIDATES;
     void *first = exactly(n_all, size), *all = exactly(n_all, size);
     void *scores = exactly(N_CONTEXTS * K_TOP, size);
     int64_t *indices = (int64_t *)exactly(N_CONTEXTS * K_TOP, 8);
     const int level = fastfm_active_level();
+    setting_make(&s, type);
     for (int l = 0; l < fastfm_n_levels(); l++)
         for (int threads = 1; threads <= 3; threads += 2) {
             fastfm_use_level(l);

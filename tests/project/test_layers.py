@@ -50,8 +50,7 @@ ROOMS = {
         "_validation",
         "_version",
     },  # its registry names rooms, and imports them when asked to
-    "recommend": GROUND
-    | {"_core", "encoding", "losses", "models", "persistence", "solvers", "training"},
+    "recommend": GROUND | {"_core", "encoding", "losses", "models", "persistence", "solvers", "training"},
     "reference": set(),
     "sklearn": GROUND
     | {"_column_scale", "_field_csr", "encoding", "losses", "models", "persistence", "solvers", "training"},

@@ -10,10 +10,8 @@ from fastfm_c import load, save
 from fastfm_c.recommend import (
     Candidates,
     FMRecommender,
-    Ids,
     evaluate,
     from_frame,
-    leave_last_out,
     split_by_user,
 )
 
@@ -286,27 +284,3 @@ def test_candidates_of_a_recommender_are_candidates():
     recommender = small(max_iter=1).fit(sp.csr_array(np.eye(3)))
     assert isinstance(recommender.item_candidates_, Candidates)
     assert recommender.item_candidates_.n_candidates == 3
-
-
-def test_ids():
-    ids = Ids(np.array([7, 3, 7]))
-    assert ids.keys() == [7, 3]
-    assert len(ids) == 2
-    assert 3 in ids
-    assert ids.keys([-1, 0]) == [None, 7]
-    assert ids == Ids([7, 3])
-
-
-def test_leave_last_out():
-    when = sp.csr_array([[3.0, 1.0, 2.0], [0, 5.0, 0], [2.0, 2.0, 0]])
-    liked = sp.csr_array((when.toarray() > 0).astype(float))
-    train, test = leave_last_out(liked, when)
-    np.testing.assert_array_equal(test.toarray(), [[1, 0, 0], [0, 0, 0], [0, 1, 0]])
-    np.testing.assert_array_equal((train + test).toarray(), liked.toarray())
-
-
-def test_split_by_user():
-    liked = sp.random_array((50, 40), density=0.5, rng=0, format="csr")
-    train, test = split_by_user(liked, 0.3, rng=1)
-    np.testing.assert_array_equal((train + test).toarray(), liked.toarray())
-    np.testing.assert_array_equal(np.diff(test.indptr), np.floor(np.diff(liked.indptr) * 0.3))
