@@ -1,4 +1,4 @@
-"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text`` and ``persistence`` measure,
+"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``recommend`` and ``persistence`` measure,
 ``defaults`` compares settings, ``workloads`` makes data."""
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ OTHERS = {
     "train": "training",
     "encode": "encoding",
     "text": "text",
+    "recommend": "recommend",
     "persistence": "persistence",
     "defaults": "defaults",
 }
