@@ -1,5 +1,5 @@
-"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``recommend`` and ``persistence`` measure,
-``defaults`` compares settings, ``workloads`` makes data."""
+"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``recommend`` and
+``persistence`` measure, ``defaults`` compares settings, ``workloads`` makes data."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""``python -m bench recommend``: candidates beside NumPy and `predict`, and learning to rank beside implicit and
-LightFM, on a planted set of implicit feedback."""
+"""``python -m bench recommend``: candidates beside NumPy and `predict`, and learning to rank beside implicit
+and LightFM, on a planted set of implicit feedback."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ EPOCHS, FACTORS, DIM, FEATURES, VOCABULARY = 20, 32, 16, 5, 40
 
 
 def planted(n_users: int, n_items: int, total: int, seed: int = 0) -> dict[str, Any]:
-    """Interactions drawn without replacement by softmax of logits, in which half of the variance of the factors
-    comes from five features of forty values each; a fifth of them is held out."""
+    """Interactions drawn without replacement by softmax of logits; half of the variance of the factors comes
+    from five features of forty values each. A fifth of the interactions is held out."""
     rng = np.random.default_rng(seed)
 
     def side(n: int) -> tuple[np.ndarray, np.ndarray]:
