@@ -13,7 +13,7 @@ BENCH := predict
 # The extension is compiled from these files. The file $(VENV)/compiled says when that was done last.
 SOURCES := $(shell find csrc fastfm_c -name "*.[ch]" -o -name "*.p[yx][xid]") setup.py
 
-.PHONY: help install test test-all lint c-tests fuzz bench check
+.PHONY: help install test test-all lint c-tests fuzz bench site check
 
 help: # List the targets.
 	@awk -F ":.*# " '/^[a-z-]+:.*# / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,11 @@ fuzz: $(VENV)/compiled # Load damaged model files, then fuzz the C library, whic
 
 bench: $(VENV)/compiled # Measure predictions, beside the other libraries that are installed.
 	$(BIN)/python -m bench $(BENCH)
+
+site: $(VENV)/compiled # Build the site into build/site, with its gallery; a warning is an error.
+	$(BIN)/python -m pip install -q -e ".[docs]"
+	rm -rf docs/generated docs/auto_gallery build/site
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/site
 
 check: # Run everything that must pass, in a clean copy.
 	.ci/run

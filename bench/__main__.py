@@ -1,5 +1,6 @@
-"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``recommend`` and
-``persistence`` measure, ``defaults`` compares settings, ``workloads`` makes data."""
+"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``recommend``, ``persistence``,
+``scale`` and ``busy`` measure, ``defaults`` compares settings, ``columns`` measures ALS and Gibbs sampling,
+``workloads`` makes data."""
 
 from __future__ import annotations
 
@@ -25,6 +26,9 @@ OTHERS = {
     "recommend": "recommend",
     "persistence": "persistence",
     "defaults": "defaults",
+    "scale": "scale",
+    "busy": "busy",
+    "columns": "columns",
 }
 DATA = Path(os.environ.get("FASTFM_C_BENCH_DATA", Path(__file__).with_name("data")))
 
@@ -52,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--peers", type=_peers, default=",".join(PEERS), help="'' for none; default: %(default)s")
     add("--quick", action="store_true", help="10,000 rows and 3 rounds: a smoke test")
     add("--out-of-core", action="store_true", help="text: also train on a file of 2 GB")
+    add("--cores", type=int, help="scale: the most threads; default: the cores that there are")
+    add("--busy", type=_numbers, default="0,4", help="busy: numbers of processes; default: %(default)s")
     add("--data", type=Path, default=DATA, help="where the workloads are kept: %(default)s")
     add("--json", type=Path, metavar="FILE", help="write the figures")
     add("--compare", type=Path, metavar="FILE", help="older figures; fails if 10 %% slower")

@@ -99,11 +99,13 @@ typedef struct {
     const double *weight; /* (n_rows,), or NULL for 1 each; a row of weight 0 is as if absent */
 } fastfm_targets;
 
-/* Where a gradient is added. */
+/* Where a gradient is added. content, of w and V: KEPT is added to; FRESH is zeros whose pages nobody has
+ * touched, which the threads do first; STALE is anything, over which the threads write zeros first. */
+typedef enum { FASTFM_KEPT, FASTFM_FRESH, FASTFM_STALE } fastfm_content;
 typedef struct {
-    double *w0;   /* (C,), always double, because it is a sum over all rows */
-    void *w, *V;  /* like those of the model */
-    int is_fresh; /* whether w and V are zeros whose pages nobody has touched; threads do so first */
+    double *w0;  /* (C,), always double, because it is a sum over all rows */
+    void *w, *V; /* like those of the model */
+    fastfm_content content;
 } fastfm_gradient_arrays;
 
 /* Writes scores, (n_rows, C) of the model's type. The bits of a score depend on its row and the model
@@ -200,11 +202,6 @@ fastfm_status fastfm_train(const fastfm_csr *X, const int64_t *rows, int64_t n_r
                            const fastfm_targets *targets, fastfm_solver *solver, double *total,
                            int num_threads, int64_t *bad_row);
 
-/* Sets *sum_of_squares to that of n values of type `real`, added in a fixed order. Unless grad, (n,) of the
- * same type, is NULL, also grad[i] += scale * values[i]. */
-fastfm_status fastfm_l2(const void *values, fastfm_type real, int64_t n, double scale, void *grad,
-                        int num_threads, double *sum_of_squares);
-
 /* BAD_LABEL with the first of n_rows targets that the loss does not take from n_outputs outputs. */
 fastfm_status fastfm_check_labels(const fastfm_loss *loss, const fastfm_targets *targets,
                                   int64_t n_rows, int64_t n_outputs, int64_t *bad_row);
@@ -286,9 +283,9 @@ void fastfm_use_level(int level);
 int fastfm_active_level(void);
 const char *fastfm_compiler(void);
 
-/* Threads. fastfm_init_threads, called once at the time of loading, makes a child of fork() compute on
- * one thread, because GNU OpenMP hangs there. Where the system starts no more threads, calls use those
- * that there are. fastfm_has_openmp is the date of the OpenMP standard, such as 201511, or 0.
+/* Threads. All calls share one team, which grows and is never freed. fastfm_init_threads, called once at
+ * the time of loading, makes a child of fork() compute on one thread, because it has no team. Where the
+ * system starts no more threads, calls use those that there are. fastfm_has_openmp is the date of the OpenMP standard, such as 201511, or 0.
  * fastfm_max_threads honours OMP_NUM_THREADS and the affinity of the process.
  *   stack_size  bytes of the stacks that OpenMP is told to use, or 0 */
 void fastfm_init_threads(int64_t stack_size);
@@ -296,5 +293,7 @@ int fastfm_has_openmp(void);
 int fastfm_max_threads(void);
 
 #include "fastfm_recommend.h"
+#include "fastfm_columns.h"
+#include "fastfm_vectors.h"
 
 #endif

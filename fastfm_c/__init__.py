@@ -60,7 +60,8 @@ __all__ = [
     "vstack",
 ]
 
-_MODULES = "datasets", "interop", "recommend", "reference", "sklearn"  # imported when they are asked for
+# Imported when they are asked for.
+_MODULES = "bayes", "datasets", "interop", "recommend", "reference", "sklearn"
 
 
 def __getattr__(name: str) -> _Any:

@@ -9,8 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastfm_c._field_table import FieldTable
-from fastfm_c._validation import as_fields
+from fastfm_c._field_table import FieldTable, as_fields
 
 __all__ = ["Encoded", "FieldCSR", "assemble", "merged_fields", "vstack", "with_fields"]
 

@@ -5,13 +5,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastfm_c._validation import plain_fields, require_choice
+
 __all__ = [
     "FieldTable",
+    "as_fields",
     "field_conflict",
     "field_conflicts",
     "from_state",
     "read_table",
-    "require_choice",
     "to_state",
     "write_table",
 ]
@@ -62,10 +64,10 @@ class FieldTable(np.ndarray[Any, np.dtype[np.int32]]):
     def __new__(
         cls, fields: ArrayLike, features: ArrayLike | None = None, has_values: ArrayLike | None = None
     ) -> Self:
-        from fastfm_c._validation import as_fields  # which knows this class
-
-        plain = np.array(as_fields(fields, None, None))
-        return cls._of(plain, _column(features, np.int64, plain, "features"), _decided(has_values, plain))
+        plain = plain_fields(fields, None, None)
+        mask = _column(has_values, np.bool_, plain, "has_values")
+        mask = None if mask is None or mask.all() else mask
+        return cls._of(plain, _column(features, np.int64, plain, "features"), mask)
 
     @classmethod
     def _of(
@@ -204,11 +206,14 @@ class FieldTable(np.ndarray[Any, np.dtype[np.int32]]):
         return self._of(np.asarray(self)[columns], features, has_values)
 
 
-def require_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
-    """Refuse what is none of the words that an argument takes."""
-    if not isinstance(value, str) or value not in choices:
-        *first, last = map(repr, choices)
-        raise ValueError(f"{name} must be {', '.join(first)} or {last}, got {value!r}")
+def as_fields(fields: ArrayLike, n_features: int | None, n_fields: int | None) -> NDArray[np.int32]:
+    """A read-only int32 copy of the fields of features. It is never shared, because the kernels trust it.
+
+    None for `n_features` or `n_fields` means any number. A `FieldTable` stays one.
+    """
+    plain = plain_fields(fields, n_features, n_fields)
+    plain.flags.writeable = False
+    return fields._like(plain) if isinstance(fields, FieldTable) and fields._says_more else plain
 
 
 def _column(values: Any, dtype: Any, fields: NDArray[np.int32], name: str) -> Any:
@@ -221,11 +226,6 @@ def _column(values: Any, dtype: Any, fields: NDArray[np.int32], name: str) -> An
     if array.size and array.dtype.kind not in ("b" if dtype is np.bool_ else "iu"):
         raise ValueError(f"{name} has dtype {array.dtype}, expected {np.dtype(dtype)}")
     return np.array(array, dtype)
-
-
-def _decided(has_values: Any, fields: NDArray[np.int32]) -> NDArray[np.bool_] | None:
-    mask: NDArray[np.bool_] | None = _column(has_values, np.bool_, fields, "has_values")
-    return None if mask is None or mask.all() else mask
 
 
 def field_conflicts(mine: NDArray[np.int32], others: Any) -> NDArray[np.bool_] | None:

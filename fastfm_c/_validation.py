@@ -1,7 +1,7 @@
 """Checks of what users pass, and conversions to what the kernels read.
 
-Each function except `as_fields` returns the given array itself if the kernels can read it. An error names the
-argument, the value found and the value wanted.
+Each function except `plain_fields` returns the given array itself if the kernels can read it. An error names
+the argument, the value found and the value wanted.
 """
 
 import operator
@@ -12,13 +12,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastfm_c._field_table import FieldTable
-
 __all__ = [
     "aligned_zeros",
     "as_count",
     "as_csr",
-    "as_fields",
     "as_fraction",
     "as_not_negative",
     "as_parameter",
@@ -27,6 +24,8 @@ __all__ = [
     "as_row",
     "as_targets",
     "as_weights",
+    "plain_fields",
+    "require_choice",
 ]
 
 _Array: TypeAlias = NDArray[Any]
@@ -159,12 +158,8 @@ def as_real_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return real
 
 
-def as_fields(fields: ArrayLike, n_features: int | None, n_fields: int | None) -> NDArray[np.int32]:
-    """A read-only int32 copy of the fields of features. It is never shared, because the kernels trust it.
-
-    None for `n_features` or `n_fields` means any number. A `FieldTable` stays one.
-    """
-    table = fields if isinstance(fields, FieldTable) else None
+def plain_fields(fields: ArrayLike, n_features: int | None, n_fields: int | None) -> NDArray[np.int32]:
+    """A new int32 array of the fields of features; None for `n_features` or `n_fields` means any number."""
     fields = np.asarray(fields)
     if fields.dtype.kind not in "iu" and fields.size:
         raise ValueError(f"fields must hold integers, got {fields.dtype}")
@@ -176,9 +171,7 @@ def as_fields(fields: ArrayLike, n_features: int | None, n_fields: int | None) -
     if outside.any():
         j = int(np.argmax(outside))
         raise ValueError(f"fields[{j}] is {fields[j]}, expected 0 <= field < {limit}")
-    fields = np.array(fields, np.int32, order="C")
-    fields.flags.writeable = False
-    return table._like(fields) if table is not None and table._says_more else fields
+    return np.array(fields, np.int32, order="C")
 
 
 def as_targets(y: ArrayLike, n_rows: int) -> _Array:
@@ -244,3 +237,10 @@ def as_not_negative(value: Any, name: str) -> float:
 def as_fraction(value: Any, name: str) -> float:
     """A float in [0, 1)."""
     return _as_number(value, name, lambda number: 0 <= number < 1, "in [0, 1)")
+
+
+def require_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
+    """Refuse what is none of the words that an argument takes."""
+    if not isinstance(value, str) or value not in choices:
+        *first, last = map(repr, choices)
+        raise ValueError(f"{name} must be {', '.join(first)} or {last}, got {value!r}")

@@ -40,6 +40,8 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "adagrad",
     "adam",
+    "als_sweep",
+    "colours",
     "csr_rows",
     "ffm_score",
     "ffm_score_gradient",
@@ -49,6 +51,7 @@ __all__ = [
     "fm_term_scale",
     "ftrl",
     "gradient",
+    "lbfgs_direction",
     "logistic_loss",
     "normalized",
     "objective",
@@ -848,6 +851,170 @@ def solver_epoch(
         w = _updated(rule, w, grad_w + rows_w * l2_linear * w, states[1], step, rows_w > 0)
         V = _updated(rule, V, grad_V + rows_V * l2_factors * V, states[2], step, rows_V > 0)
     return w0, w, V, total_loss / weight.sum()
+
+
+def lbfgs_direction(
+    g: ArrayLike, steps: ArrayLike, changes: ArrayLike, weights: ArrayLike | None = None
+) -> _Array:
+    """The direction of L-BFGS, ``-H g``, by the two-loop recursion.
+
+    ``H`` is what the BFGS formula makes of ``gamma diag(weights)``, an inverse Hessian, by the pairs;
+    ``gamma`` is ``s.y / y.(weights y)`` of the newest pair, and 1 without pairs [1]_.
+
+    Parameters
+    ----------
+    g : array_like of shape (n,)
+        The gradient.
+    steps, changes : array_like of shape (n_pairs, n)
+        The step ``s`` of each iteration, the oldest first, and the change ``y`` of the gradient in it;
+        ``s.y`` is positive.
+    weights : array_like of shape (n,), optional
+        Positive; 1 each by default.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+
+    References
+    ----------
+    .. [1] J. Nocedal, S. J. Wright. Numerical Optimization, 2006. Algorithm 7.4 and equation 7.20.
+
+    Examples
+    --------
+    The pairs of a quadratic with second derivatives 1 and 4 tell where its minimum is, which is at 0:
+
+    >>> lbfgs_direction([3.0, 8.0], [[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 4.0]])
+    array([-3., -2.])
+    """
+    q, s, y = _float64(g, steps, changes)
+    h = np.ones(len(q)) if weights is None else np.asarray(weights, np.float64)
+    n_pairs = len(s)
+    alpha = np.zeros(n_pairs)
+    q = q.copy()
+    for i in reversed(range(n_pairs)):
+        alpha[i] = s[i] @ q / (s[i] @ y[i])
+        q -= alpha[i] * y[i]
+    gamma = s[-1] @ y[-1] / (y[-1] @ (h * y[-1])) if n_pairs else 1.0
+    r = gamma * h * q
+    for i in range(n_pairs):
+        beta = y[i] @ r / (s[i] @ y[i])
+        r += (alpha[i] - beta) * s[i]
+    return -r
+
+
+# ------------------------------------------------------------------- learning by columns
+
+
+def colours(X: Any) -> NDArray[np.int64]:
+    """A number for each column; no two columns of one number have a value in the same row.
+
+    A column gets the smallest number that it may have. Columns are taken in their order.
+
+    Parameters
+    ----------
+    X : scipy.sparse matrix or array_like of shape (n_rows, n_features)
+        A value of zero counts as none.
+
+    Returns
+    -------
+    ndarray of shape (n_features,), int64
+        -1 for a column without values.
+
+    Examples
+    --------
+    >>> colours([[1, 0, 1, 0], [0, 1, 1, 0], [0, 1, 0, 1]])  # columns 0 and 1 share no row, nor do 2 and 3
+    array([0, 0, 1, 1])
+    """
+    rows_of = [np.flatnonzero(column) for column in sp.csr_array(X).toarray().T]
+    taken: list[set[int]] = []  # the rows of the columns of each colour
+    found = np.full(len(rows_of), -1)
+    for j, rows in enumerate(rows_of):
+        if len(rows) == 0:
+            continue
+        free = (c for c, those in enumerate(taken) if those.isdisjoint(rows.tolist()))
+        found[j] = next(free, len(taken))
+        if found[j] == len(taken):
+            taken.append(set())
+        taken[found[j]].update(rows.tolist())
+    return found
+
+
+@_quiet
+def als_sweep(
+    X: Any,
+    y: ArrayLike,
+    loss: _Loss,
+    w0: ArrayLike,
+    w: ArrayLike,
+    V: ArrayLike,
+    *,
+    curvature: float = 1.0,
+    sample_weight: ArrayLike | None = None,
+    l2_linear: float = 0.0,
+    l2_factors: float = 0.0,
+) -> tuple[_Array, _Array, _Array]:
+    """One sweep of alternating least squares over the parameters of an FM with one output.
+
+    The score is linear in w0; in w_j and v_j too, if the other parameters are held ::
+
+        y(x) = const + w_j x_j + <v_j, h>,     h = x_j (sum_i v_i x_i - v_j x_j)
+
+    So each of them in turn goes to the minimum of a quadratic: of the objective itself for the squared
+    loss; else of the quadratic that has the loss and the derivative of the present scores, and a
+    curvature that the loss nowhere exceeds (1/4 for the logistic loss). It lies above the loss. So no
+    step makes the objective larger.
+
+    The order: w0; then for the factors 0..15, 16..31, ... the columns, by their `colours` and then by
+    number. A visit of column j changes w_j (in the first round only), and then these factors of v_j
+    together, both of one quadratic. Where the minimum is not unique, the nearest is taken. At last
+    the parameters of columns without values go to their minimum, which is 0 if there is a penalty.
+
+    Parameters
+    ----------
+    X, y, loss, w0, w, V, sample_weight, l2_linear, l2_factors
+        As for `objective`.
+    curvature : float
+        The largest second derivative of the loss by the score.
+
+    Returns
+    -------
+    w0, w, V : ndarrays, float64
+        The parameters after the sweep.
+
+    Examples
+    --------
+    >>> w0, w, V = als_sweep([[1.0], [0.0]], [3.0, 1.0], squared_loss, 0.0, [0.0], [[0.0]])
+    >>> print(w0, w, V)  # w0 goes to the mean, w_0 to what is left of the first row
+    2.0 [1.] [[0.]]
+    """
+    X, (w0, w, V) = sp.csr_array(X), _float64(w0, w, V)
+    w0, w, V, y = w0.copy(), w.copy(), V.copy(), np.asarray(y)
+    weight = np.ones(X.shape[0]) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0] / weight.sum()
+    dense, colour_of = X.toarray(), colours(X)
+
+    def slope() -> _Array:
+        return loss(y, fm_score(X, w0, w, V))[1] / curvature
+
+    w0 -= np.sum(weight * slope())
+    order = np.lexsort((np.arange(len(w)), colour_of))
+    for first in range(0, V.shape[1], 16):
+        block = slice(first, first + 16)
+        for j in order[np.sort(colour_of) >= 0]:
+            x, c, e = dense[:, j], weight * curvature, slope()
+            h = x[:, None] * (dense @ V[:, block] - np.outer(x, V[j, block]))
+            if first == 0:
+                step = -(np.sum(c * x * e) + l2_linear * w[j]) / (np.sum(c * x**2) + l2_linear)
+                w[j] += step
+                e = e + x * step
+            gram = h.T @ (c[:, None] * h) + l2_factors * np.eye(h.shape[1])
+            right = h.T @ (c * e) + l2_factors * V[j, block]
+            V[j, block] -= np.linalg.lstsq(gram, right)[0]
+    if l2_linear > 0:
+        w[colour_of < 0] = 0
+    if l2_factors > 0:
+        V[colour_of < 0] = 0
+    return w0, w, V
 
 
 def _updated(

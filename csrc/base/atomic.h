@@ -1,11 +1,15 @@
-/* The few atomic operations that parallel.c needs. Not every compiler has <stdatomic.h>, so the
+/* The few atomic operations that threads need. Not every compiler has <stdatomic.h>, so the
  * intrinsics of MSVC and the builtins of GCC and Clang get the same names here.
  *
  *   atomic_load_i64       reads; what other threads wrote before their atomic_store_i64 is visible
  *   atomic_store_i64      writes; what this thread wrote before is visible to whoever loads the value
- *   atomic_decrement_i64  subtracts 1 and returns the new value; orders in both directions
+ *   atomic_decrement_i64  subtracts 1 and returns the new value
  *   atomic_replace_i64    writes `value` if `old` is there now; returns whether it was (a strong
- *                         compare-and-swap; orders in both directions)
+ *                         compare-and-swap)
+ *
+ * All threads see all of these in one order. So of two threads that each store one number and then load
+ * the other's, at least one sees what the other has stored (team.c: wait_for_job).
+ *
  *   atomic_pause          tells the processor that this thread spins
  *   atomic_yield          lets another thread have the processor */
 #ifndef FASTFM_ATOMIC_H
@@ -34,18 +38,18 @@ FORCE_INLINE int atomic_replace_i64(atomic_i64 *a, int64_t old, int64_t value)
 FORCE_INLINE void atomic_pause(void) { YieldProcessor(); }
 #else
 typedef int64_t atomic_i64;
-FORCE_INLINE int64_t atomic_load_i64(atomic_i64 *a) { return __atomic_load_n(a, __ATOMIC_ACQUIRE); }
+FORCE_INLINE int64_t atomic_load_i64(atomic_i64 *a) { return __atomic_load_n(a, __ATOMIC_SEQ_CST); }
 FORCE_INLINE void atomic_store_i64(atomic_i64 *a, int64_t value)
 {
-    __atomic_store_n(a, value, __ATOMIC_RELEASE);
+    __atomic_store_n(a, value, __ATOMIC_SEQ_CST);
 }
 FORCE_INLINE int64_t atomic_decrement_i64(atomic_i64 *a)
 {
-    return __atomic_sub_fetch(a, 1, __ATOMIC_ACQ_REL);
+    return __atomic_sub_fetch(a, 1, __ATOMIC_SEQ_CST);
 }
 FORCE_INLINE int atomic_replace_i64(atomic_i64 *a, int64_t old, int64_t value)
 {
-    return __atomic_compare_exchange_n(a, &old, value, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    return __atomic_compare_exchange_n(a, &old, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 #if defined(FASTFM_X86_64)
 FORCE_INLINE void atomic_pause(void) { __builtin_ia32_pause(); }

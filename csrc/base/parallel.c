@@ -1,33 +1,28 @@
-/* Phases of blocks, shared by threads without barriers.
+/* How many threads a call uses, and who runs its phases: the team (team.h), or the caller alone.
  *
- * The threads share a queue. It holds one phase at a time: its body, and how many of its blocks
- * nobody has taken yet. Each thread runs work_on, a loop that takes the next block:
+ * The team's threads are the library's own. OpenMP says how many there should be and on which
+ * processors, and whether the caller is one of many already; its parallel regions are not used, because
+ * the end of a region waits for every thread of it, also for one that the system does not run now.
  *
- *     queue   phase 7, n_blocks 6, open 4         0 1 | 2 3 4 5
- *                                                 taken | open
- *     thread 0   runs block 0
- *     thread 1   runs block 1, then takes 2
- *     thread 2   is not running: it takes nothing, and nobody waits for it
+ * parallel_for is the same machine with one phase. The way of its caller to a block:
  *
- *     A thread that finishes a block decrements `unfinished`. The one that brings it to 0 has
- *     finished the last block of the phase: no other thread has work, so it alone calls the
- *     caller's next_phase_fn, puts phase 8 into the queue, and goes on as all others do.
+ *     parallel_for -> parallel_phases -> team_run -> work_on_job -> run_next_block -> run_block -> body
  *
- * parallel_for is the same machine with one phase. A block of it is five frames deep:
- *
- *     parallel_for -> parallel_phases -> work_on -> run_block -> body
- *
- * where only_phase is its next_phase_fn. With one thread there is no queue: parallel_phases calls
- * the bodies itself, and never enters the OpenMP runtime. */
+ * where only_phase is its next_phase_fn. A caller alone has no queue: parallel_phases calls the bodies
+ * itself. */
+#if defined(__linux__)
+#define _GNU_SOURCE /* sched_setaffinity */
+#endif
+
 #include "base/parallel.h"
 
-#include <string.h>
-
-#include "base/atomic.h"
-#include "base/start.h"
+#include "base/team.h"
 
 #ifdef _OPENMP
 #include <omp.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
 #endif
 #if !defined(_WIN32)
 #include <pthread.h>
@@ -39,17 +34,62 @@
 
 /* -------------------------------------------------------------------------------- how many threads
  *
- * GNU OpenMP hangs in the child of a process that has run a parallel region, ours or another
- * library's. So the child remembers that it is one, and stays on one thread. */
+ * A child of fork() does not have the team's threads. It could start others, but children are mostly
+ * workers, one for each processor. So the child remembers that it is one, and stays on one thread. */
 static int is_forked_child = 0;
 
 #if !defined(_WIN32)
 static void after_fork_in_child(void) { is_forked_child = 1; }
 #endif
 
-void fastfm_init_threads(int64_t stack_size)
+static int64_t stack_size = 0; /* of threads that are started; set once, at the time of loading */
+
+/* Where OMP_PROC_BIND or OMP_PLACES bind threads, OpenMP has bound the one that loaded the library to its
+ * first place, and what it starts inherits that. So the caller moves to the place of a member before it
+ * starts it, and back. The member itself calls nothing of OpenMP: LLVM's would count it among its own
+ * threads, and miss it at the end of the process. */
+#if defined(__linux__) && defined(_OPENMP) && _OPENMP >= 201511
+static int is_bound(void)
 {
-    set_stack_size(stack_size);
+    return omp_get_proc_bind() != omp_proc_bind_false && omp_get_num_places() > 0;
+}
+
+static void move_to_place(int place)
+{
+    int processors[CPU_SETSIZE];
+    cpu_set_t set;
+    const int n = omp_get_place_num_procs(place);
+    if (n > CPU_SETSIZE)
+        return;
+    omp_get_place_proc_ids(place, processors);
+    CPU_ZERO(&set);
+    for (int i = 0; i < n; i++)
+        if (processors[i] >= 0 && processors[i] < CPU_SETSIZE)
+            CPU_SET((size_t)processors[i], &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
+static int start_member(thread_main main, void *context, int member)
+{
+    cpu_set_t own;
+    if (!is_bound() || sched_getaffinity(0, sizeof own, &own) != 0)
+        return thread_start(main, context, stack_size);
+    move_to_place(member % omp_get_num_places());
+    const int is_started = thread_start(main, context, stack_size);
+    sched_setaffinity(0, sizeof own, &own);
+    return is_started;
+}
+#elif defined(_OPENMP)
+static int start_member(thread_main main, void *context, int member)
+{
+    (void)member;
+    return thread_start(main, context, stack_size);
+}
+#endif
+
+void fastfm_init_threads(int64_t bytes)
+{
+    stack_size = bytes;
 #if !defined(_WIN32)
     static int installed = 0;
     if (!installed)
@@ -84,125 +124,31 @@ int parallel_threads(int num_threads, double work)
         return 1;
     /* More threads than this are a mistake: they only share the same processors. */
     num_threads = (int)min_i64(num_threads, max_i64(64, 4 * (int64_t)omp_get_num_procs()));
+#if _OPENMP >= 200805
+    num_threads = (int)min_i64(num_threads, omp_get_thread_limit());
+#endif
     return (int)min_i64(num_threads, 1 + (int64_t)(work / SERIAL_WORK));
 #else
     return 1;
 #endif
 }
 
-/* ----------------------------------------------------------------------------------- the queue */
+/* ---------------------------------------------------------------------------------- phases, a loop */
 
-#ifdef _OPENMP
-#define SPINS 2000 /* some 50 us, before a waiting thread offers its processor to others */
-
-/* The present phase. Counters lie on cache lines of their own, because all threads write them.
- *
- * open_blocks holds two numbers, so that one compare-and-swap checks both: the number of the phase
- * in the upper 32 bits, and the blocks that nobody has taken yet in the lower. A thread that was
- * descheduled between reading and replacing it can therefore not take a block of a later phase with
- * what it knows of an earlier one. The number of the phase wraps around; to do harm, 2^32 phases
- * would have to pass within one such pause. */
-typedef struct {
-    atomic_i64 open_blocks;
-    char line1[CACHE_LINE];
-    atomic_i64 unfinished; /* blocks that have not returned, taken or not */
-    char line2[CACHE_LINE];
-    atomic_i64 has_ended; /* whether there are no more phases */
-    int64_t n_blocks;     /* of the phase; written before open_blocks, which publishes it */
-    parallel_block body;  /* likewise */
-} phase_queue;
-
-/* Puts the phase after number `phase` into the queue, or ends. Called before the threads start, and
- * then by the thread that has finished the last block of a phase: no other thread reads or writes
- * the queue at that time, except open_blocks, which has no open block, and has_ended. */
-static void start_next_phase(phase_queue *queue, next_phase_fn next, void *context, int64_t phase)
-{
-    queue->n_blocks = 0;
-    queue->body = NULL;
-    if (!next(context, &queue->body, &queue->n_blocks)) {
-        atomic_store_i64(&queue->has_ended, 1);
-        return;
-    }
-    atomic_store_i64(&queue->unfinished, queue->n_blocks);
-    atomic_store_i64(&queue->open_blocks, (int64_t)((uint64_t)(phase + 1) << 32) | queue->n_blocks);
-}
-
-/* What each thread does: takes blocks until there are no more phases. A thread that finds no open
- * block spins for a while, and then yields its processor each time. */
-static void work_on(phase_queue *queue, next_phase_fn next, void *context, int thread)
-{
-    for (int64_t spins = 0; !atomic_load_i64(&queue->has_ended);) {
-        int64_t open = atomic_load_i64(&queue->open_blocks);
-        if ((open & INT32_MAX) == 0) {
-            if (++spins > SPINS)
-                atomic_yield();
-            else
-                atomic_pause();
-            continue;
-        }
-        if (!atomic_replace_i64(&queue->open_blocks, open, open - 1))
-            continue; /* another thread has taken this block */
-        spins = 0;
-        queue->body(context, queue->n_blocks - (open & INT32_MAX), thread);
-        if (atomic_decrement_i64(&queue->unfinished) == 0)
-            start_next_phase(queue, next, context, open >> 32);
-    }
-}
-#endif
-
-#ifdef _OPENMP
-/* MinGW's exp and log1p compute in the x87 unit. Its threads start with another precision of that unit
- * than Python's, so the bits of a loss would depend on the thread. Each thread therefore takes over
- * the control word of the thread that called. Elsewhere these functions do nothing. */
-static unsigned short x87_control(void)
-{
-    unsigned short control = 0;
-#if defined(__MINGW32__) && defined(__x86_64__)
-    __asm__ volatile("fnstcw %0" : "=m"(control));
-#endif
-    return control;
-}
-
-static void set_x87_control(unsigned short control)
-{
-#if defined(__MINGW32__) && defined(__x86_64__)
-    __asm__ volatile("fldcw %0" : : "m"(control));
-#else
-    (void)control;
-#endif
-}
-#endif
-
-/* With one thread the phases are a plain loop: the OpenMP runtime is never entered, so that serial
- * programs start no threads and may fork. */
 void parallel_phases(next_phase_fn next, void *context, int n_threads)
 {
-    n_threads = startable_threads(n_threads);
-    if (n_threads <= 1) {
-        parallel_block body;
-        int64_t n_blocks;
-        while (next(context, &body, &n_blocks))
-            for (int64_t block = 0; block < n_blocks; block++)
-                body(context, block, 0);
-        return;
-    }
+    parallel_block body;
+    int64_t n_blocks;
 #ifdef _OPENMP
-    phase_queue queue;
-    memset(&queue, 0, sizeof queue);
-    start_next_phase(&queue, next, context, 0);
-    const unsigned short precision = x87_control();
-#pragma omp parallel num_threads(n_threads)
-    {
-        const int thread = omp_get_thread_num();
-        if (thread == 0)
-            threads_have_started(n_threads);
-        set_x87_control(precision);
-        work_on(&queue, next, context, thread);
-    }
+    if (n_threads > 1 && team_run(next, context, n_threads, start_member))
+        return;
+#else
+    (void)n_threads;
 #endif
+    while (next(context, &body, &n_blocks))
+        for (int64_t block = 0; block < n_blocks; block++)
+            body(context, block, 0);
 }
-
-/* ------------------------------------------------------------------------- a loop is one phase */
 
 /* The context of parallel_for's only phase: the caller's body and context. */
 typedef struct {
@@ -230,5 +176,5 @@ static int only_phase(void *context, parallel_block *body, int64_t *n_blocks)
 void parallel_for(int64_t n_blocks, parallel_block body, void *context, int n_threads)
 {
     one_phase phase = {body, context, n_blocks};
-    parallel_phases(only_phase, &phase, n_threads);
+    parallel_phases(only_phase, &phase, (int)min_i64(n_threads, n_blocks));
 }

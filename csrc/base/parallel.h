@@ -1,4 +1,4 @@
-/* Threads. parallel.c is the only file that knows OpenMP; without it everything runs serially.
+/* Threads. parallel.c is the only file that knows OpenMP; without it everything runs on one.
  *
  * Words:
  *   block   a piece of work that one thread does alone: rows, or a partition of the features
@@ -12,8 +12,8 @@
 #include "base/common.h"
 
 /* How many threads to use: at most num_threads, and one more for each 300,000 multiply-adds of `work`,
- * because less work costs less than waking a thread. It is 1 in a forked child and inside another
- * parallel region. The number decides who computes, never what is computed. */
+ * because less work costs less than waking a thread. It is 1 in a forked child and inside a parallel
+ * region of OpenMP. The number decides who computes, never what is computed. */
 int parallel_threads(int num_threads, double work);
 
 /* One phase: calls body(context, block, thread) once for each block in [0, n_blocks), and returns
@@ -26,8 +26,9 @@ void parallel_for(int64_t n_blocks, parallel_block body, void *context, int n_th
  * are done, and what it writes is seen by all threads in the next phase: so it may read results,
  * allocate, and choose what comes next.
  *
- * There are no barriers. A thread that the system has descheduled takes no blocks, and so delays
- * nobody, except when it was in the middle of one. */
+ * There are no barriers, and nobody waits for a thread, but only for blocks that one has taken. A thread
+ * that the system has descheduled takes no blocks, and so delays nobody, except when it was in the
+ * middle of one. Where another call has the threads, or there are none, the caller runs all blocks. */
 typedef int (*next_phase_fn)(void *context, parallel_block *body, int64_t *n_blocks);
 void parallel_phases(next_phase_fn next, void *context, int n_threads);
 

@@ -11,6 +11,7 @@
  *   SQRT(x)      sqrtf(x) sqrt(x)              its square root
  *   VEC(w, op)   f32x<w><op> f64x<w><op>       a vector type of w lanes of REAL, if op is empty, or
  *                                              an operation on it (simd/vector.h); w: 16 8 4 1
+ *   LANES        1 2 4 8 16                    the lanes of REAL in a register; changes no bit
  *   DATA         float double                  the type of X's values
  *   INDEX        int32_t int64_t               the type of X's indptr and indices
  *   VARIANT      f32_ ... f64_f64_i64_, i32_   the suffix of what depends on the types that are set
@@ -29,6 +30,7 @@
 #define REAL float
 #define REAL_BITS uint32_t
 #define SQRT(x) sqrtf(x)
+#define LANES LANES_F32
 #define OF_REAL(name) VARIANT_OF(name, f32_)
 #define VEC(width, op) CONCAT(CONCAT(f32x, width), op)
 #define VARIANT f32_
@@ -51,6 +53,7 @@
 #undef DATA
 #undef OF_REAL
 #undef SQRT
+#undef LANES
 #undef VEC
 #undef REAL_BITS
 #undef REAL
@@ -58,6 +61,7 @@
 #define REAL double
 #define REAL_BITS uint64_t
 #define SQRT(x) sqrt(x)
+#define LANES LANES_F64
 #define OF_REAL(name) VARIANT_OF(name, f64_)
 #define VEC(width, op) CONCAT(CONCAT(f64x, width), op)
 #define VARIANT f64_
@@ -80,6 +84,7 @@
 #undef DATA
 #undef OF_REAL
 #undef SQRT
+#undef LANES
 #undef VEC
 #undef REAL_BITS
 #undef REAL

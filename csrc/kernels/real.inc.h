@@ -20,4 +20,5 @@
 #include "kernels/recommend/rank_sums.inc.h"
 #include "kernels/recommend/rank_positives.inc.h"
 #include "kernels/recommend/rank_gradient.inc.h"
+#include "kernels/columns/widths.inc.h"
 #undef VARIANT

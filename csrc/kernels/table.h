@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/common.h"
+#include "kernels/columns/view.h"
 #include "kernels/prefetch.h"
 #include "kernels/recommend/draw.h"
 #include "kernels/recommend/rank.h"
@@ -59,6 +60,8 @@ typedef int (*update_kernel)(const fastfm_solver *solver, int64_t n, void *param
     X(gradient_kernel, fm_gradient, ALL)                 \
     X(check_kernel, check, INDEX)                        \
     X(fm_partition_kernel, fm_partition_values, ALL)     \
+    X(fm_partition_kernel, fm_share_values, ALL)         \
+    X(fm_share_kernel, fm_add_share, ALL)                \
     X(ffm_partition_kernel, ffm_partition_features, ALL) \
     X(ffm_assign_kernel, ffm_assign_accumulators, REAL)  \
     X(ffm_accumulate_kernel, ffm_accumulate_row, REAL)   \
@@ -72,7 +75,14 @@ typedef int (*update_kernel)(const fastfm_solver *solver, int64_t n, void *param
     X(rank_kernel, rank_item_sums, REAL)                 \
     X(rank_kernel, rank_positives, REAL)                 \
     X(rank_kernel, rank_rows, REAL)                      \
-    X(rank_kernel, rank_features, REAL)
+    X(rank_kernel, rank_features, REAL)                  \
+    X(column_sums_kernel, column_sums, REAL)             \
+    X(column_solve_kernel, column_solve, REAL)           \
+    X(column_apply_kernel, column_apply, REAL)           \
+    X(column_visit_kernel, column_visit, REAL)           \
+    X(column_row_sums_kernel, column_row_sums, ALL)      \
+    X(pair_residuals_kernel, pair_residuals, REAL)
+
 /* Indices are 1 for f64 parameters, f64 data and i64 indices, else 0. */
 #define KERNEL_INDICES_ALL [2][2][2]
 #define KERNEL_INDICES_REAL [2]

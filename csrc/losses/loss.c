@@ -9,23 +9,6 @@
 
 #include "losses/pointwise.h"
 
-/* Target i as double, which holds every class number up to 2^53 exactly. */
-static double target_at(const void *y, fastfm_type type, int64_t i)
-{
-    switch (type) {
-    case FASTFM_F32:
-        return ((const float *)y)[i];
-    case FASTFM_F64:
-        return ((const double *)y)[i];
-    case FASTFM_I32:
-        return ((const int32_t *)y)[i];
-    case FASTFM_I64:
-        return (double)((const int64_t *)y)[i];
-    default:
-        return ((const uint8_t *)y)[i];
-    }
-}
-
 /* Whether the loss takes a target. A target that is NaN or infinite is taken by no loss. */
 static int takes(const fastfm_loss *loss, double target, int64_t n_outputs)
 {

@@ -10,6 +10,23 @@
 
 #include "base/common.h"
 
+/* Target i as double, which holds every class number up to 2^53 exactly. */
+FORCE_INLINE double target_at(const void *y, fastfm_type type, int64_t i)
+{
+    switch (type) {
+    case FASTFM_F32:
+        return ((const float *)y)[i];
+    case FASTFM_F64:
+        return ((const double *)y)[i];
+    case FASTFM_I32:
+        return ((const int32_t *)y)[i];
+    case FASTFM_I64:
+        return (double)((const int64_t *)y)[i];
+    default:
+        return ((const uint8_t *)y)[i];
+    }
+}
+
 /* Whether the loss takes the label of a row. */
 int loss_takes_label(const fastfm_loss *loss, const fastfm_targets *targets, int64_t row,
                      int64_t n_outputs);

@@ -34,6 +34,8 @@ FORCE_INLINE double f64x4_sum(f64x4 a)
 }
 
 #ifndef FASTFM_WIDER_THAN_AVX2 /* avx512.h has these in one register */
+#define LANES_F32 8
+#define LANES_F64 4
 /* 0x20: the lower 128 bits of a, then those of b; 0x31: the upper ones. */
 FORCE_INLINE f32x8 f32x8_concat_low_halves(f32x8 a, f32x8 b)
 {

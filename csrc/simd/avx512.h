@@ -4,6 +4,9 @@
 #define VECTOR_BYTES 2048 /* 32 registers of 64 bytes */
 #include "simd/avx2.h"
 
+#define LANES_F32 16
+#define LANES_F64 8
+
 typedef __m512 f32x16;
 typedef __m512d f64x8;
 VECTOR_OPS(f32x16, float, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_setzero_ps,

@@ -5,6 +5,8 @@
 #include "simd/vector.h"
 
 #define VECTOR_BYTES 512 /* 32 registers of 16 bytes */
+#define LANES_F32 4
+#define LANES_F64 2
 
 typedef float32x4_t f32x4;
 typedef float64x2_t f64x2;

@@ -3,6 +3,8 @@
 #include "simd/vector.h"
 
 #define VECTOR_BYTES 256 /* a guess: 64 registers of 4 bytes */
+#define LANES_F32 1
+#define LANES_F64 1
 
 VECTOR_PAIR(f32x2, f32x1, float, 1)
 VECTOR_PAIR(f64x2, f64x1, double, 1)

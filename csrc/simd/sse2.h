@@ -6,6 +6,8 @@
 #include "simd/vector.h"
 
 #define VECTOR_BYTES 256 /* 16 registers of 16 bytes */
+#define LANES_F32 4
+#define LANES_F64 2
 
 typedef __m128 f32x4;
 typedef __m128d f64x2;

@@ -14,6 +14,8 @@
  * groups of four lanes, and transposes it.
  *
  * VECTOR_BYTES says how many bytes all vector registers hold, and so how large a tile of sums may be.
+ * LANES_F32 and LANES_F64 are the lanes of its registers: kernels choose by them what stays in these,
+ * and never in which order they add.
  *
  * A header writes its native types with VECTOR_OPS, and makes each wider type of two halves with
  * VECTOR_PAIR. If x16 is such a pair of x8, VECTOR_TRANSPOSE makes its transpose from two more

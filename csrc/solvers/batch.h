@@ -23,12 +23,13 @@ typedef struct {
     const fastfm_csr *source;
     const fastfm_targets *targets; /* of the source's rows */
     double weight_sum;             /* by which gradients are divided */
-    const int64_t *share_begin;    /* of a gradient: (n_threads + 1,), see feature_shares.h */
     const fastfm_loss *loss;
-    const int64_t *row_numbers; /* (n_rows,) where the batch's rows are in the source */
+    const int64_t *row_numbers; /* (n_rows,) where the batch's rows are in the source; NULL: from */
+    int64_t first_row;          /* this row on, one after the other */
     int64_t n_rows, n_weighted; /* rows; those of them whose weight is not zero */
     workspace work;             /* for the checks, and for the faults that threads report */
     int n_threads;
+    int sorts_by_share; /* whether this is a gradient of an FM whose values are sorted by share */
     int64_t max_rows, max_values; /* what the arrays have room for */
     int64_t cut_values;           /* the most values of a batch of more than one row */
     double *losses;               /* (n_rows,) times weight */
@@ -39,6 +40,13 @@ typedef struct {
     void *memory; /* what all other arrays point into */
 } training_batch;
 
+/* Whether the gradient of a model has its values sorted by share. To sort takes longer than to let one or two
+ * threads walk all rows. */
+FORCE_INLINE int sorts_by_share(const fastfm_model *model, int n_threads)
+{
+    return !model->fields && n_threads > 2;
+}
+
 /* Checks indptr of X and allocates for batches of at most n_rows of its rows. OK, BAD_INDPTR with
  * its row, or NO_MEMORY; only after OK is there something to close. */
 fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastfm_model *model,
@@ -47,10 +55,21 @@ fastfm_status batch_open(training_batch *batch, const fastfm_csr *X, const fastf
                          int64_t *bad_row);
 void batch_close(training_batch *batch);
 
+/* The row of the source that is row i of the batch. */
+FORCE_INLINE int64_t source_row(const training_batch *batch, int64_t i)
+{
+    return batch->row_numbers ? batch->row_numbers[i] : batch->first_row + i;
+}
+
 /* Makes a batch of as many of the n rows as there is room for, at least one, and splits it into row
- * blocks. Their values are not copied yet. OK, BAD_ROW with a row number outside X, or NO_MEMORY. */
-fastfm_status batch_take_rows(training_batch *batch, const int64_t *row_numbers, int64_t n,
-                              int64_t *bad_row);
+ * blocks. Their values are not copied yet. Row numbers, or, if they are NULL, consecutive rows from
+ * first_row on. OK, BAD_ROW with a row number outside X, or NO_MEMORY. */
+fastfm_status batch_take_rows(training_batch *batch, const int64_t *row_numbers, int64_t first_row,
+                              int64_t n, int64_t *bad_row);
+
+/* The same for the sorted gradient of an FM, whose rows are consecutive and need no indptr in the batch: one
+ * thread does not go through all of them while the others wait. */
+void batch_take_range(training_batch *batch, int64_t first_row, int64_t n);
 
 /* Copies the values of a row block from the source: divided as the model says, and with repeated columns
  * summed if sums_repeats. */

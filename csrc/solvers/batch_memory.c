@@ -59,12 +59,26 @@ static int64_t largest_block(const training_batch *batch)
     return largest;
 }
 
-/* Values (FM) or features of blocks (FFM) of the largest partition. */
+/* Sets sizes (n_partitions,) to the values (FM) or features of blocks (FFM) of each partition. Block by block,
+ * because one thread does this while the others wait, and a block's counts lie side by side. */
+static void partition_sizes(const batch_view *view, int64_t *sizes)
+{
+    for (int64_t q = 0; q < view->n_partitions; q++)
+        sizes[q] = 0;
+    for (int64_t block = 0; block < view->n_blocks; block++) {
+        const int64_t *begin = view->partition_begin + block * (view->n_partitions + 1);
+        for (int64_t q = 0; q < view->n_partitions; q++)
+            sizes[q] += begin[q + 1] - begin[q];
+    }
+}
+
+/* The size of the largest partition. */
 static int64_t largest_partition(const training_batch *batch)
 {
-    int64_t largest = 0;
-    for (int64_t partition = 0; partition < batch->view.n_partitions; partition++)
-        largest = max_i64(largest, partition_size(&batch->view, partition));
+    int64_t sizes[1 << MAX_PARTITION_BITS], largest = 0;
+    partition_sizes(&batch->view, sizes);
+    for (int64_t q = 0; q < batch->view.n_partitions; q++)
+        largest = max_i64(largest, sizes[q]);
     return largest;
 }
 
@@ -119,9 +133,10 @@ fastfm_status reserve_thread_memory(training_batch *batch, int is_sorted)
  * at the end of their partition. */
 void place_accumulators(training_batch *batch)
 {
-    int64_t accumulator = 0;
-    for (int64_t partition = 0; partition < batch->view.n_partitions; partition++) {
-        batch->view.accumulator_begin[partition] = accumulator;
-        accumulator += partition_size(&batch->view, partition);
+    int64_t sizes[1 << MAX_PARTITION_BITS], accumulator = 0;
+    partition_sizes(&batch->view, sizes);
+    for (int64_t q = 0; q < batch->view.n_partitions; q++) {
+        batch->view.accumulator_begin[q] = accumulator;
+        accumulator += sizes[q];
     }
 }

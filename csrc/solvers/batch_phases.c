@@ -6,8 +6,11 @@
  * makes them in row order (update_bias, and the hooks of train.c and gradient.c). */
 #include "solvers/batch_phases.h"
 
+#include <string.h>
+
 #include "losses/loss.h"
 #include "rows/blocks.h"
+#include "rows/prepare_block.h"
 
 /* Computes the weighted loss of row i of the batch and its gradient, from its scores. Returns OK, or
  * reports the fault: BAD_LABEL, or in training DIVERGED if the loss is not finite. A gradient
@@ -24,7 +27,7 @@ static fastfm_status compute_loss(const training_batch *batch, int thread, int64
                               .losses = batch->losses,
                               .row_gradients = batch->row_gradients,
                               .dscores = view->dscores};
-    fastfm_status status = weighted_loss(&rows, i, batch->row_numbers[i]);
+    fastfm_status status = weighted_loss(&rows, i, source_row(batch, i));
     if (status == FASTFM_DIVERGED && view->solver->rule == FASTFM_SUM)
         status = FASTFM_OK;
     if (status != FASTFM_OK)
@@ -62,7 +65,7 @@ static int find_block(const training_batch *batch, int64_t block, int thread, fa
 {
     const batch_view *view = &batch->view;
     const int64_t begin = view->block_begin[block], end = view->block_begin[block + 1];
-    const int64_t first = batch->row_numbers[0];
+    const int64_t first = source_row(batch, 0);
     int64_t bad_row = 0;
     const fastfm_status status = kernels()->check[view->rows.index_type == FASTFM_I64](
         batch->source, view->model->n_features, first + begin, first + end,
@@ -80,15 +83,28 @@ static int find_block(const training_batch *batch, int64_t block, int thread, fa
     return 1;
 }
 
-/* Scores use the parameters as they were before the batch: no phase of an FM updates while it
- * scores. After a fault the rest of the block is left, because the batch will not be learned from. */
+/* Scores the rows of a row block of an FM, of which the first is row `begin` of the batch, and computes their
+ * losses. After a fault the rest of the block is left, because the batch will not be learned from. */
+static void score_block(const training_batch *batch, const fastfm_csr *rows, int64_t begin,
+                        int thread)
+{
+    const batch_view *view = &batch->view;
+    const fastfm_model *fm = view->model;
+    const int64_t score_bytes = fm->n_outputs * (int64_t)real_size(fm->real);
+    score_kernel_of(fm, rows)(rows, view->linear_scale ? view->linear_scale + begin : NULL, fm, 0,
+                              rows->n_rows, view->scores + begin * score_bytes,
+                              view->s + begin * fm->n_factors * score_bytes, view->max_row, NULL);
+    for (int64_t i = begin; i < begin + rows->n_rows; i++)
+        if (compute_loss(batch, thread, i) != FASTFM_OK)
+            return;
+}
+
+/* Scores use the parameters as they were before the batch: no phase of an FM updates while it scores. */
 void score_and_partition_block(void *context, int64_t block, int thread)
 {
     const training_batch *batch = (const training_batch *)context;
     const batch_view *view = &batch->view;
-    const fastfm_model *fm = view->model;
     const int64_t begin = view->block_begin[block], end = view->block_begin[block + 1];
-    const int64_t score_bytes = fm->n_outputs * (int64_t)real_size(fm->real);
     fastfm_csr rows;
     if (view->block_rows) {
         if (!find_block(batch, block, thread, &rows))
@@ -98,15 +114,33 @@ void score_and_partition_block(void *context, int64_t block, int thread)
         if (!load_block(batch, block, thread))
             return;
         rows = rows_until(batch, end);
-        KERNEL_OF(kernels()->fm_partition_values, fm, &rows)(view, block, begin, end);
+        const int64_t first = index_at(rows.indptr, rows.index_type, begin);
         rows = row_slice(&rows, begin, end); /* row 0 is row `begin`, as from find_block */
+        KERNEL_OF(kernels()->fm_partition_values, view->model, &rows)
+        (view, block, &rows, begin, first);
     }
-    score_kernel_of(fm, &rows)(&rows, view->linear_scale ? view->linear_scale + begin : NULL, fm, 0,
-                               end - begin, view->scores + begin * score_bytes,
-                               view->s + begin * fm->n_factors * score_bytes, view->max_row, NULL);
-    for (int64_t i = begin; i < end; i++)
-        if (compute_loss(batch, thread, i) != FASTFM_OK)
-            return;
+    score_block(batch, &rows, begin, thread);
+}
+
+/* Rows that must be copied are so in the memory of the thread, because nobody reads them later. */
+void score_and_share_block(void *context, int64_t block, int thread)
+{
+    const training_batch *batch = (const training_batch *)context;
+    const batch_view *view = &batch->view;
+    const int64_t begin = view->block_begin[block], end = view->block_begin[block + 1];
+    const fastfm_csr X =
+        row_slice(batch->source, batch->first_row, batch->first_row + batch->n_rows);
+    const int64_t first =
+        index_at(X.indptr, X.index_type, begin) - index_at(X.indptr, X.index_type, 0);
+    double *linear_scale;
+    fastfm_csr rows;
+    if (prepare_block(&batch->work, thread, &X, view->model, begin, end, &rows, &linear_scale) !=
+        FASTFM_OK)
+        return;
+    if (linear_scale)
+        memcpy(view->linear_scale + begin, linear_scale, (size_t)(end - begin) * sizeof(double));
+    KERNEL_OF(kernels()->fm_share_values, view->model, &rows)(view, block, &rows, begin, first);
+    score_block(batch, &rows, begin, thread);
 }
 
 /* All labels are looked at before any row is learned from; BAD_LABEL leaves the batch unlearned. */
@@ -118,7 +152,7 @@ void load_and_partition_block(void *context, int64_t block, int thread)
     if (!load_block(batch, block, thread))
         return;
     for (int64_t i = begin; i < end; i++)
-        if (!loss_takes_label(batch->loss, batch->targets, batch->row_numbers[i],
+        if (!loss_takes_label(batch->loss, batch->targets, source_row(batch, i),
                               view->model->n_outputs))
             workspace_report(&batch->work, thread, FASTFM_BAD_LABEL, i);
     KERNEL_OF(kernels()->ffm_partition_features, view->model, &view->rows)
@@ -185,9 +219,12 @@ void add_gradient_share(void *context, int64_t share, int thread)
 {
     const training_batch *batch = (const training_batch *)context;
     const batch_view *view = &batch->view;
+    const int64_t *begin = view->shares->begin + share;
     (void)thread;
-    KERNEL_OF(kernels()->fm_gradient, view->model, &view->rows)
-    (view, batch->share_begin[share], batch->share_begin[share + 1]);
+    if (batch->sorts_by_share)
+        KERNEL_OF(kernels()->fm_add_share, view->model, &view->rows)(view, share);
+    else
+        KERNEL_OF(kernels()->fm_gradient, view->model, &view->rows)(view, begin[0], begin[1]);
 }
 
 /* A batch in which every weight is zero leaves w0 alone, also where a rule would move it without a

@@ -28,6 +28,10 @@ void score_and_accumulate_block(void *context, int64_t block, int thread);
 /* Both, by partition: sums the gradients of its features over the batch, and updates them. */
 void reduce_and_update_partition(void *context, int64_t partition, int thread);
 
+/* FM, FASTFM_SUM, by row block, if values are sorted by share: checks and scores the rows, keeps s_f and the
+ * loss gradients, and sorts the values. */
+void score_and_share_block(void *context, int64_t block, int thread);
+
 /* FM, FASTFM_SUM, by share of the features (feature_shares.h): adds the gradients of all rows to the
  * rows of grad_w and grad_V that belong to these features. */
 void add_gradient_share(void *context, int64_t share, int thread);

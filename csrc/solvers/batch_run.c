@@ -28,7 +28,7 @@ static fastfm_status fault_of_batch(batch_run *run)
     int64_t place;
     const fastfm_status status = workspace_fault(&run->batch.work, run->batch.n_threads, &place);
     if (status != FASTFM_OK)
-        run->bad_row = run->batch.row_numbers[place];
+        run->bad_row = source_row(&run->batch, place);
     return status;
 }
 
@@ -54,10 +54,15 @@ static int start_batch(batch_run *run, parallel_block *body, int64_t *n_blocks)
         return 0;
     if (run->before_batch)
         run->before_batch(run);
-    run->status =
-        batch_take_rows(&run->batch, run->rows + run->begin, end - run->begin, &run->bad_row);
+    if (run->batch.sorts_by_share)
+        batch_take_range(&run->batch, run->begin, end - run->begin);
+    else
+        run->status = batch_take_rows(&run->batch, run->rows ? run->rows + run->begin : NULL,
+                                      run->begin, end - run->begin, &run->bad_row);
     return start_phase(run, is_ffm ? LOADING : SCORING,
-                       is_ffm ? load_and_partition_block : score_and_partition_block,
+                       is_ffm                      ? load_and_partition_block
+                       : run->batch.sorts_by_share ? score_and_share_block
+                                                   : score_and_partition_block,
                        run->batch.view.n_blocks, body, n_blocks);
 }
 
@@ -69,9 +74,7 @@ static void finish_batch(batch_run *run)
     run->begin += run->batch.n_rows;
 }
 
-/* Whether the gradients of the batch are added row by row to the caller's arrays, by fm_gradient. Only the
- * gradient of an FM is: to sort its values by partition took longer than to let every thread walk
- * all rows. */
+/* Whether the gradients of the batch are added value by value to the caller's arrays: those of an FM are. */
 static int adds_shares(const training_batch *batch)
 {
     return batch->view.solver->rule == FASTFM_SUM && !batch->view.model->fields;
@@ -111,7 +114,7 @@ static int next_phase(void *context, parallel_block *body, int64_t *n_blocks)
     default: /* SCORING */
         run->status = fault_of_batch(run);
         if (adds_shares(batch))
-            return start_phase(run, UPDATING, add_gradient_share, batch->n_threads, body, n_blocks);
+            return start_phase(run, UPDATING, add_gradient_share, view->shares->n, body, n_blocks);
         if (run->status == FASTFM_OK && !view->model->fields)
             run->status = reserve_thread_memory(batch, 1);
         return start_phase(run, UPDATING, reduce_and_update_partition, view->n_partitions, body,

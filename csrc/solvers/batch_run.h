@@ -13,7 +13,7 @@ typedef enum { BEFORE_ALL, BEFORE_BATCH, LOADING, ASSIGNING, SCORING, UPDATING }
 
 typedef struct batch_run {
     training_batch batch; /* opened and closed by the caller */
-    const int64_t *rows;  /* (n_rows,) numbers of rows of X, in the order in which they are taken */
+    const int64_t *rows;  /* (n_rows,) rows of X, in the order in which they are taken; NULL: all */
     int64_t n_rows, batch_size;
     int64_t begin;        /* the present batch begins at rows[begin]; 0 at first */
     fastfm_status status; /* OK at first; the fault that ends the run */

@@ -2,6 +2,8 @@
 
 from fastfm_c._core.core import (
     CandidateRows,
+    Columns,
+    CurvaturePairs,
     Loss,
     Model,
     Parameters,
@@ -12,15 +14,19 @@ from fastfm_c._core.core import (
     _TextRows,
     _use_simd,
     config,
+    dot,
     get_num_threads,
     rank_epoch,
     require_fit,
     set_num_threads,
     show_config,
+    step,
 )
 
 __all__ = [
     "CandidateRows",
+    "Columns",
+    "CurvaturePairs",
     "Loss",
     "Model",
     "Parameters",
@@ -31,9 +37,11 @@ __all__ = [
     "_text_of",
     "_use_simd",
     "config",
+    "dot",
     "get_num_threads",
     "rank_epoch",
     "require_fit",
     "set_num_threads",
     "show_config",
+    "step",
 ]

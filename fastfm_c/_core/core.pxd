@@ -37,11 +37,15 @@ cdef extern from "fastfm.h" nogil:
         const void *y
         fastfm_type y_type
         const double *weight
+    ctypedef enum fastfm_content:
+        FASTFM_KEPT
+        FASTFM_FRESH
+        FASTFM_STALE
     ctypedef struct fastfm_gradient_arrays:
         double *w0
         void *w
         void *V
-        int is_fresh
+        fastfm_content content
 
     ctypedef enum fastfm_rule:
         pass
@@ -56,6 +60,35 @@ cdef extern from "fastfm.h" nogil:
         int64_t batch_size, n_steps
         fastfm_state state[2]
         void *scale
+
+    ctypedef struct fastfm_pairs:
+        int64_t n, room
+        fastfm_type real
+        const void *weights
+        void *s
+        void *y
+        int64_t n_pairs
+        int64_t *order
+        double *sy
+        double *yy
+        double *sg
+        double *yg
+        double g_squares
+
+    ctypedef struct fastfm_columns:
+        pass
+    ctypedef struct fastfm_columns_facts:
+        int64_t n_rows, nnz, n_colours, bytes
+        int is_pair
+
+    ctypedef struct fastfm_sampler:
+        uint64_t seed
+        int64_t iteration
+        double alpha
+        double *lambda_w
+        double *mu_w
+        double *lambda_V
+        double *mu_V
 
     ctypedef struct fastfm_text_block:
         int64_t n_lines, n_rows, nnz, least, largest, fault_at
@@ -152,6 +185,31 @@ cdef extern from "fastfm.h" nogil:
     fastfm_status fastfm_rank(const fastfm_ranking *ranking, const fastfm_model *model,
                               fastfm_solver *solver, int64_t epoch, const int64_t *order, int64_t n,
                               double *total, int num_threads) noexcept
+    fastfm_status fastfm_pairs_add(fastfm_pairs *pairs, const void *x, const void *x_new,
+                                   const void *g, const void *g_new, int num_threads) noexcept
+    fastfm_status fastfm_pairs_direction(const fastfm_pairs *pairs, const void *g, void *d,
+                                         int num_threads, double *slope) noexcept
+    fastfm_status fastfm_dot(const void *a, const void *b, fastfm_type real, int64_t n,
+                             int num_threads, double *product) noexcept
+    void fastfm_step(const void *x, double length, const void *d, fastfm_type real, int64_t n,
+                     int num_threads, void *out) noexcept
+    fastfm_status fastfm_columns_open(const fastfm_csr *X, const int64_t *rows, int64_t n_rows,
+                                      const fastfm_model *model, const fastfm_loss *loss,
+                                      const fastfm_targets *targets, fastfm_columns **columns,
+                                      int num_threads, int64_t *bad_row) noexcept
+    void fastfm_columns_close(fastfm_columns *columns) noexcept
+    void fastfm_columns_begin(fastfm_columns *columns, double l2_linear, double l2_factors,
+                              int has_sweep) noexcept
+    fastfm_status fastfm_columns_go_on(fastfm_columns *columns, int num_threads, int *is_done,
+                                       int64_t *bad_row) noexcept
+    fastfm_status fastfm_columns_objective(const fastfm_columns *columns, double *objective,
+                                           int num_threads) noexcept
+    fastfm_status fastfm_columns_set_groups(fastfm_columns *columns, const int32_t *groups,
+                                            int64_t n_groups) noexcept
+    void fastfm_columns_begin_sample(fastfm_columns *columns, const fastfm_sampler *sampler) noexcept
+    void fastfm_columns_read_sample(const fastfm_columns *columns, fastfm_sampler *sampler) noexcept
+    void fastfm_columns_read(const fastfm_columns *columns, const fastfm_model *model) noexcept
+    fastfm_columns_facts fastfm_columns_plan(const fastfm_columns *columns) noexcept
     int64_t fastfm_text_blocks(int64_t n_bytes) noexcept
     fastfm_status fastfm_text_count(fastfm_text *text, int num_threads) noexcept
     fastfm_status fastfm_text_parse(fastfm_text *text, int num_threads) noexcept

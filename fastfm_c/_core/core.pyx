@@ -22,6 +22,9 @@ cnp.import_array()
 # What larger numbers of threads become; what is started depends on the machine.
 cdef int MOST_THREADS = 1 << 20
 
+# Rows and columns of X by columns: their numbers are int32.
+cdef int64_t MOST_COLUMNS = 2147483647
+
 include "threads.pxi"
 include "rows.pxi"
 include "losses.pxi"
@@ -29,4 +32,6 @@ include "models.pxi"
 include "candidates.pxi"
 include "solvers.pxi"
 include "ranking.pxi"
+include "lbfgs.pxi"
+include "columns.pxi"
 include "text.pxi"

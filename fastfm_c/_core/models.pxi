@@ -1,5 +1,4 @@
-# FM and FFM: the memory of their parameters, and the calls that read it. Their words are in
-# fastfm_c/models.
+# FM and FFM: the memory of their parameters, and the calls that read it. Their words: fastfm_c/models/.
 
 # Multiply-adds between two looks at pending signals: about a third of a second.
 cdef double SIGNAL_WORK = 1e9
@@ -113,20 +112,20 @@ cdef class Parameters:
                 PyErr_CheckSignals()
         return 0
 
-    def data_term(self, X, y, Loss loss not None, sample_weight, num_threads, gradient):
-        """The weighted mean loss; its gradient is added to `gradient`, a tuple (w0, w, V) of arrays like
-        these parameters except for w0, which is float64, or None."""
+    def data_term(self, X, y, Loss loss not None, sample_weight, num_threads, gradient, bint is_stale):
+        """The weighted mean loss; its gradient is written to `gradient`, None or a tuple (w0, w, V) of arrays
+        like these, but w0 is float64 zeros. w and V are zeros without pages or, if `is_stale`, anything."""
         cdef Rows rows = self.rows_of(X)
         cdef Targets targets = Targets(y, sample_weight, rows.csr.n_rows)
         cdef int n_threads = resolve_num_threads(num_threads)
         cdef int64_t step = self.rows_per_call(rows), begin = 0, end, bad_row = 0
         cdef double total = 0
         cdef cnp.ndarray w0, w, V
+        cdef bint wants_gradient = gradient is not None
         cdef fastfm_gradient_arrays arrays
         cdef fastfm_csr piece
         cdef fastfm_targets of_piece
         cdef fastfm_status status
-        cdef bint wants_gradient = gradient is not None
         if self.c.separates_repeats:
             rows.check(n_threads)
             rows.refuse_repeats()
@@ -137,8 +136,10 @@ cdef class Parameters:
                     and cnp.PyArray_ISCARRAY(w) and cnp.PyArray_ISCARRAY(V)):
                 raise ValueError("the arrays of the gradient are not like the parameters")
             arrays.w0 = <double *>cnp.PyArray_DATA(w0)
-            arrays.w, arrays.V = cnp.PyArray_DATA(w), cnp.PyArray_DATA(V)
-            arrays.is_fresh = True
+            arrays.w, arrays.V, arrays.content = cnp.PyArray_DATA(w), cnp.PyArray_DATA(V), FASTFM_FRESH
+            if is_stale:
+                require_apart(rows, targets, (w, V))
+                arrays.content = FASTFM_STALE
         while begin < rows.csr.n_rows:
             end = min(begin + step, rows.csr.n_rows)
             piece, of_piece = rows.slice(begin, end), targets.slice(begin)
@@ -147,13 +148,12 @@ cdef class Parameters:
                     status = fastfm_gradient(&piece, &self.c, &loss.c, &of_piece, targets.weight_sum, &total,
                                              &arrays, n_threads, &bad_row)
                 else:
-                    status = fastfm_objective(&piece, &self.c, &loss.c, &of_piece, &total, n_threads,
-                                              &bad_row)
+                    status = fastfm_objective(&piece, &self.c, &loss.c, &of_piece, &total, n_threads, &bad_row)
             if status == FASTFM_BAD_LABEL:
                 loss.refuse(status, targets.y, begin + bad_row, self.c.n_outputs)
             if status != FASTFM_OK:
                 rows.raise_for_status(status, begin + bad_row)
-            begin, arrays.is_fresh = end, False
+            begin, arrays.content = end, FASTFM_KEPT
             if begin < rows.csr.n_rows:
                 PyErr_CheckSignals()
         return total / targets.weight_sum

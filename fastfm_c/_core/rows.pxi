@@ -118,10 +118,12 @@ cdef class Rows:
                 f"X.indptr is broken at row {row}: it goes from {self.indptr[row]} to "
                 f"{self.indptr[row + 1]}, with {self.csr.nnz} stored values in X"
             )
-        columns = self.indices if self.indptr is None else self.indices[self.indptr[row]:self.indptr[row + 1]]
+        is_row = self.indptr is None  # of predict_row
+        columns = self.indices if is_row else self.indices[self.indptr[row]:self.indptr[row + 1]]
         outside = columns[(columns < 0) | (columns >= self.n_columns)]
         column = outside[0] if len(outside) else "that changed during the call"
-        raise ValueError(f"row {row} of X has column index {column}, outside 0..{self.n_columns - 1}")
+        place = "indices has column" if is_row else f"row {row} of X has column index"
+        raise ValueError(f"{place} {column}, outside 0..{self.n_columns - 1}")
 
 
 cdef Rows as_rows(X, int64_t n_features):
@@ -186,3 +188,11 @@ cdef class Targets:
         if targets.weight != NULL:
             targets.weight += begin
         return targets
+
+
+cdef int require_apart(Rows rows, Targets targets, tuple arrays) except -1:
+    """Raise unless arrays that are written to share no memory with the rows that are read meanwhile."""
+    for read in rows.indptr, rows.indices, rows.data, targets.y, targets.weight:
+        if read is not None and any([np.may_share_memory(read, array) for array in arrays]):
+            raise ValueError("out shares memory with X, y or sample_weight")
+    return 0

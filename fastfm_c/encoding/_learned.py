@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_c._field_csr import FieldCSR, assemble
-from fastfm_c._validation import as_fields
+from fastfm_c._field_table import as_fields
 from fastfm_c.encoding._column_types import Spec, from_json, resolve, to_json, type_name
 from fastfm_c.encoding._columns import Column
 from fastfm_c.encoding._dates import DateField

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastfm_c._validation import as_fields
+from fastfm_c._field_table import as_fields
 from fastfm_c.encoding._column_types import check_rest, from_json, plain, resolve, to_json
 from fastfm_c.encoding._learned import Learned
 from fastfm_c.persistence._json import json_member, require_no_more
@@ -15,23 +15,24 @@ __all__ = ["from_state", "to_state"]
 
 
 def to_state(encoder: Any, writer: Writer) -> dict[str, Any]:
-    """The state of a fitted encoder. What its fields have learned may be long, and is a tensor."""
+    """The state of an encoder. What its fields have learned, if it is fitted, may be long and is a tensor."""
     columns = encoder.columns
     if columns is not None:
         pairs = columns.items() if hasattr(columns, "items") else [(name, "auto") for name in columns]
         columns = [[name, to_json(spec)] for name, spec in pairs]
+    fitted = {}
     with encoder._lock:
-        learned = encoder._fitted()
-        writer.tensor("fields", np.array(learned.field_of))
-        writer.json_tensor("vocabulary", learned.vocabulary_to_json())
+        if (learned := vars(encoder).get("_learned")) is not None:
+            writer.tensor("fields", np.array(learned.field_of))
+            writer.json_tensor("vocabulary", learned.vocabulary_to_json())
+            fitted = {"only": learned.only, "fields": learned.specs_to_json()}
     meta = {
         "columns": columns,
         "min_count": plain(encoder.min_count),
         "max_categories": plain(encoder.max_categories),
         "missing": encoder.missing,
-        "dtype": learned.dtype.name,
-        "only": learned.only,
-        "fields": learned.specs_to_json(),
+        "dtype": np.dtype(encoder.dtype).name if learned is None else learned.dtype.name,
+        **fitted,
     }
     return {"meta": meta if encoder.rest == "drop" else meta | {"rest": to_json(encoder.rest)}}
 
@@ -54,8 +55,11 @@ def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
         check_rest(encoder.rest, encoder)
     if encoder.dtype not in ("float32", "float64"):
         raise ValueError(f"dtype must be float32 or float64, got {encoder.dtype!r}")
-    only = json_member(meta, "only", bool)
     resolve("categorical", "", encoder)  # checks the defaults of all columns
+    if "fields" not in meta:  # it is not fitted
+        require_no_more(meta, "meta")
+        return encoder
+    only = json_member(meta, "only", bool)
     pairs = _pairs(json_member(meta, "fields", list), "fields")
     specs = {name: resolve(from_json(spec, name), name, encoder) for name, spec in pairs}
     require_no_more(meta, "meta")

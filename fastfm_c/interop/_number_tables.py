@@ -9,9 +9,9 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c._field_table import FieldTable
+from fastfm_c._field_table import FieldTable, as_fields
 from fastfm_c._open_files import Source, open_input, open_output
-from fastfm_c._validation import aligned_zeros, as_fields
+from fastfm_c._validation import aligned_zeros
 from fastfm_c.models import FFM
 
 __all__ = [

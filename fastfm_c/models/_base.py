@@ -1,4 +1,4 @@
-"""What FM and FFM share beside memory and scores: words, checks, pickling and growth."""
+"""What FM and FFM share beside memory, scores and gradients: words, checks, pickling and growth."""
 
 import math
 from copy import copy
@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastfm_c._core import Model, Parameters
-from fastfm_c._field_table import FieldTable, require_choice
-from fastfm_c._validation import aligned_zeros, as_count, as_fields, as_parameter
-from fastfm_c.losses import Loss
+from fastfm_c._core import Parameters
+from fastfm_c._field_table import FieldTable, as_fields
+from fastfm_c._validation import aligned_zeros, as_count, as_parameter, require_choice
 from fastfm_c.models._arrays import assign, copy_into_corner, require_stdev, shown_fields
-from fastfm_c.models._gradient import Gradient, gradient_of, objective_of, outputs_first
+from fastfm_c.models._differentiable import DifferentiableModel
+from fastfm_c.models._gradient import outputs_first
 
 __all__ = ["FactorizationMachine"]
 
@@ -20,8 +20,8 @@ _Array: TypeAlias = NDArray[Any]
 _Rng: TypeAlias = Any  # what numpy.random.default_rng takes
 
 
-class FactorizationMachine(Model):
-    """What FM and FFM share beside memory and scores: words, checks, pickling, gradients."""
+class FactorizationMachine(DifferentiableModel):
+    """What FM and FFM share beside memory, scores and gradients: words, checks, pickling and growth."""
 
     __slots__ = ()
 
@@ -218,78 +218,3 @@ class FactorizationMachine(Model):
             sizes += f", n_outputs={self.n_outputs}"
         normalize = f", normalize={now.normalize!r}" if now.normalize else ""
         return f"{type(self).__name__}({sizes}, dtype={self.dtype}{normalize})"
-
-    def objective(
-        self,
-        X: Any,
-        y: ArrayLike,
-        loss: Loss,
-        *,
-        sample_weight: ArrayLike | None = None,
-        l2_linear: float = 0.0,
-        l2_factors: float = 0.0,
-        num_threads: int | None = None,
-    ) -> float:
-        """Weighted mean loss plus L2 penalties.
-
-        ``sum(weight * loss) / sum(weight) + l2_linear / 2 * |w|**2 + l2_factors / 2 * |V|**2``
-
-        Parameters
-        ----------
-        X
-            As for `predict`.
-        y : array_like of shape (rows,)
-            Targets that `loss` takes; read in place for float32, float64, int32, int64 and bool.
-        loss : SquaredLoss, LogisticLoss or SoftmaxLoss
-        sample_weight : array_like of shape (rows,), optional
-            Finite weights >= 0. A row of weight zero is as if absent.
-        l2_linear, l2_factors : float
-            Penalties >= 0 on `w` and `V`; `w0` is never penalised.
-        num_threads : int, optional
-            As for `predict`; the bits of the result do not depend on it.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        ValueError
-            As for `predict`; for a target that the loss does not take; for a total weight of zero.
-        """
-        return objective_of(self._snapshot(), X, y, loss, sample_weight, l2_linear, l2_factors, num_threads)
-
-    def gradient(
-        self,
-        X: Any,
-        y: ArrayLike,
-        loss: Loss,
-        *,
-        sample_weight: ArrayLike | None = None,
-        l2_linear: float = 0.0,
-        l2_factors: float = 0.0,
-        sparse: bool = False,
-        num_threads: int | None = None,
-    ) -> tuple[float, Gradient]:
-        """`objective` and its exact gradient.
-
-        Parameters
-        ----------
-        X, y, loss, sample_weight, l2_linear, l2_factors, num_threads
-            As for `objective`.
-        sparse : bool, default False
-            Hold only the features that occur in X, in ascending order, in `Gradient.features`. Memory then
-            grows with X and not with the model. It is the gradient of the loss alone: penalties must be 0.
-
-        Returns
-        -------
-        (float, Gradient)
-
-        Raises
-        ------
-        ValueError
-            As for `objective`, and for a penalty together with `sparse`.
-        """
-        return gradient_of(
-            self._snapshot(), X, y, loss, sample_weight, l2_linear, l2_factors, sparse, num_threads
-        )

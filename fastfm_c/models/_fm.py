@@ -5,8 +5,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastfm_c._field_table import FieldTable
-from fastfm_c._validation import aligned_zeros, as_count, as_fields, as_real_dtype
+from fastfm_c._field_table import FieldTable, as_fields
+from fastfm_c._validation import aligned_zeros, as_count, as_real_dtype
 from fastfm_c.models._arrays import require_stdev, shown_fields
 from fastfm_c.models._base import FactorizationMachine
 

@@ -68,8 +68,12 @@ def objective_of(
     l2_factors: float,
     num_threads: int | None,
     gradient: tuple[_Array, _Array, _Array] | None = None,
+    is_stale: bool = False,
 ) -> float:
-    """The objective; its gradient is added to `gradient`, the arrays of w0 (float64), w and V."""
+    """The objective; its gradient is written to `gradient`, the arrays of w0 (float64, zeros), w and V.
+
+    w and V are zeros that nobody has touched yet, or, if `is_stale`, anything.
+    """
     if not isinstance(loss, Loss):
         raise ValueError(
             f"loss must be a SquaredLoss, LogisticLoss or SoftmaxLoss, got {type(loss).__name__}"
@@ -78,7 +82,7 @@ def objective_of(
     l2_factors = as_not_negative(l2_factors, "l2_factors")
     loss._check_model(len(parameters.w0), parameters.has_outputs)
     grad_w, grad_V = (None, None) if gradient is None else gradient[1:]
-    value = parameters.data_term(X, y, loss, sample_weight, num_threads, gradient)
+    value = parameters.data_term(X, y, loss, sample_weight, num_threads, gradient, is_stale)
     value += parameters.penalty(parameters.w, l2_linear, grad_w, num_threads)
     value += parameters.penalty(parameters.V, l2_factors, grad_V, num_threads)
     return value
@@ -93,41 +97,72 @@ def gradient_of(
     l2_linear: float,
     l2_factors: float,
     sparse: bool,
+    out: Gradient | None,
     num_threads: int | None,
 ) -> tuple[float, Gradient]:
     """The objective and its gradient, of all features or of those that occur in X."""
-    features = None
+    if sparse and (l2_linear != 0 or l2_factors != 0):
+        raise ValueError(
+            "a sparse gradient has no L2 term: l2_linear and l2_factors must be 0, got "
+            f"{l2_linear} and {l2_factors}"
+        )
+    now, features, occurs = parameters, None, None
     if sparse:
-        if l2_linear != 0 or l2_factors != 0:
-            raise ValueError(
-                "a sparse gradient has no L2 term: l2_linear and l2_factors must be 0, got "
-                f"{l2_linear} and {l2_factors}"
-            )
-        parameters, X, features = _of_stored_columns(parameters, X, num_threads)
-    w0 = np.zeros(len(parameters.w0))
-    w, V = (aligned_zeros(p.shape, p.dtype) for p in (parameters.w, parameters.V))
+        now, X, features, occurs = _of_stored_columns(parameters, X, num_threads)
+    to_w, to_V = (None, None) if out is None else _arrays_of(out, parameters, features)
+    # Columns that are stored but do not occur take part: their rows are left out at the end.
+    if to_w is not None and to_V is not None and occurs is None:
+        w, V = to_w, to_V
+    else:
+        w, V = (aligned_zeros(p.shape, p.dtype) for p in (now.w, now.V))
+    w0 = np.zeros(len(now.w0))
     value = objective_of(
-        parameters, X, y, loss, sample_weight, l2_linear, l2_factors, num_threads, (w0, w, V)
+        now, X, y, loss, sample_weight, l2_linear, l2_factors, num_threads, (w0, w, V), w is to_w
     )
-    if features is not None:
-        occurs = np.zeros(len(features), bool)
-        occurs[X.indices[X.data != 0]] = True
-        features, w, V = features[occurs], w[occurs], V[occurs]
-    has_outputs = parameters.has_outputs
-    return value, Gradient(
-        w0.astype(w.dtype) if has_outputs else w0.item(),
-        outputs_first(w, has_outputs),
-        outputs_first(V, has_outputs),
-        features,
-    )
+    if occurs is not None:
+        w, V = np.compress(occurs, w, 0, to_w), np.compress(occurs, V, 0, to_V)
+    if out is None:
+        out = Gradient(0.0, *(outputs_first(a, now.has_outputs) for a in (w, V)))
+    out._w0, out._features = w0.astype(w.dtype) if now.has_outputs else w0.item(), features
+    return value, out
+
+
+def _arrays_of(
+    out: Gradient, parameters: Parameters, features: NDArray[np.int64] | None
+) -> tuple[_Array, _Array]:
+    """The arrays w and V of `out`, as the kernels fill them, for the gradient of these features."""
+    if not isinstance(out, Gradient):
+        raise ValueError(f"out must be a Gradient, got {type(out).__name__}")
+    arrays: list[_Array] = []
+    for name in ("w", "V"):
+        array, parameter = getattr(out, name), getattr(parameters, name)
+        n_features = len(parameter) if features is None else len(features)
+        inner, n_outputs = parameter.shape[1:], parameter.shape[1 : 1 + parameters.has_outputs]
+        wanted = (*n_outputs, n_features, *inner[len(n_outputs) :])
+        if not isinstance(array, np.ndarray) or array.shape != wanted or array.dtype != parameter.dtype:
+            raise ValueError(
+                f"out.{name} must be an array of shape {wanted} and dtype {parameter.dtype}, got "
+                f"{type(array).__name__} of shape {np.shape(array)}"
+            )
+        array = outputs_first(array, parameters.has_outputs)  # as it lies in memory
+        if not array.flags.carray:
+            raise ValueError(f"out.{name} must be writable and lie in memory as `gradient` makes it")
+        arrays.append(array)
+    read = (parameters.w0, parameters.w, parameters.V, parameters.fields)
+    w, V = arrays
+    shares = (np.may_share_memory(a, b) for a in arrays for b in read if b is not None)
+    if np.may_share_memory(w, V) or any(shares):
+        raise ValueError("out shares memory with the model, or its w with its V")
+    return w, V
 
 
 def _of_stored_columns(
     parameters: Parameters, X: Any, num_threads: int | None
-) -> tuple[Parameters, Any, NDArray[np.int64]]:
-    """The same problem with only the columns that are stored in X, and those columns.
+) -> tuple[Parameters, Any, NDArray[np.int64], NDArray[np.bool_] | None]:
+    """The same problem with only the columns that are stored in X; and those of them that occur.
 
-    Explicit zeros are among them: they take a place in their row, which decides the order of sums.
+    Explicit zeros are stored: they take a place in their row, which decides the order of sums. But they do
+    not make a column occur. The last of what is returned marks the columns that do; None: all.
     """
     indptr, indices, data = parameters.sound_rows(X, num_threads)
     stored = slice(indptr[0], indptr[-1])
@@ -145,7 +180,12 @@ def _of_stored_columns(
     fields = None if parameters.fields is None else np.asarray(parameters.fields)[kept]
     compact = Parameters(parameters.w0, w, V, fields, parameters.has_outputs, parameters.normalize)
     shape = len(indptr) - 1, len(kept)
-    return compact, sp.csr_array((data, indices, indptr), shape=shape), kept.astype(np.int64)
+    compact_X, kept = sp.csr_array((data, indices, indptr), shape=shape), kept.astype(np.int64)
+    occurs = np.zeros(len(kept), bool)
+    occurs[indices[data != 0]] = True
+    if occurs.all():
+        return compact, compact_X, kept, None
+    return compact, compact_X, kept[occurs], occurs
 
 
 def _rows_of(parameter: _Array, features: NDArray[np.int64]) -> _Array:

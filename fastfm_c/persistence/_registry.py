@@ -60,6 +60,7 @@ KINDS: dict[str, Kind] = {
     "FMRegressor": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
     "FFMClassifier": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
     "FFMRegressor": Kind("estimator", "fastfm_c.sklearn", "fastfm_c.sklearn._state"),
+    "Posterior": Kind("posterior", "fastfm_c.bayes", "fastfm_c.bayes._state"),
     "FieldTable": Kind("table", "fastfm_c", "fastfm_c._field_table"),
     "FMRecommender": Kind("recommender", "fastfm_c.recommend", "fastfm_c.recommend._state"),
     "Ids": Kind("ids", "fastfm_c.recommend", "fastfm_c.recommend._state"),
@@ -67,6 +68,7 @@ KINDS: dict[str, Kind] = {
     "FieldEncoder of sklearn": Kind(
         "encoder", "fastfm_c.sklearn", "fastfm_c.encoding._state", class_name="FieldEncoder"
     ),
+    "FieldColumnTransformer": Kind("transformer", "fastfm_c.sklearn", "fastfm_c.sklearn._foreign_state"),
     **{
         name: Kind("scikit-learn", f"sklearn.{module}", "fastfm_c.sklearn._foreign_state")
         for module, names in _OF_SCIKIT_LEARN.items()

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c.sklearn._centring import far_columns
+from fastfm_c.sklearn._convergence import Recorder
 from fastfm_c.sklearn._fit_rows import FitRows, weighted, with_mean_one
+from fastfm_c.sklearn._parameters import EXACT
 from fastfm_c.sklearn._partial_fit import PartialFit
 from fastfm_c.sklearn._running import seen_in_fit
 from fastfm_c.sklearn._stream import Stream
@@ -17,7 +19,6 @@ from fastfm_c.sklearn._validation_rows import ValidationRows, given_validation_r
 from fastfm_c.solvers import TrainingRows
 from fastfm_c.training import EpochInfo
 from fastfm_c.training._holdout import hold_out
-from fastfm_c.training._lbfgs import LbfgsSolver
 from fastfm_c.training._train import solver_of, train_on
 
 __all__ = ["Estimator"]
@@ -49,8 +50,8 @@ class Estimator(PartialFit):
         X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
             Finite values. A CSR matrix of float32 or float64 is read in place. Anything else is converted
             once. Columns far from zero, such as years, are centred in a copy for the fit, but not with
-            "lbfgs" or `normalize`. Callbacks then see a model of the centred columns; `model_` is one of the
-            columns as they are.
+            "lbfgs", "als" or `normalize`. Callbacks then see a model of the centred columns; `model_` is one
+            of the columns as they are.
         y : array_like of shape (n_rows,)
             Labels for a classifier, finite numbers for a regressor.
         sample_weight : array_like of shape (n_rows,), optional
@@ -67,7 +68,7 @@ class Estimator(PartialFit):
         eval_set : (X, y) or (X, y, sample_weight), or a list of one such tuple, optional
             Validation rows, in the way of other libraries.
         callbacks : callable or sequence of callables, optional
-            Each is called with a `fastfm_c.training.EpochInfo` after each epoch. A callback that returns
+            Each is called with a `fastfm_c.EpochInfo` after each epoch. A callback that returns
             True ends the fit.
 
         Returns
@@ -90,7 +91,11 @@ class Estimator(PartialFit):
         rows, fields = self._checked_rows(X, y, sample_weight, is_new=not goes_on)
         if rows.weight is not None:
             rows.weight = with_mean_one(rows.weight)
-        if self.solver != "lbfgs" and self.normalize is None and (centring := far_columns(rows)) is not None:
+        if (
+            self.solver not in EXACT
+            and self.normalize is None
+            and (centring := far_columns(rows)) is not None
+        ):
             rows.X, rows.centring = centring.centred(rows.X), centring
         if goes_on:
             self._go_on_with(rows)
@@ -104,13 +109,12 @@ class Estimator(PartialFit):
         if eval_set is None and options["early_stopping"] not in (None, False):
             learned, eval_set = self._held_out(rows, groups, rng)
         self._begin_history(rows.n_rows)
-        recorder = _Recorder(self)
+        recorder = Recorder(self, options["early_stopping"])
         more = (callbacks,) if callable(callbacks) else tuple(callbacks or ())
         self._train(
             rows, not goes_on, learned, eval_set=eval_set, callbacks=(recorder, *more), rng=rng, **options
         )
-        if recorder.has_converged:
-            self.history_.stop_reason = "converged"
+        recorder.finish()
         return self
 
     def _train(self, rows: FitRows, is_new: bool, learned: NDArray[np.int64] | None, **options: Any) -> None:
@@ -159,25 +163,3 @@ class Estimator(PartialFit):
         if rows.centring is not None:
             X = rows.centring.centred(X)
         return X, FitRows(X, targets, weight).in_unit(self._target_scale), weight
-
-
-class _Recorder:
-    """A callback of `train`: keeps the history of an estimator, and notices that L-BFGS has converged.
-
-    L-BFGS has converged if its last iterations, `n_iter_no_change` of them, made the objective smaller by
-    less than `tol`. The callback then returns True, which ends the fit.
-    """
-
-    def __init__(self, estimator: Estimator) -> None:
-        self.estimator = estimator
-        self.patience: int | None = None
-        if estimator.solver == "lbfgs":
-            self.patience = estimator.n_iter_no_change or LbfgsSolver.default_patience
-        self.has_converged = False
-
-    def __call__(self, info: EpochInfo) -> bool:
-        self.estimator.history_, self.estimator.n_iter_ = info.history, info.epoch
-        losses, patience = info.history.loss, self.patience
-        if patience is not None and len(losses) > patience:
-            self.has_converged = losses[-1 - patience] - losses[-1] < self.estimator.tol
-        return self.has_converged

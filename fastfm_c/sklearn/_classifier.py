@@ -43,7 +43,8 @@ class Classifier(ClassifierMixin, Estimator):
     ) -> Self:
         """Learn from more rows, once and in their order.
 
-        A stream has the same bits in chunks of any size that is a multiple of `batch_size`. Its first rows
+        A stream has the same bits in chunks of any size that is a multiple of `batch_size`, if the learning
+        rate is a constant: a schedule counts calls. The first rows of a stream
         decide nothing for good: the bias follows the shares of the classes, in which later rows count more.
         A call without rows, or without rows of positive weight, changes nothing.
 

@@ -28,19 +28,31 @@ def shared_parameters(targets: dict[str, str], model: dict[str, str]) -> Callabl
 
 _PARAMETERS = """n_factors : int
         Length of the factor vectors.
-    solver : {{"adagrad", "sgd", "adam", "ftrl", "lbfgs"}}
-        "lbfgs" minimises the exact objective. It computes in float64 for any `dtype`, and it has no
-        `partial_fit`. The other solvers are stochastic.
-    learning_rate : float or None
-        Step size. None is the default of the solver. "lbfgs" has none.
+    solver : {{"adagrad", "sgd", "adam", "ftrl", "lbfgs", "als"}}
+        "lbfgs" and "als" minimise the exact objective, and have no `partial_fit`. "lbfgs" computes in
+        float64 for any `dtype`. "als" is for an FM and numbers or two classes; start it with an
+        `init_stdev` of 0.1. The other solvers are stochastic.
+    learning_rate : float, callable, "constant", "inverse_sqrt", "cosine" or None
+        Step size. None is the default of the solver. A callable is called with the number of the epoch,
+        counted from 1, and returns the step size of that epoch. The name of a schedule is that schedule from
+        the default on. "lbfgs" and "als" have none.
+    schedule : "constant", "inverse_sqrt", "cosine" or None
+        How the step size changes from epoch to epoch. "inverse_sqrt" divides `learning_rate` by the root of
+        the number of the epoch. "cosine" lets it fall to nearly 0 at the last of `max_iter` epochs. None is
+        "constant". `partial_fit` counts each call as an epoch, goes on counting from call to call, and
+        refuses "cosine", because it knows no last epoch. "lbfgs" and "als" have none.
     max_iter : int or None
-        Largest number of epochs, or of iterations of "lbfgs". None is 100 with early stopping or "lbfgs".
-        Otherwise None is 100,000 divided by the number of rows, but at least 10 and at most 100.
+        Largest number of epochs, of iterations of "lbfgs" or of sweeps of "als". None is 100 with early
+        stopping or "lbfgs", and 20 with "als". Otherwise None is 100,000 divided by the number of rows, but
+        at least 10 and at most 100. A ConvergenceWarning tells if "lbfgs", or a fit with early stopping,
+        ends at a given number before it has settled.
     batch_size : int or None
         Number of rows between two updates. None is the default of the solver for `partial_fit`. For `fit`,
-        None is a 64th of the rows, but at least 8 and at most 1024 (32 for "sgd"). "lbfgs" has none.
+        None is a 64th of the rows, but at least 8 and at most 1024 (32 for "sgd"). "lbfgs" and
+        "als" have none.
     clip_value : float or None
-        Largest absolute gradient of a parameter in a batch; None is no limit. "lbfgs" has none.
+        Largest absolute gradient of a parameter in a batch; None is no limit. "lbfgs"
+        and "als" have none.
     l2_linear, l2_factors : float
         L2 penalties on the linear weights and on the factors, but not on the bias.{penalties}
         The docstrings of the solvers say more.
@@ -49,9 +61,9 @@ _PARAMETERS = """n_factors : int
     early_stopping : None, bool, {metrics} or callable
         Whether a fit stops early and goes back to its best epoch, and which figure of the validation rows
         decides about that. True is the loss. None is True if there are validation rows, or if at least 100
-        rows can be held out, except with "lbfgs". {metric_words}A callable
+        rows can be held out, except with "lbfgs" and "als". {metric_words}A callable
         takes ``(y, scores)``, and ``sample_weight=`` if the rows have weights. Its scores are those of
-        `decision_function` or, for a regressor, `predict`. `fastfm_c.training.train` says more.
+        `decision_function` or, for a regressor, `predict`. `fastfm_c.train` says more.
     validation_fraction : float
         Share of the rows that `fit` holds out for early stopping if it is given no validation rows.{strata}
     validation_split : "random" or "time"
@@ -91,7 +103,7 @@ _PARAMETERS = """n_factors : int
         The solver of `partial_fit`. It keeps its state from call to call.
     n_features_in_ : int
         Number of columns of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, if X was a DataFrame with names."""
 
 CLASSIFIER = {

@@ -9,8 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c._field_csr import with_fields
-from fastfm_c._field_table import field_conflicts
-from fastfm_c._validation import as_fields
+from fastfm_c._field_table import as_fields, field_conflicts
 from fastfm_c.models import FFM
 from fastfm_c.sklearn._base import Estimator
 from fastfm_c.sklearn._fields import fields_of_transformer, is_transformer

@@ -30,13 +30,15 @@ _SCALED = "n_samples_seen_"
 _ENCODED = "_infrequent_enabled _infrequent_indices _default_to_infrequent_mappings _missing_indices"
 _DROPPED = "_drop_idx_after_grouping drop_idx_ _n_features_outs"
 _COLUMNS = "_columns _transformer_to_input_indices _remainder _n_features sparse_output_ transformers_"
+_COLUMNS += " output_indices_ _transformers_feature_names_out"
 _IMPUTED = "_fit_dtype _fill_dtype indicator_"
 
 # All of them have n_features_in_, feature_names_in_ and _sklearn_output_config, too.
 CLASSES: dict[str, _Class] = {
     "Pipeline": _Class(none="memory"),
     "FeatureUnion": _Class(),
-    "ColumnTransformer": _Class(f"{_COLUMNS} output_indices_ _transformers_feature_names_out"),
+    "ColumnTransformer": _Class(_COLUMNS),
+    "FieldColumnTransformer": _Class(_COLUMNS),
     "make_column_selector": _Class(),
     "StandardScaler": _Class(_SCALED, "mean_ var_ scale_"),
     "MinMaxScaler": _Class(_SCALED, "min_ scale_ data_min_ data_max_ data_range_"),
@@ -88,7 +90,7 @@ def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
         members[key] = values.decode(value, key)
     _check(name, members)
     obj = create.__new__(create)
-    if hasattr(obj, "get_params"):
+    if create.__module__.startswith("sklearn.") and hasattr(obj, "get_params"):
         obj.__setstate__(members | {"_sklearn_version": version})
     else:
         vars(obj).update(members)

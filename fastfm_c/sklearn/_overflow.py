@@ -6,8 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from fastfm_c.models import FFM, FM
-from fastfm_c.sklearn._trainable import Model, as_dtype
+from fastfm_c.sklearn._trainable import Model, as_dtype, with_parameters
 
 __all__ = ["scores_without_nan"]
 
@@ -39,7 +38,7 @@ def _scores_of_large_values(
     X.data /= np.repeat(largest, np.diff(X.indptr))
     if model.normalize is not None:  # the length of a row says nothing
         return model.predict(X, num_threads=num_threads)
-    linear = _linear_part(model)
+    linear = with_parameters(model, model.w, np.zeros_like(model.V))
     first, both = (part.predict(X, num_threads=num_threads) for part in (linear, model))
     m = largest.reshape(-1, *[1] * (first.ndim - 1))
     scores: NDArray[np.float64] = m * ((first - model.w0) + m * (both - first)) + model.w0
@@ -49,9 +48,3 @@ def _scores_of_large_values(
     relative *= limit / np.maximum(np.abs(relative).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     is_large = ~(np.abs(scores) <= limit).all(axis=1, keepdims=True)
     return np.where(is_large, relative, scores)
-
-
-def _linear_part(model: Model) -> Model:
-    """The model without its factors."""
-    V = np.zeros_like(model.V)
-    return FFM(model.w0, model.w, V, model.fields) if isinstance(model, FFM) else FM(model.w0, model.w, V)

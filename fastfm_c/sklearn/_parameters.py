@@ -19,7 +19,7 @@ from sklearn.utils.metaestimators import available_if
 from fastfm_c._validation import as_fraction
 from fastfm_c.training._holdout import Split
 
-__all__ = ["EarlyStopping", "Parameters", "unless_lbfgs"]
+__all__ = ["EXACT", "EarlyStopping", "Parameters", "unless_lbfgs"]
 
 LEAST_EPOCHS, MOST_EPOCHS = 10, 100
 LEAST_ROWS_LEARNED = 100_000  # in all epochs together, as far as MOST_EPOCHS allows
@@ -28,10 +28,12 @@ BATCHES_PER_EPOCH = 64  # as far as the limits of a batch allow
 SMALLEST_BATCH = 8
 LARGEST_BATCH, LARGEST_BATCH_OF_SGD = 1024, 32
 
-_OF_STEPS = "learning_rate", "batch_size", "clip_value"  # what "lbfgs" has no use for
+_OF_STEPS = "learning_rate", "schedule", "batch_size", "clip_value"  # what these have no use for:
+EXACT = "lbfgs", "als"  # solvers of the exact objective, which need all rows at once
 ENOUGH_TO_STOP = 100  # validation rows; with fewer, a fit does not stop early by default
 
-SolverName: TypeAlias = Literal["adagrad", "sgd", "adam", "ftrl", "lbfgs"]
+SolverName: TypeAlias = Literal["adagrad", "sgd", "adam", "ftrl", "lbfgs", "als"]
+ScheduleName: TypeAlias = Literal["constant", "inverse_sqrt", "cosine"]
 MetricName: TypeAlias = Literal["log_loss", "auc", "accuracy", "rmse"]
 EarlyStopping: TypeAlias = bool | MetricName | Callable[..., float] | None
 
@@ -42,7 +44,8 @@ class Parameters(BaseEstimator, ABC):
 
     n_factors: int = 8
     solver: SolverName = "adagrad"
-    learning_rate: float | None = None
+    learning_rate: float | ScheduleName | Callable[[int], float] | None = None
+    schedule: ScheduleName | None = None
     max_iter: int | None = None
     batch_size: int | None = None
     clip_value: float | None = None
@@ -77,7 +80,7 @@ class Parameters(BaseEstimator, ABC):
 
     def _early_stopping(self, n_rows: int, has_eval_set: bool) -> EarlyStopping:
         """The parameter of this name. None becomes True if there are enough validation rows."""
-        if self.early_stopping is not None or self.solver == "lbfgs":
+        if self.early_stopping is not None or self.solver in EXACT:
             return self.early_stopping
         fraction = as_fraction(self.validation_fraction, "validation_fraction")
         return has_eval_set or fraction * n_rows >= ENOUGH_TO_STOP
@@ -88,18 +91,18 @@ class Parameters(BaseEstimator, ABC):
 
     def _max_iter(self, n_rows: int, early_stopping: EarlyStopping) -> int | None:
         """Largest number of epochs; None is the default of `train`."""
-        if self.max_iter is not None or self.solver == "lbfgs" or early_stopping not in (None, False):
+        if self.max_iter is not None or self.solver in EXACT or early_stopping not in (None, False):
             return self.max_iter
         return min(max(LEAST_EPOCHS, math.ceil(LEAST_ROWS_LEARNED / n_rows)), MOST_EPOCHS)
 
     def _solver_options(self, n_rows: int | None = None) -> dict[str, Any]:
         """Arguments of the solver. n_rows is the number of all rows, if it is known."""
         options: dict[str, Any] = {"l2_linear": self.l2_linear, "l2_factors": self.l2_factors}
-        if self.solver == "lbfgs":
+        if self.solver in EXACT:
             for name in _OF_STEPS:
                 if (value := getattr(self, name)) is not None:
                     raise ValueError(
-                        f"{name} is {value!r}, but solver='lbfgs' takes no {name}: expected None"
+                        f"{name} is {value!r}, but solver={self.solver!r} takes no {name}: expected None"
                     )
             return options
         batch_size = self.batch_size
@@ -124,12 +127,12 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def unless_lbfgs(method: _Method) -> _Method:
-    """Hide a method, which is partial_fit, from estimators whose solver is "lbfgs"."""
+    """Hide a method, which is partial_fit, from estimators whose solver needs all rows at once."""
     decorate: Callable[[_Method], _Method] = available_if(_has_partial_fit)
     return decorate(method)
 
 
 def _has_partial_fit(estimator: Parameters) -> bool:
-    if estimator.solver == "lbfgs":
-        raise AttributeError("solver='lbfgs' has no partial_fit: it needs all rows at once")
+    if estimator.solver in EXACT:
+        raise AttributeError(f"solver={estimator.solver!r} has no partial_fit: it needs all rows at once")
     return True

@@ -9,12 +9,14 @@ from numpy.typing import ArrayLike
 
 from fastfm_c.sklearn._column_sizes import size_changes
 from fastfm_c.sklearn._fit_rows import FitRows
+from fastfm_c.sklearn._parameters import EXACT
 from fastfm_c.sklearn._rows_and_models import RowsAndModels
 from fastfm_c.sklearn._running import batches_of
 from fastfm_c.sklearn._stream import Lessons, Stream, stream_after_unknown_rows
 from fastfm_c.sklearn._trainable import Model, as_trainable, in_solver_units
 from fastfm_c.solvers import SOLVERS, StochasticSolver
 from fastfm_c.training import History
+from fastfm_c.training._metrics import loss_name
 
 __all__ = ["PartialFit"]
 
@@ -27,19 +29,17 @@ class PartialFit(RowsAndModels):
         self, X: Any, y: ArrayLike, classes: ArrayLike | None, sample_weight: ArrayLike | None
     ) -> Self:
         """Learn from the rows once: `partial_fit` of all estimators."""
+        self.model_: Model
         is_new = not hasattr(self, "model_")
         if self.solver not in SOLVERS:
-            raise ValueError(f"solver must be one of {', '.join(SOLVERS)} or lbfgs, got {self.solver!r}")
+            raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, lbfgs or als, got {self.solver!r}")
         rows, fields = self._checked_rows(X, y, sample_weight, is_new, classes, least_rows=0)
         if is_new:
             self._begin_stream(rows, fields)
         if not hasattr(self, "_stream"):  # of a pickle of the first version
             self._stream = stream_after_unknown_rows(self)
         if not hasattr(self, "solver_"):
-            self._begin_history(rows.n_rows)
-            self.model_: Model = as_trainable(self.model_, self.model_.dtype)
-            with in_solver_units(self.model_, lambda: self._target_scale):
-                self.solver_ = self._new_solver()
+            self._begin_lessons(rows.n_rows, is_new)
         if rows.is_empty:
             return self
         start = time.perf_counter()
@@ -59,6 +59,18 @@ class PartialFit(RowsAndModels):
         zero = np.zeros(np.shape(self.model_.w0)) if np.ndim(self.model_.w0) else 0.0
         self._stream = Stream(constant=zero, seed=seed, init_stdev=self.init_stdev, sizes=sizes)
         self._set_target_scale(1.0)
+
+    def _begin_lessons(self, n_rows: int, is_new: bool) -> None:
+        """Make the solver. A new model is forgotten if there is none for these parameters."""
+        self._begin_history(n_rows)
+        self.model_ = as_trainable(self.model_, self.model_.dtype)
+        try:
+            with in_solver_units(self.model_, lambda: self._target_scale):
+                self.solver_ = self._new_solver()
+        except ValueError:
+            if is_new:
+                del self.model_
+            raise
 
     def _learn_stream(self, rows: FitRows) -> float:
         """Learn from the rows, batch by batch. The mean loss, in the units of y.
@@ -93,9 +105,12 @@ class PartialFit(RowsAndModels):
     def _begin_history(self, n_rows: int) -> None:
         """Forget the solver and the history of the training before."""
         self.__dict__.pop("solver_", None)
-        self.history_, self.n_iter_ = History(n_rows), 0
+        name = loss_name(self._loss()) + " + L2" * (self.solver in EXACT)
+        self.history_, self.n_iter_ = History(n_rows, loss_name=name), 0
 
     def _new_solver(self) -> StochasticSolver:
         """A solver object for `partial_fit`."""
-        create = SOLVERS[self.solver]
-        return create(self.model_, self._loss(), num_threads=self._num_threads(), **self._solver_options())
+        create, options = SOLVERS[self.solver], self._solver_options()
+        solver = create(self.model_, self._loss(), num_threads=self._num_threads(), **options)
+        solver._next_rate()  # "cosine" has none, because it does not know the last epoch
+        return solver

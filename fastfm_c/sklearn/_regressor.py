@@ -33,7 +33,8 @@ class Regressor(RegressorMixin, Estimator):
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from more rows, once and in their order.
 
-        A stream has the same bits in chunks of any size that is a multiple of `batch_size`. Its first rows
+        A stream has the same bits in chunks of any size that is a multiple of `batch_size`, if the learning
+        rate is a constant: a schedule counts calls. The first rows of a stream
         decide nothing for good: the bias follows the mean of y, and `target_scale_` its deviation. Later rows
         count more in both. If `target_scale_` is not 1, each call also goes through all parameters twice.
         A call without rows, or without rows of positive weight, changes nothing.

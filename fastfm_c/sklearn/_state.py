@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_c._field_table import read_table, write_table
-from fastfm_c._validation import as_fields, as_positive
+from fastfm_c._field_table import as_fields, read_table, write_table
+from fastfm_c._validation import as_positive
 from fastfm_c.persistence._generators import random_state, restored_random_state
 from fastfm_c.persistence._json import as_scalar, json_member, require_no_more
 from fastfm_c.persistence._objects import Reader, Writer

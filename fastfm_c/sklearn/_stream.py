@@ -130,6 +130,8 @@ class Lessons:
         self.n_learned = end
         if not weight:  # the solver learns nothing, and there is no loss
             return
+        if self.n_parts:  # a call is one epoch, and has one learning rate
+            self.solver._resume_epoch()
         loss = self.solver.epoch(self.data, order) * unit**2
         self.n_parts, self.only_loss = self.n_parts + 1, loss
         self.weight += weight

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
-from fastfm_c.models import FFM
 from fastfm_c.solvers._base import Model
 
-__all__ = ["Model", "as_dtype", "as_trainable", "in_solver_units", "scale_scores"]
+__all__ = ["Model", "as_dtype", "as_trainable", "in_solver_units", "scale_scores", "with_parameters"]
 
 
 @contextmanager
@@ -39,9 +39,15 @@ def as_dtype(model: Model, dtype: DTypeLike) -> Model:
     """Return the model itself if it has this dtype, else a converted copy."""
     if model.dtype == np.dtype(dtype):
         return model
-    fields = (model.fields,) if isinstance(model, FFM) else ()
-    w, V = model.w.astype(dtype), model.V.astype(dtype)
-    return type(model)(model.w0, w, V, *fields, normalize=model.normalize)
+    return with_parameters(model, model.w.astype(dtype), model.V.astype(dtype))
+
+
+def with_parameters(model: Model, w: NDArray[Any], V: NDArray[Any]) -> Model:
+    """A model like this one, in all that pickling keeps, with other weights and factors."""
+    create, (w0, _, _, *fields), state = model.__reduce__()
+    other: Model = create(w0, w, V, *fields)
+    other.__setstate__(state)
+    return other
 
 
 def as_trainable(model: Model, dtype: DTypeLike) -> Model:

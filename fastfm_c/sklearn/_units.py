@@ -106,5 +106,5 @@ def renew_proximal_state(solver: StochasticSolver, only_bias: bool = False) -> N
     penalties = {"w0": 0.0, "w": options["l2_linear"], "V": options["l2_factors"]}
     for name in ("w0",) if only_bias else ("w0", "w", "V"):
         z, n, parameter = state[f"z.{name}"], state[f"n.{name}"], getattr(now, name)
-        weight = (options["beta"] + np.sqrt(n)) / options["learning_rate"] + penalties[name]
+        weight = (options["beta"] + np.sqrt(n)) / solver.current_learning_rate + penalties[name]
         np.multiply(parameter, -weight, out=z)

@@ -1,5 +1,6 @@
-"""Solvers: SGD, AdaGrad, Adam and FTRL, and the protocol that `fastfm_c.train` knows all solvers by."""
+"""Solvers: SGD, AdaGrad, Adam, FTRL and ALS, and the protocol that `fastfm_c.train` knows all solvers by."""
 
+from fastfm_c.solvers._als import AlsSolver, require_columns
 from fastfm_c.solvers._base import Observer, Solver, TrainingRows
 from fastfm_c.solvers._restore import restore_solver
 from fastfm_c.solvers._rules import FTRL, SGD, AdaGrad, Adam
@@ -11,10 +12,12 @@ __all__ = [
     "SOLVERS",
     "AdaGrad",
     "Adam",
+    "AlsSolver",
     "Observer",
     "Solver",
     "StochasticSolver",
     "TrainingRows",
+    "require_columns",
     "restore_solver",
 ]
 

@@ -113,7 +113,7 @@ class TrainingRows(_core.TrainingRows):
         return self._weight_sum > 0
 
     def column_max_abs(self, dtype: DTypeLike) -> NDArray[Any] | None:
-        """The largest |x| of each column, measured once; 1 for a column without. None: all values are 1.
+        """The largest ``|x|`` of each column, measured once; 1 for a column without. None: all values are 1.
 
         Parameters
         ----------

@@ -21,7 +21,7 @@ class SGD(StochasticSolver):
     """Stochastic gradient descent: ``p -= learning_rate * g``.
 
     The gradients of a batch are summed, not averaged, so that the learning rate means the same whatever
-    the batch size. Values of X beyond 1 are learned from in units of the largest |x| of their column so
+    the batch size. Values of X beyond 1 are learned from in units of the largest ``|x|`` of their column so
     far; `train` measures every column first, and so uses units for small values too.
 
     Parameters
@@ -182,7 +182,7 @@ class FTRL(StochasticSolver):
 
     Here all penalties are on the whole parameter, as in the paper, and not on each row's. The bias is not
     penalised. Values of X up to 1 are learned from as they are, also by `train`; larger ones in units of the
-    largest |x| of their column so far, as by the other solvers.
+    largest ``|x|`` of their column so far, as by the other solvers.
 
     Parameters
     ----------

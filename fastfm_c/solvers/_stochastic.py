@@ -135,6 +135,10 @@ class StochasticSolver(SolverProperties):
         self._n_epochs += 1
         return loss
 
+    def _resume_epoch(self) -> None:
+        """Make the next call of `epoch` a part of the last epoch."""
+        self._n_epochs -= 1
+
     def _has_weight(self, data: TrainingRows, rows: NDArray[np.int64] | None) -> bool:
         """Whether there is anything to learn from."""
         if rows is None or data.sample_weight is None:

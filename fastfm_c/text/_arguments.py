@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastfm_c._field_table import require_choice
-from fastfm_c._validation import as_count, as_fields
+from fastfm_c._field_table import as_fields
+from fastfm_c._validation import as_count, require_choice
 from fastfm_c.text._feature_fields import Policy, columns_of
 
 __all__ = ["INDEX_LIMIT", "FieldArguments", "as_n_features", "first_index_of", "limit_of"]

@@ -11,9 +11,9 @@ from scipy.sparse import csr_array
 
 from fastfm_c._core import _TextRows
 from fastfm_c._field_csr import with_fields
-from fastfm_c._field_table import FieldTable
+from fastfm_c._field_table import FieldTable, as_fields
 from fastfm_c._open_files import is_file
-from fastfm_c._validation import as_fields, as_real_dtype
+from fastfm_c._validation import as_real_dtype
 from fastfm_c.text._arguments import INDEX_LIMIT
 from fastfm_c.text._chunks import Chunk, within
 from fastfm_c.text._feature_fields import (

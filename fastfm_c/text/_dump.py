@@ -7,7 +7,8 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from fastfm_c._core import _text_of
-from fastfm_c._validation import as_csr, as_fields, as_targets
+from fastfm_c._field_table import as_fields
+from fastfm_c._validation import as_csr, as_targets
 from fastfm_c.text._arguments import first_index_of
 from fastfm_c.text._streams import open_text_output
 

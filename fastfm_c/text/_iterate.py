@@ -4,7 +4,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastfm_c._validation import as_count, as_fields
+from fastfm_c._field_table import as_fields
+from fastfm_c._validation import as_count
 from fastfm_c.text._arguments import FieldArguments, as_n_features, first_index_of, limit_of
 from fastfm_c.text._blocks import TextBlocks, TextSource, shift_of
 from fastfm_c.text._feature_fields import Policy

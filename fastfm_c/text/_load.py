@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import csr_array
 
-from fastfm_c._field_table import FieldTable
-from fastfm_c._validation import as_fields
+from fastfm_c._field_table import FieldTable, as_fields
 from fastfm_c.text._arguments import FieldArguments, as_n_features, first_index_of, limit_of
 from fastfm_c.text._blocks import as_csr_array, new_rows, parse, shift_of
 from fastfm_c.text._streams import parts_of

@@ -58,7 +58,7 @@ class History:
         The epoch, counted from 1, of the best validation metric; None without validation rows.
     stop_reason : str, optional
         ``"max_iter"``, ``"early_stopping"``, ``"callback"``, for ``solver="lbfgs"`` also
-        ``"converged"`` or what SciPy says; None while the training goes on.
+        ``"converged"``; None while the training goes on.
     loss_name : str, optional
         ``"log loss"``, ``"smoothed log loss"`` or ``"half MSE"``, half the mean squared error; with
         ``" + L2"`` for ``solver="lbfgs"``. None if it is not known.

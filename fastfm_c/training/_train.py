@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_c._validation import as_count, as_not_negative
-from fastfm_c.losses import Loss
-from fastfm_c.solvers import SOLVERS, Solver, TrainingRows
+from fastfm_c.losses import Loss, SquaredLoss
+from fastfm_c.solvers import SOLVERS, AlsSolver, Solver, TrainingRows
 from fastfm_c.solvers._base import Model
 from fastfm_c.training._history import EpochInfo, History
 from fastfm_c.training._holdout import hold_out
@@ -22,7 +22,7 @@ __all__ = ["solver_of", "train", "train_on"]
 _Callback = Callable[[EpochInfo], Any]
 _Metric = bool | str | Callable[..., float] | None
 _MAX_ITER_WITH_STOPPING = 100
-_SOLVERS: dict[str, type[Solver]] = {**SOLVERS, "lbfgs": LbfgsSolver}
+_SOLVERS: dict[str, type[Solver]] = {**SOLVERS, "lbfgs": LbfgsSolver, "als": AlsSolver}
 
 
 def train(
@@ -56,19 +56,20 @@ def train(
         Finite. Other sparse formats and dense arrays are converted once.
     y : array_like of shape (n_rows,)
     loss : SquaredLoss, LogisticLoss or SoftmaxLoss
-    solver : {"adagrad", "sgd", "adam", "ftrl", "lbfgs"} or a solver object
-        ``"lbfgs"`` minimises the exact objective; its iterations count as epochs here. An object
-        is one made for this model and this loss; it keeps its state for further training, of the
-        last epoch even where the parameters become those of the best.
+    solver : {"adagrad", "sgd", "adam", "ftrl", "lbfgs", "als"} or a solver object
+        ``"lbfgs"`` and ``"als"`` minimise the exact objective; their iterations, and sweeps over the
+        columns, count as epochs here. ``"als"`` is for an FM of one output with `SquaredLoss` or
+        `LogisticLoss`. An object is one made for this model and this loss; it keeps its state for
+        further training, of the last epoch even where the parameters become those of the best.
     max_iter : int, optional
-        Most epochs. By default 10, or 100 with early stopping or ``"lbfgs"``.
+        Most epochs. By default 10, 20 with ``"als"``, or 100 with early stopping or ``"lbfgs"``.
     sample_weight : array_like of shape (n_rows,), optional
     eval_set : (X, y) or (X, y, sample_weight), optional
         Validation rows. Their metric value enters the history after each epoch; it decides about the
         end of the training only with `early_stopping`.
     validation_fraction : float
         With `early_stopping` and no `eval_set`: the share of the rows, chosen by `rng`, that is
-        held out for validation. The rows to learn from are not copied.
+        held out for validation, with the same share of each class. The rows to learn from are not copied.
     early_stopping : bool, {"log_loss", "auc", "accuracy", "rmse"} or callable, optional
         Stop when the validation metric no longer gets better, and restore the parameters of the
         epoch where it was best, also after an interruption. These are kept in memory, as many bytes
@@ -84,10 +85,11 @@ def train(
         more epochs before anything gets better.
     tol : float
         Smallest change of the metric that counts as an improvement. ``"lbfgs"`` also ends where an iteration
-        makes the objective smaller by a share of less than 2e-9, or less than `tol` if that is smaller; with
-        0 it goes on until rounding hides all progress.
+        makes the objective smaller by a share of less than 2e-9, or less than `tol` if that is smaller;
+        ``"als"`` where a sweep makes it smaller by less than `tol`. With 0 both go on until rounding hides
+        all progress.
     shuffle : bool
-        Learn from the rows in a new random order in each epoch; not with ``"lbfgs"``.
+        Learn from the rows in a new random order in each epoch; not with ``"lbfgs"`` and ``"als"``.
     callbacks : callable or sequence of callables
         Each is called with an `EpochInfo` after each epoch; one that returns True ends the training.
     verbose : bool or int
@@ -98,7 +100,7 @@ def train(
         By default all that the process may use. A solver object keeps its own number.
     **solver_options
         Arguments of the solver, such as ``learning_rate``, ``schedule``, ``l2_linear``, ``l2_factors``
-        and ``batch_size``; see `SGD`. ``"lbfgs"`` takes the two of L2. None with a solver object.
+        and ``batch_size``; see `SGD`. ``"lbfgs"`` and ``"als"`` take the two of L2. None with an object.
 
     Returns
     -------
@@ -187,9 +189,9 @@ def train_on(
         )
 
     if stopping and eval_set is None:
-        rows, eval_set = _hold_out(data, validation_fraction, rng)
+        rows, eval_set = _hold_out(data, solver.loss, validation_fraction, rng)
     history, validation = History(data.n_rows if rows is None else len(rows)), None
-    history.loss_name = loss_name(solver.loss) + " + L2" * isinstance(solver, LbfgsSolver)
+    history.loss_name = loss_name(solver.loss) + " + L2" * isinstance(solver, LbfgsSolver | AlsSolver)
     if eval_set is not None:
         history.metric = metric_name
         validation = Validation(solver.model, eval_set, metric, num_threads)
@@ -203,10 +205,11 @@ def train_on(
 
 
 def _hold_out(
-    data: TrainingRows, fraction: float, rng: np.random.Generator
+    data: TrainingRows, loss: Loss, fraction: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], tuple[Any, ...]]:
     """The rows to learn from, and the others as an eval_set."""
-    rows, held_out = hold_out(data.n_rows, fraction, rng)
+    is_classes = not isinstance(loss, SquaredLoss)
+    rows, held_out = hold_out(data.n_rows, fraction, rng, classes=data.y.astype(int) if is_classes else None)
     weight = data.sample_weight
     if weight is not None:
         if not np.any(weight[rows]):

@@ -2,7 +2,7 @@
 
 #define N_STATES 2
 
-static uint64_t scores_hash, gradients_hash, training_hash, prepared_hash, text_hash;
+static uint64_t scores_hash, gradients_hash, training_hash, prepared_hash, text_hash, columns_hash;
 
 /* FNV-1a's step, but for whole values. */
 static void add(uint64_t *hash, uint64_t bits)
@@ -59,6 +59,11 @@ void hash_learner(const problem *P, const learner *L)
     }
 }
 
+void hash_columns(const fastfm_model *m)
+{
+    add_arrays(&columns_hash, m, m->w0, m->real, m->w, m->V);
+}
+
 void hash_text(const char *bytes, int64_t n_bytes)
 {
     for (int64_t i = 0; i < n_bytes; i++)
@@ -68,8 +73,8 @@ void hash_text(const char *bytes, int64_t n_bytes)
 void print_hashes(void)
 {
     printf("hashes: scores %016llx, gradients %016llx, training %016llx, prepared %016llx, "
-           "text %016llx\n",
+           "text %016llx, columns %016llx\n",
            (unsigned long long)scores_hash, (unsigned long long)gradients_hash,
            (unsigned long long)training_hash, (unsigned long long)prepared_hash,
-           (unsigned long long)text_hash);
+           (unsigned long long)text_hash, (unsigned long long)columns_hash);
 }

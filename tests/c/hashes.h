@@ -9,6 +9,7 @@
 void hash_scores(const problem *P, const outputs *out, int is_prepared);
 void hash_gradients(const problem *P, const outputs *out, int is_prepared); /* of squared losses */
 void hash_learner(const problem *P, const learner *L); /* likewise, but for Adam */
+void hash_columns(const fastfm_model *m);              /* parameters after sweeps and samples */
 void hash_text(const char *bytes, int64_t n_bytes);
 void print_hashes(void);
 

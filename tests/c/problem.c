@@ -117,7 +117,7 @@ outputs outputs_of(const problem *P, int num_threads)
     CHECK(fastfm_objective(&P->X, m, &P->loss, &P->targets, &out.total_alone, num_threads,
                            &bad_row) == FASTFM_OK);
     CHECK(fastfm_gradient(&P->X, m, &P->loss, &P->targets, P->weight_sum, &out.total,
-                          &(fastfm_gradient_arrays){out.w0, out.w, out.V, 0}, num_threads,
+                          &(fastfm_gradient_arrays){out.w0, out.w, out.V, FASTFM_KEPT}, num_threads,
                           &bad_row) == FASTFM_OK);
     return out;
 }

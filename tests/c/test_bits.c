@@ -52,7 +52,7 @@ static void add_piece(const problem *P, int64_t begin, int64_t end, int num_thre
     const int64_t y_begin = begin * type_size(P->targets.y_type);
     const fastfm_targets targets = {(const char *)P->targets.y + y_begin, P->targets.y_type,
                                     P->targets.weight ? P->targets.weight + begin : NULL};
-    const fastfm_gradient_arrays gradient = {out->w0, out->w, out->V, 0};
+    const fastfm_gradient_arrays gradient = {out->w0, out->w, out->V, FASTFM_KEPT};
     int64_t bad_row;
     CHECK(fastfm_score(&rows, &P->m.c,
                        (char *)out->scores + begin * P->m.c.n_outputs * type_size(P->m.c.real),
@@ -130,15 +130,15 @@ static void test_many_rows(kind type)
     matrix_free(&m);
 }
 
-/* A gradient of more bytes than a thread writes to at a time: fresh pages change nothing. Only the
- * first features are in the rows; the others' parameters are zeros. */
+/* A gradient of more bytes than a thread clears at a time: fresh pages and stale numbers change nothing.
+ * Only the first features are in the rows; the others' parameters are zeros. */
 static void test_fresh(const matrix *rows, kind type, int num_threads)
 {
     problem P = problem_new(rows, type);
     const int64_t block = model_block(&P.m.c), bytes = type.n_outputs * type_size(type.real);
-    const int64_t n_used = rows->n_features, n = n_used + (INT64_C(140) << 20) / (block * bytes);
+    const int64_t n_used = rows->n_features, n = n_used + (INT64_C(9) << 20) / (block * bytes);
     fastfm_model large = P.m.c;
-    char *w[2], *V[2];
+    char *w[3], *V[3];
     int32_t *fields = (int32_t *)calloc((size_t)n, 4);
     large.n_features = n;
     large.w = calloc((size_t)n, (size_t)bytes);
@@ -149,20 +149,27 @@ static void test_fresh(const matrix *rows, kind type, int num_threads)
         memcpy(fields, P.m.c.fields, (size_t)(n_used * 4));
         large.fields = fields;
     }
-    for (int is_fresh = 0; is_fresh < 2; is_fresh++) {
+    for (int content = FASTFM_KEPT; content <= FASTFM_STALE; content++) {
         double w0[8] = {0}, total = 0;
         int64_t bad_row;
-        w[is_fresh] = (char *)calloc((size_t)n, (size_t)bytes);
-        V[is_fresh] = (char *)calloc((size_t)n, (size_t)(block * bytes));
-        CHECK(fastfm_gradient(&P.X, &large, &P.loss, &P.targets, P.weight_sum, &total,
-                              &(fastfm_gradient_arrays){w0, w[is_fresh], V[is_fresh], is_fresh},
-                              is_fresh ? num_threads : 1, &bad_row) == FASTFM_OK);
+        w[content] = (char *)calloc((size_t)n, (size_t)bytes);
+        V[content] = (char *)calloc((size_t)n, (size_t)(block * bytes));
+        if (content == FASTFM_STALE) {
+            memset(w[content], 0xff, (size_t)(n * bytes));
+            memset(V[content], 0xff, (size_t)(n * block * bytes));
+        }
+        CHECK(fastfm_gradient(
+                  &P.X, &large, &P.loss, &P.targets, P.weight_sum, &total,
+                  &(fastfm_gradient_arrays){w0, w[content], V[content], (fastfm_content)content},
+                  content == FASTFM_KEPT ? 1 : num_threads, &bad_row) == FASTFM_OK);
     }
-    CHECK(same_bytes(w[0], w[1], n * bytes));
-    CHECK(same_bytes(V[0], V[1], n * block * bytes));
+    for (int content = FASTFM_FRESH; content <= FASTFM_STALE; content++) {
+        CHECK(same_bytes(w[0], w[content], n * bytes));
+        CHECK(same_bytes(V[0], V[content], n * block * bytes));
+    }
     CHECK(!same_bytes(V[0], large.V, n_used * block * bytes)); /* something was added */
-    for (int is_fresh = 0; is_fresh < 2; is_fresh++)
-        free(w[is_fresh]), free(V[is_fresh]);
+    for (int content = FASTFM_KEPT; content <= FASTFM_STALE; content++)
+        free(w[content]), free(V[content]);
     free(large.w), free(large.V), free(fields);
     problem_free(&P);
 }

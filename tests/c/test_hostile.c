@@ -26,12 +26,12 @@ static void check_fault(const expectation *expected, fastfm_status status, const
 }
 
 /* Zeros for a gradient of the model. */
-static fastfm_gradient_arrays gradient_new(const fastfm_model *m, int is_fresh)
+static fastfm_gradient_arrays gradient_new(const fastfm_model *m, fastfm_content content)
 {
     const int64_t n = m->n_outputs * m->n_features, bytes = type_size(m->real);
     return (fastfm_gradient_arrays){(double *)calloc((size_t)m->n_outputs, 8),
                                     calloc((size_t)n, (size_t)bytes),
-                                    calloc((size_t)(n * model_block(m)), (size_t)bytes), is_fresh};
+                                    calloc((size_t)(n * model_block(m)), (size_t)bytes), content};
 }
 
 static void gradient_free(fastfm_gradient_arrays *gradient)
@@ -53,7 +53,8 @@ static result check_results(const expectation *expected, const fastfm_csr *X, co
     const fastfm_loss loss = {C > 1 ? FASTFM_SOFTMAX : FASTFM_LOGISTIC, 0};
     void *y = calloc((size_t)X->n_rows + 1, 1);
     const fastfm_targets targets = {y, FASTFM_U8, weight};
-    result R = {exactly(X->n_rows * C, type_size(m->c.real)), 0, 0, gradient_new(&m->c, 1)};
+    result R = {exactly(X->n_rows * C, type_size(m->c.real)), 0, 0,
+                gradient_new(&m->c, FASTFM_FRESH)};
     int64_t bad_row = -1;
     check_fault(expected, fastfm_score(X, &m->c, R.scores, expected->num_threads, &bad_row),
                 &bad_row);

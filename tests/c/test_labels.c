@@ -86,7 +86,7 @@ static void test_objective(const matrix *rows, int64_t test)
     CHECK(bad_row == (is_label ? label_row : index_row) && same_value(total, 0));
     bad_row = -1;
     CHECK(fastfm_gradient(&P.X, &P.m.c, &P.loss, &targets, 1, &total,
-                          &(fastfm_gradient_arrays){out.w0, out.w, out.V, 0}, num_threads,
+                          &(fastfm_gradient_arrays){out.w0, out.w, out.V, FASTFM_KEPT}, num_threads,
                           &bad_row) == (is_label ? FASTFM_BAD_LABEL : FASTFM_BAD_INDEX));
     CHECK(bad_row == (is_label ? label_row : index_row) && same_value(total, 0));
     CHECK(fastfm_check_labels(&P.loss, &targets, rows->n_rows, type.n_outputs, &bad_row) ==

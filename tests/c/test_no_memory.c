@@ -36,8 +36,8 @@ static fastfm_status gradient_of(const problem *P, outputs *out, int num_threads
 {
     int64_t bad_row;
     return fastfm_gradient(&P->X, &P->m.c, &P->loss, &P->targets, P->weight_sum, &out->total,
-                           &(fastfm_gradient_arrays){out->w0, out->w, out->V, 0}, num_threads,
-                           &bad_row);
+                           &(fastfm_gradient_arrays){out->w0, out->w, out->V, FASTFM_KEPT},
+                           num_threads, &bad_row);
 }
 
 /* A failed call adds nothing: the rows are one batch. */
@@ -112,7 +112,7 @@ static void test_bad_label(const problem *P, int num_threads)
     for (int64_t i = 0; i < P->X.n_rows; i++)
         y[i] = -1;
     for (int64_t n = 1, is_over = 0; !is_over; n++) {
-        const fastfm_gradient_arrays gradient = {out.w0, out.w, out.V, 0};
+        const fastfm_gradient_arrays gradient = {out.w0, out.w, out.V, FASTFM_KEPT};
         int64_t bad_row;
         is_over = 1;
         for (int which = 0; which < 2; which++) {
@@ -197,6 +197,44 @@ static void test_losses(const problem *P)
     free(scores), free(out);
 }
 
+static fastfm_status open_columns(const problem *P, int num_threads, fastfm_columns **columns)
+{
+    int64_t bad_row;
+    fastfm_columns_close(*columns);
+    return fastfm_columns_open(&P->X, NULL, 0, &P->m.c, &P->loss, &P->targets, columns, num_threads,
+                               &bad_row);
+}
+
+static fastfm_status go_on(fastfm_columns *columns, int num_threads)
+{
+    int64_t bad_row;
+    int is_done = 0;
+    const fastfm_status status = fastfm_columns_go_on(columns, num_threads, &is_done, &bad_row);
+    CHECK(is_done == (status == FASTFM_OK));
+    return status;
+}
+
+/* Each call fails, and then works; a sweep goes on after a failure. */
+static int64_t test_column_calls(const problem *P, int num_threads)
+{
+    fastfm_columns *columns = NULL;
+    double objective = 0;
+    int64_t n = 1, total;
+    while (FAILS_AT(n, open_columns(P, num_threads, &columns)))
+        n++;
+    total = n;
+    fastfm_columns_begin(columns, 0.1, 0.1, 1);
+    for (n = 1; FAILS_AT(n, go_on(columns, num_threads)); n++)
+        total++;
+    for (n = 1; FAILS_AT(n, fastfm_columns_objective(columns, &objective, num_threads)); n++)
+        total++;
+    CHECK(objective > 0);
+    for (n = 1; FAILS_AT(n, fastfm_columns_set_groups(columns, NULL, 1)); n++)
+        total++;
+    fastfm_columns_close(columns);
+    return total;
+}
+
 static void test_problem(const problem *P, int64_t z, int num_threads)
 {
     const int64_t n_rows = P->X.n_rows;
@@ -204,6 +242,8 @@ static void test_problem(const problem *P, int64_t z, int num_threads)
     CHECK(test_check(P, num_threads) >= 1 + (z > 200));
     CHECK(test_objective(P, num_threads) >= 1 + (z > 200));
     CHECK(test_gradient(P, num_threads) >= 4 + (z > 200)); /* two sums, the batch, its threads */
+    if (!P->m.c.fields && P->m.c.n_outputs == 1 && P->m.c.normalization == FASTFM_AS_IS)
+        CHECK(test_column_calls(P, num_threads) >= 20);
     test_bad_label(P, num_threads);
     test_sum_repeats(&P->X);
     test_losses(P);
@@ -236,6 +276,23 @@ static void test_kind(kind type, int64_t n_rows, int64_t z, int num_threads)
     matrix_free(&rows);
 }
 
+/* The three calls of L-BFGS that allocate: each once, and nothing changes without memory. */
+static void test_vectors(void)
+{
+    double x[2][8] = {{0}, {1, 1}}, g[2][8] = {{1, 2}, {3, 4}}, d[8], s[16], y[16], sy[4], yy[4],
+           sg[2], yg[2], value;
+    int64_t order[2] = {0, 1}, n_add = 1, n_direction = 1, n_dot = 1;
+    fastfm_pairs p = {8, 2, FASTFM_F64, NULL, s, y, 0, order, sy, yy, sg, yg, 0};
+    CASE("no memory: pairs");
+    for (; FAILS_AT(n_add, fastfm_pairs_add(&p, x[0], x[1], g[0], g[1], 1)); n_add++)
+        CHECK(p.n_pairs == 0 && order[0] == 0);
+    while (FAILS_AT(n_direction, fastfm_pairs_direction(&p, g[1], d, 1, &value)))
+        n_direction++;
+    while (FAILS_AT(n_dot, fastfm_dot(g[0], g[1], FASTFM_F64, 8, 1, &value)))
+        n_dot++;
+    CHECK(p.n_pairs == 1 && n_add == 2 && n_direction == 2 && n_dot == 2 && same_value(value, 11));
+}
+
 static int is_built_in(void)
 {
     double value = 1, squares;
@@ -248,6 +305,7 @@ void test_no_memory(void)
     fastfm_use_level(fastfm_n_levels() - 1);
     CASE("no memory: csrc is compiled with -Dmalloc=test_malloc -Dcalloc=test_calloc");
     CHECK(is_built_in());
+    test_vectors();
     for (int num_threads = 1; num_threads <= 3; num_threads += 2)
         for (int n_fields = 0; n_fields <= 5; n_fields += 5)
             for (int n_outputs = 1; n_outputs <= 3; n_outputs += 2) {

@@ -15,8 +15,11 @@ void test_train(void);
 void test_train_sgd(void);
 void test_sum_order(void);
 void test_train_hostile(void);
+void test_pairs(void);
 void test_text(void);
 void test_no_memory(void);
 void test_recommend(void);
+void test_columns(void);
+void test_random(void);
 
 #endif

@@ -97,6 +97,7 @@ def test_import_is_light_and_silent():
         "_errors",
         "_field_csr",
         "_field_table",
+        "_open_files",
         "_threads",
         "_validation",
         "_version",

@@ -56,7 +56,7 @@ def test_a_limit_on_the_threads_of_a_user_leaves_fewer_threads():
 OF_MEMORY = (
     CALLS
     + """
-for megabytes in 4, 6, 8, 10, 14, 18, 24, 32, 48, 64:
+for megabytes in 1, 4, 6, 8, 10, 14, 18, 24, 32, 64:
     size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + megabytes * 1_000_000, resource.RLIM_INFINITY))
     for n in 8, 2, 3, 8:

@@ -15,7 +15,7 @@ from helpers.subprocesses import output_of
 
 from fastfm_c import FFM, SquaredLoss, config
 
-THREADS = [1, 2, 3, 8]
+THREADS = [1, 2, 3, 5, 16]
 
 
 @pytest.mark.parametrize("case", CASES)

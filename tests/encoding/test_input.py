@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from helpers.encoders import pa, pd, pl
 from helpers.subprocesses import output_of
 
-from fastfm_c import FieldEncoder, save
+from fastfm_c import FieldEncoder, load, save
 from fastfm_c.encoding import Categorical, Hashed, MultiCategorical, Numeric
 
 FRAME = pd.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0]})
@@ -154,10 +154,18 @@ def test_not_fitted(call):
         getattr(FieldEncoder(), call)(*[{}] * (call != "get_feature_names_out"))
 
 
-def test_an_encoder_that_is_not_fitted_is_not_saved(tmp_path):
+def test_an_encoder_that_is_not_fitted_is_saved_as_one(tmp_path):
+    """A fitted ColumnTransformer keeps it beside the fitted one."""
+    encoder = FieldEncoder({"a": "categorical"}, rest="auto", min_count=3, dtype="float64")
+    save(encoder, tmp_path / "encoder")
+    other = load(tmp_path / "encoder")
+    assert repr(other) == repr(encoder)
     with pytest.raises(ValueError, match="not fitted yet: call fit"):
-        save(FieldEncoder(), tmp_path / "encoder")
-    assert not (tmp_path / "encoder").exists()
+        other.transform([{"a": "x"}])
+    rows = [{"a": "x", "b": 1.0}] * 3
+    assert (
+        other.fit(rows).get_feature_names_out().tolist() == encoder.fit(rows).get_feature_names_out().tolist()
+    )
 
 
 def test_parameters():
@@ -179,7 +187,7 @@ def test_nothing_optional_is_loaded_without_need():
     program = """
 import sys
 import numpy as np
-from fastfm_c import FieldEncoder, save
+from fastfm_c import FieldEncoder, load, save
 FieldEncoder().fit_transform([{"a": "x", "b": 1.0}])
 FieldEncoder().fit_transform(np.eye(2))
 print(sorted({"narwhals", "pandas", "polars", "pyarrow", "sklearn", "scipy.optimize"} & set(sys.modules)))

@@ -58,12 +58,11 @@ def test_it_is_the_core_with_scikit_learns_base_classes():
 
 
 @CORE_AND_SKLEARN
-def test_what_is_not_fitted_says_so_in_scikit_learns_error(create, tmp_path):
+def test_what_is_not_fitted_says_so_in_scikit_learns_error(create):
     calls = [
         lambda encoder: encoder.transform(ROWS),
         lambda encoder: encoder.encode_row(ROWS[0]),
         lambda encoder: encoder.get_feature_names_out(),
-        lambda encoder: save(encoder, tmp_path / "encoder"),
         check_is_fitted,
     ]
     for call in calls:

@@ -6,11 +6,13 @@ import scipy.sparse as sp
 
 pytest.importorskip("sklearn")
 
-from helpers.estimators import ALL, CLASSIFIERS, planted, scores_of
+from helpers.estimators import ALL, CLASSIFIERS, may_end_early, planted, scores_of
 from sklearn.base import clone
 
 from fastfm_c import DivergenceError
 from fastfm_c.sklearn import FMClassifier, FMRegressor
+
+pytestmark = may_end_early
 
 
 @pytest.mark.parametrize(

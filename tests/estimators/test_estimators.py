@@ -12,7 +12,7 @@ from helpers.subprocesses import output_of
 
 pytest.importorskip("sklearn")
 
-from helpers.estimators import ALL, CLASSIFIERS, planted, scores_of
+from helpers.estimators import ALL, CLASSIFIERS, may_end_early, planted, scores_of
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -23,9 +23,12 @@ from sklearn.preprocessing import OneHotEncoder
 from fastfm_c import FFM
 from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegressor
 
+pytestmark = may_end_early
+
 PARAMETERS = {"n_factors", "solver", "learning_rate", "max_iter", "batch_size", "l2_linear", "l2_factors"}
 PARAMETERS |= {"init_stdev", "early_stopping", "validation_fraction", "n_iter_no_change", "tol", "warm_start"}
 PARAMETERS |= {"dtype", "random_state", "n_jobs", "verbose", "normalize", "validation_split", "clip_value"}
+PARAMETERS |= {"schedule"}
 
 
 # ---------------------------------------------------------------------------------------- parameters

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 pytest.importorskip("sklearn")
 
+from helpers.estimators import may_end_early
 from helpers.libffm_texts import FIELDS, NOT_IN_TEST, read, text, with_conflict
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import cross_val_score
@@ -17,6 +18,8 @@ from sklearn.preprocessing import StandardScaler
 
 from fastfm_c import FieldCSR, FieldEncoder
 from fastfm_c.sklearn import FFMClassifier, FieldColumnTransformer
+
+pytestmark = may_end_early
 
 # ------------------------------------------------------------------ a file for training, one for testing
 

@@ -6,10 +6,12 @@ import scipy.sparse as sp
 
 pytest.importorskip("sklearn")
 
-from helpers.estimators import ALL, CLASSIFIERS, REGRESSORS, planted
+from helpers.estimators import ALL, CLASSIFIERS, REGRESSORS, may_end_early, planted
 
 from fastfm_c import FM, LogisticLoss, SoftmaxLoss
 from fastfm_c.sklearn import FMClassifier, FMRegressor, _regressor
+
+pytestmark = may_end_early
 
 # -------------------------------------------------------------------------------------------- labels
 

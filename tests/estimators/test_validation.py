@@ -7,7 +7,7 @@ import scipy.sparse as sp
 pytest.importorskip("sklearn")
 
 import sklearn
-from helpers.estimators import ALL, CLASSIFIERS, labelled, planted
+from helpers.estimators import ALL, CLASSIFIERS, labelled, may_end_early, planted
 from scipy.special import expit
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -15,6 +15,8 @@ from sklearn.preprocessing import OneHotEncoder
 
 from fastfm_c.sklearn import FMClassifier, FMRegressor
 from fastfm_c.training._holdout import hold_out
+
+pytestmark = may_end_early
 
 # ----------------------------------------------------------------------------------------- given rows
 

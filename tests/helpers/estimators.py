@@ -12,6 +12,11 @@ from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegres
 CLASSIFIERS, REGRESSORS = (FMClassifier, FFMClassifier), (FMRegressor, FFMRegressor)
 ALL = CLASSIFIERS + REGRESSORS
 
+# For tests of something else, whose fits take few epochs.
+may_end_early = pytest.mark.filterwarnings(
+    "ignore:.*ended after max_iter:sklearn.exceptions.ConvergenceWarning"
+)
+
 
 def planted(n_rows=400, n_features=6, seed=0):
     """CSR rows and noisy scores of an FM, of standard deviation 1 or so."""

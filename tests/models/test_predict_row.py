@@ -49,11 +49,11 @@ def test_predict_row_has_the_bits_of_predict(dtype, length):
 @pytest.mark.parametrize(
     ("indices", "values", "message"),
     [
-        ([0, N], [1.0, 1.0], "row 0 of X has column index 30, outside 0..29"),
-        ([-1], [1.0], "row 0 of X has column index -1"),
-        (np.array([2**40]), [1.0], "row 0 of X has column index 1099511627776"),
-        (np.array([2**63 + 5], "uint64"), [1.0], "row 0 of X has column index"),
-        ([3, 3, 99], [1.0, 1.0, 1.0], "row 0 of X has column index 99"),
+        ([0, N], [1.0, 1.0], "indices has column 30, outside 0..29"),
+        ([-1], [1.0], "indices has column -1"),
+        (np.array([2**40]), [1.0], "indices has column 1099511627776"),
+        (np.array([2**63 + 5], "uint64"), [1.0], "indices has column"),
+        ([3, 3, 99], [1.0, 1.0, 1.0], "indices has column 99"),
         ([0, 1], [1.0], "of equal length"),
         (np.array([0]), np.array([1.0, 2.0]), "of equal length"),
         ([[0, 1]], [[1.0, 2.0]], "must be one-dimensional"),

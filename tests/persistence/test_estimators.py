@@ -8,11 +8,13 @@ from helpers.subprocesses import run
 
 pytest.importorskip("sklearn")
 
-from helpers.estimators import ALL, CLASSIFIERS, planted, scores_of
+from helpers.estimators import ALL, CLASSIFIERS, may_end_early, planted, scores_of
 from helpers.states import again, load_changed, replaced
 
 from fastfm_c import FM, load, save
 from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegressor
+
+pytestmark = may_end_early
 
 pd = pytest.importorskip("pandas")
 

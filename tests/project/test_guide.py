@@ -68,7 +68,18 @@ def data(names):
     assert names["score"] == names["solver"].model.predict(X)[0]
 
 
-CHECKS = {check.__name__: check for check in (models, training, estimators, recommend, files, threads, speed)}
+def columns(names):
+    assert names["error"] < 0.35
+    assert abs(names["noise"] - 0.3) < 0.03
+    assert names["expected"].shape == names["doubt"].shape == names["others"].shape == (100,)
+    off = names["plain"].predict(names["X"]) - names["stars"]
+    assert np.sqrt(np.mean(off**2)) < 0.35
+
+
+CHECKS = {
+    check.__name__: check
+    for check in (models, training, columns, estimators, recommend, files, threads, speed)
+}
 
 
 def run(page):

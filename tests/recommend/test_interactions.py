@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from fastfm_c.recommend import Ids, from_frame, leave_last_out, split_by_user
+from fastfm_c import FM
+from fastfm_c.recommend import Candidates, Ids, from_frame, leave_last_out, split_by_user
 
 
 def test_ids():
@@ -46,3 +47,21 @@ def test_refuses():
         from_frame({"u": ["a"], "i": [1, 2]}, "u", "i")
     with pytest.raises(ValueError, match="times must have an entry"):
         leave_last_out(sp.csr_array(np.eye(2)), sp.csr_array((2, 2)))
+
+
+def test_a_library_of_nearest_neighbours_finds_the_best():
+    """hnswlib is approximate: with a wide search it finds nearly all."""
+    hnswlib = pytest.importorskip("hnswlib")
+    rng = np.random.default_rng(0)
+    model = FM.random(600, 8, init_stdev=0.5, rng=0)
+    candidates = Candidates(model, sp.eye_array(500, 600, k=100, format="csr"))
+    contexts = sp.csr_array((np.ones(20), rng.integers(0, 100, 20), np.arange(21)), shape=(20, 600))
+    vectors, queries = candidates.vectors(), candidates.query_vectors(contexts)
+    index = hnswlib.Index(space="ip", dim=vectors.shape[1])
+    index.init_index(max_elements=len(vectors), ef_construction=400, M=32, random_seed=1)
+    index.add_items(vectors, num_threads=1)
+    index.set_ef(300)
+    found, _ = index.knn_query(queries, k=10, num_threads=1)
+    exact, _ = candidates.top_k(contexts, 10)
+    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), exact.tolist(), strict=True)])
+    assert recall >= 0.95

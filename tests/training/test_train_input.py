@@ -19,7 +19,7 @@ def new_model():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"solver": "als"}, "one of sgd, adagrad, adam, ftrl, lbfgs, got 'als'"),
+        ({"solver": "newton"}, "one of sgd, adagrad, adam, ftrl, lbfgs, als, got 'newton'"),
         ({"solver": 3}, "or a solver object, got 3"),
         ({"learning_rat": 1}, "takes learning_rate, .*; got learning_rat"),
         ({"beta1": 0.5}, "normalize; got beta1"),
@@ -124,3 +124,17 @@ def test_other_matrices(kind):
 def test_a_loss_is_a_loss(solver, wrong):
     with pytest.raises(ValueError, match="loss must be"):
         train(new_model(), X, Y, wrong, solver=solver)
+
+
+@pytest.mark.parametrize(("n_rows", "n_positive"), [(600, 12), (2000, 5), (200, 2)])
+def test_rare_classes_are_on_both_sides_for_every_seed(n_rows, n_positive):
+    """An AUC of held-out rows needs both classes."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, 3))
+    y = np.zeros(n_rows)
+    y[rng.choice(n_rows, n_positive, replace=False)] = 1
+    for seed in range(20):
+        history = train(
+            FM.random(3, 1, rng=0), X, y, LogisticLoss(), early_stopping="auc", max_iter=1, rng=seed
+        )
+        assert np.isfinite(history.validation).all()

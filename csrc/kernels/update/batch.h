@@ -4,7 +4,7 @@
  *   row block     consecutive rows of the batch that one thread works on at a time
  *   partition     the features with the same first bits of a hash; each feature is in one partition,
  *                 and one thread at a time works on a partition, so no two write to a parameter
- *   share         a range of features whose gradients one thread adds in fastfm_gradient (FM)
+ *   share         a range of features whose gradients one thread at a time adds in fastfm_gradient (FM)
  *   local id      the number of a feature within a row block or a partition, in order of first
  *                 appearance, from 0
  *   accumulator   a place where the gradient of a feature is summed: (n_outputs,) numbers for w and
@@ -25,6 +25,26 @@
 FORCE_INLINE int64_t feature_partition(int64_t feature, int partition_bits)
 {
     return (int64_t)(hash_i64(feature) >> 1 >> (63 - partition_bits));
+}
+
+/* Shares of the features: share s has the features [begin[s], begin[s + 1]). The table finds the share of a
+ * feature: first[feature >> shift] is the share of the first feature with these upper bits. */
+#define MAX_SHARES 256
+#define SHARE_TABLE 65536 /* the most cells of the table */
+typedef struct {
+    int64_t n;
+    int shift;
+    int64_t begin[MAX_SHARES + 1];
+    uint8_t first[SHARE_TABLE];
+} feature_shares;
+
+/* The share of a feature that is in range. Few cells have more than one share, so the loop ends at once. */
+FORCE_INLINE int64_t share_of(const feature_shares *shares, int64_t feature)
+{
+    int64_t share = shares->first[feature >> shares->shift];
+    while (feature >= shares->begin[share + 1])
+        share++;
+    return share;
 }
 
 /* What is known of one feature in some rows. */
@@ -100,6 +120,7 @@ typedef struct {
 /* A batch under way through fastfm_train or fastfm_gradient, as kernels see it. `rows` is the batch's
  * own copy of its rows, in order, and in row blocks; all row numbers are places in it. (The gradient
  * of an FM reads block_rows instead; the copy of a block that it reads in place is never filled.)
+ * A gradient of an FM may have its values sorted by share; then a partition is a share.
  * What row block b holds of partition q begins at partition_begin[b * (n_partitions + 1) + q] of
  * `values` (FM) or `features` (FFM) and ends where that of q + 1 begins.
  * model and solver belong to the caller; of them kernels change parameters, state and scale. */
@@ -117,9 +138,10 @@ typedef struct {
     /* FM */
     fastfm_csr
         *block_rows; /* of a gradient: (n_blocks,) the rows of each, in X or in rows; or NULL */
-    int64_t *block_begin; /* (n_blocks + 1,) the first row of each block */
-    char *s;              /* (n_rows, C, k) s_f of each row, as fm_score left it */
-    void *values;         /* (nnz,) fm_value, sorted by block and partition */
+    int64_t *block_begin;         /* (n_blocks + 1,) the first row of each block */
+    const feature_shares *shares; /* of a gradient */
+    char *s;                      /* (n_rows, C, k) s_f of each row, as fm_score left it */
+    void *values;                 /* (nnz,) fm_value, sorted by block and partition */
     /* FFM */
     int64_t max_update;      /* a row of more values updates no feature by itself */
     int32_t *local_id_of;    /* (nnz,) of each value's feature in its row block; -1 for a zero */
@@ -150,9 +172,15 @@ typedef struct {
  * [owned_begin, owned_end). All other features are other threads'. */
 typedef void (*gradient_kernel)(const batch_view *batch, int64_t owned_begin, int64_t owned_end);
 
-/* FM: sorts the values of a row block, rows [begin, end), by partition. */
-typedef void (*fm_partition_kernel)(const batch_view *batch, int64_t block, int64_t begin,
-                                    int64_t end);
+/* FM: sorts the values of a row block by partition (fm_partition_values) or share (fm_share_values).
+ * rows: those of the block, of which the first is row `begin` of the batch, and its first value is
+ * value `first` of the batch. */
+typedef void (*fm_partition_kernel)(const batch_view *batch, int64_t block, const fastfm_csr *rows,
+                                    int64_t begin, int64_t first);
+
+/* FM: adds the gradients of a share's values, which have been sorted, to batch->updated, in the order of
+ * rows. All other features are other threads'. */
+typedef void (*fm_share_kernel)(const batch_view *batch, int64_t share);
 
 /* FFM: finds the distinct features of a row block, rows [begin, end), and sorts them by partition. */
 typedef void (*ffm_partition_kernel)(const batch_view *batch, int64_t block, int64_t begin,

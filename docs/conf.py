@@ -1,0 +1,135 @@
+"""The site: Markdown pages by MyST, the reference by autosummary and numpydoc, the gallery by sphinx-gallery.
+
+`make site` builds it, with every warning an error. Words: a page is a Markdown file below docs/; the
+reference is what autosummary makes of the docstrings; the gallery is what docs/gallery/*.py print and draw.
+"""
+
+import os
+import posixpath
+import re
+from typing import Any
+
+from sphinx.domains.python import PyXRefRole
+
+import fastfm_c
+
+project = "fastfm_c"
+author = "The fastfm_c developers"
+copyright = author
+release = version = fastfm_c.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_templates", "**/GALLERY_HEADER.md", "gallery/data"]
+nitpicky = True  # for our own names; those of others are links only where inventories can be had
+nitpick_ignore_regex = [
+    ("py:.*", rf"({name})([.].*)?") for name in ("numpy", "scipy", "sklearn", "sys", "pandas")
+]
+if os.environ.get("FASTFM_C_DOCS_ONLINE"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy", None),
+        "sklearn": ("https://scikit-learn.org/stable", None),
+    }
+
+# ------------------------------------------------------------------------------------------- pages
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 4
+SOURCE = "https://github.com/fastfm-c/fastfm_c/blob/main/"
+_LINK = re.compile(r"(\]\()([^)\s:#]+)(#[^)\s]*)?\)")
+
+
+def point_at_the_repository(app: Any, name: str, source: list[str]) -> None:
+    """Let links to what is no page point at the file in the repository."""
+    here = posixpath.dirname(f"docs/{name}")
+
+    def target(match: re.Match[str]) -> str:
+        path = posixpath.normpath(posixpath.join(here, match[2]))
+        if path.startswith("docs/") and not path.startswith("docs/gallery/"):
+            return match[0]
+        return f"{match[1]}{SOURCE}{path}{match[3] or ''})"
+
+    source[0] = _LINK.sub(target, source[0])
+
+
+# --------------------------------------------------------------------------------------- reference
+autosummary_generate = True
+autodoc_typehints = "none"  # numpydoc has the types in words
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+default_role = "name"
+
+
+class Name(PyXRefRole):
+    """What stands in single backticks: a link if the reference has it, else code.
+
+    A name that begins with the package's or one of its classes' must be there.
+    """
+
+    def run(self) -> Any:
+        self.name = "py:obj"
+        return super().run()
+
+    def process_link(self, env: Any, refnode: Any, *args: Any) -> tuple[str, str]:
+        title, target = super().process_link(env, refnode, *args)
+        first = target.split(".")[0]
+        refnode["may_be_missing"] = first != "fastfm_c" and (first == target or first not in fastfm_c.__all__)
+        return title, target
+
+
+def find_at_the_top(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """Find a name of a topic module's page among the names of the top level; else let it be code."""
+    if node.get("refdomain") != "py" or node["reftarget"].startswith("fastfm_c."):
+        return None
+    target = f"fastfm_c.{node['reftarget']}"
+    found = env.get_domain("py").resolve_xref(
+        env, node["refdoc"], app.builder, node["reftype"], target, node, content
+    )
+    return found or (content if node.get("may_be_missing") else None)
+
+
+def skip_what_others_wrote(
+    app: Any, what: str, name: str, thing: Any, skip: bool, options: Any
+) -> bool | None:
+    """Leave out methods of scikit-learn's metadata routing, and those that SciPy documents."""
+    theirs = getattr(getattr(thing, "fget", thing), "__module__", None) or ""
+    is_routing = name == "get_metadata_routing" or (name.startswith("set_") and name.endswith("_request"))
+    return True if is_routing or theirs.startswith("scipy.") else None
+
+
+# ----------------------------------------------------------------------------------------- gallery
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "auto_gallery",
+    "filename_pattern": r"/plot_",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_memory": False,
+    "min_reported_time": 1,
+    "reset_modules": ("matplotlib",),
+}
+
+# -------------------------------------------------------------------------------------------- HTML
+html_theme = "pydata_sphinx_theme"
+html_title = "fastfm_c"
+html_show_sourcelink = False
+html_theme_options = {
+    "github_url": "https://github.com/fastfm-c/fastfm_c",
+    "show_prev_next": True,
+    "navigation_with_keys": False,
+}
+
+
+def setup(app: Any) -> None:
+    app.add_role("name", Name())
+    app.connect("missing-reference", find_at_the_top)
+    app.connect("autodoc-skip-member", skip_what_others_wrote)
+    app.connect("source-read", point_at_the_repository)

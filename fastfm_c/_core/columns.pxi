@@ -1,0 +1,124 @@
+# Learning by columns: the memory of a plan, and the loop over a sweep. Its words are in fastfm_c/training.
+
+
+cdef class Columns:
+    """The rows of `data` by columns, for sweeps of alternating least squares; see fastfm_columns.h.
+
+    rows: int64 numbers of the rows to learn from, all different; None: all. It works on a copy of the
+    parameters, which `write` copies back.
+    """
+    cdef Parameters parameters
+    cdef Rows rows
+    cdef Targets targets
+    cdef cnp.ndarray chosen, groups
+    cdef fastfm_sampler sampler
+    cdef list hyper  # the arrays that the sampler points to
+    cdef fastfm_columns *c
+    cdef int n_threads
+
+    def __cinit__(self, Model model not None, Loss loss not None, TrainingRows data not None, rows=None,
+                  num_threads=None):
+        cdef int64_t bad_row = 0, n_rows = data.rows.csr.n_rows
+        cdef const int64_t *chosen = NULL
+        cdef fastfm_status status
+        self.parameters, self.targets = model.snapshot(), data.targets
+        self.n_threads = resolve_num_threads(num_threads)
+        self.rows = Rows.__new__(Rows)
+        indptr, indices, values = data.rows.arrays()
+        self.rows.try_borrow(indptr, indices, values, (n_rows, data.rows.n_columns))
+        if self.parameters.c.fields != NULL or self.parameters.c.n_outputs != 1:
+            raise ValueError("learning by columns takes an FM of one output")
+        if data.rows.n_columns != self.parameters.c.n_features:
+            raise ValueError("the model was resized after its rows were prepared")
+        if max(n_rows, data.rows.n_columns) > MOST_COLUMNS:
+            raise ValueError(f"learning by columns takes at most {MOST_COLUMNS} rows and columns")
+        if rows is not None:
+            self.chosen = np.ascontiguousarray(rows, np.int64)
+            chosen, n_rows = <const int64_t *>cnp.PyArray_DATA(self.chosen), len(self.chosen)
+        with nogil:
+            status = fastfm_columns_open(&self.rows.csr, chosen, n_rows, &self.parameters.c, &loss.c,
+                                         &self.targets.targets, &self.c, self.n_threads, &bad_row)
+        if status == FASTFM_BAD_ROW:
+            raise ValueError(f"rows holds {rows[bad_row]}, expected 0 <= row < {self.rows.csr.n_rows}")
+        if status != FASTFM_OK:
+            self.rows.raise_for_status(status, bad_row)
+
+    def __dealloc__(self):
+        fastfm_columns_close(self.c)
+
+    def sweep(self, double l2_linear, double l2_factors, bint has_sweep=True):
+        """Go over all parameters once, or only over the rows; the objective of the parameters then.
+
+        Raises KeyboardInterrupt where there is one; the sweep then cannot be ended.
+        """
+        cdef double objective = 0
+        cdef fastfm_status status
+        fastfm_columns_begin(self.c, l2_linear, l2_factors, has_sweep)
+        self.go_on()
+        with nogil:
+            status = fastfm_columns_objective(self.c, &objective, self.n_threads)
+        if status != FASTFM_OK:
+            raise MemoryError(fastfm_status_message(status).decode())
+        return objective
+
+    cdef int go_on(self) except -1:
+        """To the end of what was begun, with looks at signals."""
+        cdef int is_done = 0
+        cdef int64_t bad_row = 0
+        cdef fastfm_status status
+        while not is_done:
+            with nogil:
+                status = fastfm_columns_go_on(self.c, self.n_threads, &is_done, &bad_row)
+            if status != FASTFM_OK:
+                self.rows.raise_for_status(status, bad_row)
+            PyErr_CheckSignals()
+        return 0
+
+    def set_groups(self, cnp.ndarray groups, arrays):
+        """Make ready for `sample`, once.
+
+        groups: int32 (n_features,), or None for one group; arrays: (lambda_w, mu_w, lambda_V, mu_V),
+        float64, (n_groups,) and (n_groups, n_factors), which `sample` changes.
+        """
+        cdef int64_t n_groups = len(arrays[0])
+        cdef cnp.ndarray lambda_w, mu_w, lambda_V, mu_V
+        cdef fastfm_status status
+        lambda_w, mu_w, lambda_V, mu_V = arrays
+        for array, shape in zip(arrays, [(n_groups,)] * 2 + [(n_groups, self.parameters.c.n_factors)] * 2):
+            if not (array.shape == shape and array.dtype == np.float64 and cnp.PyArray_ISCARRAY(array)):
+                raise ValueError("the arrays of hyperparameters are not those of the groups")
+        if groups is not None:
+            if not (is_plain(groups) and type_of(groups) == FASTFM_I32
+                    and len(groups) == self.parameters.c.n_features
+                    and (len(groups) == 0 or 0 <= groups.min() <= groups.max() < n_groups)):
+                raise ValueError("groups must be a plain int32 array with a group for each feature")
+            groups = groups.copy()
+        self.groups, self.hyper = groups, None
+        self.sampler.lambda_w = <double *>cnp.PyArray_DATA(lambda_w)
+        self.sampler.mu_w = <double *>cnp.PyArray_DATA(mu_w)
+        self.sampler.lambda_V = <double *>cnp.PyArray_DATA(lambda_V)
+        self.sampler.mu_V = <double *>cnp.PyArray_DATA(mu_V)
+        status = fastfm_columns_set_groups(
+            self.c, NULL if groups is None else <const int32_t *>cnp.PyArray_DATA(groups), n_groups)
+        if status != FASTFM_OK:
+            raise MemoryError(fastfm_status_message(status).decode())
+        self.hyper = list(arrays)
+
+    def sample(self, uint64_t seed, int64_t iteration, double alpha):
+        """One iteration of the Gibbs sampler; the new alpha. The arrays of `set_groups` are changed."""
+        if self.hyper is None:
+            raise ValueError("set_groups must be called first")
+        self.sampler.seed, self.sampler.iteration, self.sampler.alpha = seed, iteration, alpha
+        fastfm_columns_begin_sample(self.c, &self.sampler)
+        self.go_on()
+        fastfm_columns_read_sample(self.c, &self.sampler)
+        return self.sampler.alpha
+
+    def write(self):
+        """Copy the parameters to the model that they came from."""
+        with nogil:
+            fastfm_columns_read(self.c, &self.parameters.c)
+
+    def plan(self):
+        """What the plan is like, by name."""
+        return fastfm_columns_plan(self.c)

@@ -1,0 +1,65 @@
+"""The Gibbs sampler draws from the distribution that it says."""
+
+import numpy as np
+import pytest
+from helpers.columns import columns_of, one_hot
+
+from fastfm_c import FM, LogisticLoss, SquaredLoss
+from fastfm_c.bayes._moments import probit
+
+LOSSES = {"regression": SquaredLoss(), "probit": LogisticLoss()}
+each_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
+
+
+def prior(rng, shape, n_groups, groups):
+    """Hyperparameters and parameters as the model says, w0 = 0."""
+    lambda_ = rng.gamma(0.5, 2.0, (n_groups, shape[1]))
+    mu = rng.normal(size=lambda_.shape) / np.sqrt(lambda_)
+    return lambda_, mu, mu[groups] + rng.normal(size=shape) / np.sqrt(lambda_[groups])
+
+
+def statistics(alpha, lambda_, mu, p):
+    """Bounded numbers, because the priors have no moments."""
+    own = np.tanh(p - mu[GROUPS]), np.tanh(p) ** 2, np.tanh(p[0] * p[1]), np.tanh(p[2, 0] * p[2, -1])
+    parts = [lambda_ / (1 + lambda_), np.tanh(mu), np.tanh(mu) ** 2, *own]
+    return np.concatenate([[alpha / (1 + alpha)], *(np.ravel(part) for part in parts)])
+
+
+GROUPS = np.array([0, 0, 0, 1, 1, 1, 1, 1])
+
+
+@each_loss
+@pytest.mark.parametrize("k", [2, 9])
+def test_an_iteration_leaves_the_joint_distribution_as_it_is(loss, k):
+    """Parameters from the priors, rows from the parameters, one iteration: the priors again.
+
+    Geweke 2004, with a fresh start each time, because the priors are so wide that a chain mixes slowly. w0
+    has no proper prior, but the rest does not depend on it. A wrong factor in any of the conditional
+    distributions moves some mean by many standard errors.
+    """
+    rng = np.random.default_rng(1)
+    X = one_hot(rng, 9, [3, 3]).toarray()
+    X = np.concatenate([X, rng.normal(size=(9, 1)), np.zeros((9, 1))], axis=1)  # dense, and without values
+    weight = rng.choice([0.5, 1.0, 2.0], 9)
+    is_probit = isinstance(loss, LogisticLoss)
+    seen, wanted = [], []
+    for iteration in range(6000):
+        lambda_, mu, p = prior(rng, (8, k + 1), 2, GROUPS)
+        alpha = 1.0 if is_probit else rng.gamma(0.5, 2.0)
+        wanted.append(statistics(alpha, lambda_, mu, p))
+        model = FM(0.0, p[:, -1].copy(), p[:, :-1].copy())
+        scores = model.predict(X)
+        if is_probit:
+            y = (rng.random(9) < probit(scores * np.sqrt(weight))).astype(float)
+        else:
+            y = scores + rng.normal(size=9) / np.sqrt(alpha * weight)
+        hyper = [lambda_[:, -1].copy(), mu[:, -1].copy(), lambda_[:, :-1].copy(), mu[:, :-1].copy()]
+        columns = columns_of(model, loss, X, y, weight)
+        columns.set_groups(GROUPS.astype(np.int32), hyper)
+        alpha = columns.sample(5, iteration, alpha)
+        columns.write()
+        joined = [np.column_stack([hyper[2 + i], hyper[i]]) for i in range(2)]
+        seen.append(statistics(alpha, *joined, np.column_stack([model.V, model.w])))
+    error = np.sqrt((np.var(seen, axis=0) + np.var(wanted, axis=0)) / len(seen)) + 1e-12
+    off = np.abs(np.mean(seen, axis=0) - np.mean(wanted, axis=0)) / error
+    assert np.max(off) < 4.5, np.argmax(off)

@@ -1,0 +1,54 @@
+"""The site: its reference has every public name, and its pages are all that docs/ has."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+import fastfm_c
+
+DOCS = Path(__file__).parents[2] / "docs"
+pytestmark = pytest.mark.skipif(not (DOCS / "conf.py").is_file(), reason="no docs/ here")
+PACKAGE = Path(fastfm_c.__file__).parent
+MODULES = [path.stem for path in PACKAGE.glob("[a-z]*") if path.suffix in (".py", "")]
+
+
+def in_reference():
+    """Names of the reference, each with its module."""
+    names = set()
+    module = None
+    for line in (DOCS / "reference.md").read_text(encoding="utf-8").splitlines():
+        if found := re.match(r"\.\. (?:current)?module:: (\S+)", line):
+            module = found[1]
+        elif re.match(r"   \w+$", line):
+            names.add(f"{module}.{line.strip()}")
+    return names
+
+
+def at_the_top(thing):
+    return any(getattr(fastfm_c, name) is thing for name in fastfm_c.__all__)
+
+
+def public_names():
+    """Each public thing once: by its name at the top level if it has one."""
+    yield from (f"fastfm_c.{name}" for name in fastfm_c.__all__ if name != "__version__")
+    for name in MODULES:
+        module = importlib.import_module(f"fastfm_c.{name}")
+        for public in module.__all__:
+            if not at_the_top(getattr(module, public)):
+                yield f"fastfm_c.{name}.{public}"
+
+
+def test_the_reference_has_every_public_name():
+    assert in_reference() == set(public_names())
+
+
+def test_the_pages_are_in_a_table_of_contents():
+    text = (DOCS / "index.md").read_text(encoding="utf-8")
+    entries = {
+        line for block in re.findall(r"```\{toctree\}\n(.*?)```", text, re.DOTALL) for line in block.split()
+    }
+    pages = {p.relative_to(DOCS).with_suffix("").as_posix() for p in DOCS.rglob("*.md")}
+    written = {p for p in pages if p != "index" and not re.match(r"(gallery|auto_gallery|generated)/", p)}
+    assert written == {entry for entry in entries if (DOCS / f"{entry}.md").is_file()}
