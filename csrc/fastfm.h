@@ -258,8 +258,7 @@ typedef struct {
 
 int64_t fastfm_text_blocks(int64_t n_bytes); /* of a text; at least 1 */
 
-/* Sets all.n_rows and all.nnz to upper bounds: the room that the arrays need. BAD_TEXT: no '\n' at the
- * end. */
+/* Sets all.n_rows and all.nnz to upper bounds, the room that is needed. BAD_TEXT: no '\n' at the end. */
 fastfm_status fastfm_text_count(fastfm_text *text, int num_threads);
 
 /* Parses what fastfm_text_count has counted. Numbers are rounded to the nearest double, then to data_type.
@@ -294,6 +293,7 @@ int fastfm_has_openmp(void);
 int fastfm_max_threads(void);
 
 #include "fastfm_columns.h"
+#include "fastfm_recommend.h"
 #include "fastfm_replace.h"
 #include "fastfm_vectors.h"
 

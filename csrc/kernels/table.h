@@ -22,6 +22,9 @@
 #include "base/common.h"
 #include "kernels/columns/view.h"
 #include "kernels/prefetch.h"
+#include "kernels/recommend/draw.h"
+#include "kernels/recommend/rank.h"
+#include "kernels/recommend/views.h"
 #include "kernels/sum_order.h"
 #include "kernels/tuning.h"
 #include "kernels/update/batch.h"
@@ -70,6 +73,13 @@ typedef int (*update_kernel)(const fastfm_solver *solver, int64_t n, void *param
     X(reduce_kernel, ffm_reduce_partition, REAL)         \
     X(update_features_kernel, update_features, REAL)     \
     X(update_kernel, update_parameters, REAL)            \
+    X(reduce_kernel_of_row, reduce_row, ALL)             \
+    X(tile_kernel, score_tile, REAL)                     \
+    X(next_above_kernel, next_above, REAL)               \
+    X(rank_kernel, rank_item_sums, REAL)                 \
+    X(rank_kernel, rank_positives, REAL)                 \
+    X(rank_kernel, rank_rows, REAL)                      \
+    X(rank_kernel, rank_features, REAL)                  \
     X(column_sums_kernel, column_sums, REAL)             \
     X(column_solve_kernel, column_solve, REAL)           \
     X(column_apply_kernel, column_apply, REAL)           \

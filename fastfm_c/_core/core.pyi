@@ -82,6 +82,30 @@ class Model:
     def _decide_fields(self, fields: ArrayLike | None, columns: NDArray[Any]) -> None: ...
     def predict_row(self, indices: ArrayLike, values: ArrayLike) -> float | _Array: ...
 
+class CandidateRows:
+    @property
+    def panels(self) -> _Array: ...
+    @property
+    def constants(self) -> _Array: ...
+    @property
+    def context_pairs(self) -> bool: ...
+    @property
+    def n_candidates(self) -> int: ...
+    @property
+    def n_features(self) -> int: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @staticmethod
+    def of(
+        parameters: Parameters, X: Any, own_pairs: bool, context_pairs: bool, num_threads: int | None
+    ) -> CandidateRows: ...
+    def taken(self, index: NDArray[np.int64]) -> CandidateRows: ...
+    def query_vectors(self, X: Any, num_threads: int | None) -> tuple[_Array, _Array]: ...
+    def scores(self, X: Any, out: _Array | None, num_threads: int | None) -> _Array: ...
+    def top_k(
+        self, X: Any, k: int, excluded: tuple[_Array, _Array] | None, num_threads: int | None
+    ) -> tuple[NDArray[np.int64], _Array]: ...
+
 def require_fit(model: Model, loss: Loss) -> None: ...
 
 class TrainingRows:
@@ -144,6 +168,38 @@ class Solver:
         progress: Callable[[int, int, float], object] | None,
         num_threads: int | None,
     ) -> float: ...
+
+class RankingRows:
+    @property
+    def n_entries(self) -> int: ...
+    @property
+    def n_features(self) -> int: ...
+    def __new__(
+        cls,
+        contexts: tuple[_Array, _Array, _Array],
+        items: tuple[_Array, _Array, _Array],
+        context_of: _Array,
+        item_of: _Array,
+        weight: _Array | None,
+        seen_indptr: _Array,
+        seen: _Array,
+        eligible: _Array,
+        pool: _Array,
+        loss: str,
+        own_pairs: bool,
+        max_tries: int,
+        seed: int,
+        n_features: int,
+    ) -> Self: ...
+
+def rank_epoch(
+    solver: Solver,
+    data: RankingRows,
+    epoch: int,
+    order: NDArray[np.int64],
+    progress: Callable[[int, int, float], object] | None,
+    num_threads: int | None,
+) -> float: ...
 
 class CurvaturePairs:
     @property

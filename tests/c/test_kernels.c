@@ -22,7 +22,8 @@ static const struct {
               {"small", test_small},
               {"phases", test_phases},
               {"sum_order", test_sum_order},
-              {"pairs", test_pairs}};
+              {"pairs", test_pairs},
+              {"recommend", test_recommend}};
 
 static int is_named(const char *name, int argc, char **argv)
 {

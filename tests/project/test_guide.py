@@ -51,6 +51,17 @@ def threads(names):
     assert names["level"] in names["fastfm_c"].config()["simd_available"]
 
 
+def recommend(names):
+    assert names["ids"].shape == (3, 10)
+    assert names["measures"]["auc"] > 0.8
+    assert set(names["names"]) <= {"jam", "rye", None}
+    assert (names["genre"][names["new_ids"]] == 0).mean() >= 0.8
+    assert names["recommender"].n_users_ == 301
+    assert names["genre"][names["similar"]].tolist().count(names["genre"][7]) >= 4
+    np.testing.assert_allclose(names["products"], names["exact"], rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(names["best"], np.argsort(-names["exact"], kind="stable")[:, :10])
+
+
 def speed(names):
     assert names == {}
 
@@ -115,6 +126,7 @@ PAGES = (
     training,
     columns,
     estimators,
+    recommend,
     defaults,
     files,
     threads,
