@@ -15,6 +15,7 @@
 #ifndef FASTFM_TABLE_H
 #define FASTFM_TABLE_H
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -132,10 +133,15 @@ FORCE_INLINE int rule_penalises_rows(fastfm_rule rule)
 #undef PER_ROW
 }
 
-/* How often an L2 penalty counts in an update for n rows that have the feature. */
-FORCE_INLINE double penalised_rows(const fastfm_solver *solver, int64_t n)
+/* What the L2 penalty `l2` of a parameter is in an update for n rows that have its feature. With
+ * l2_in_scale it is that of p * scale, so p has scale^2 times as much, but no more than floats hold. */
+FORCE_INLINE double l2_of_rows(const fastfm_solver *solver, double l2, int64_t n,
+                               double inverse_scale)
 {
-    return rule_penalises_rows(solver->rule) ? (double)n : 1;
+    const double penalty = rule_penalises_rows(solver->rule) ? l2 * (double)n : l2;
+    if (!solver->l2_in_scale)
+        return penalty;
+    return fmin(penalty / inverse_scale / inverse_scale, FLT_MAX);
 }
 
 /* How many values ahead of the present one ffm_accumulate_row prefetches V. */

@@ -68,6 +68,7 @@ cdef extern from "fastfm.h" nogil:
         int64_t batch_size, n_steps
         fastfm_state state[2]
         void *scale
+        int scale_is_fixed, l2_in_scale
 
     ctypedef struct fastfm_pairs:
         int64_t n, room

@@ -33,9 +33,10 @@ _PARAMETERS = """n_factors : int
         float64 for any `dtype`. "als" is for an FM and numbers or two classes; start it with an
         `init_stdev` of 0.1. The other solvers are stochastic.
     learning_rate : float, callable, "constant", "inverse_sqrt", "cosine" or None
-        Step size. None is the default of the solver. A callable is called with the number of the epoch,
-        counted from 1, and returns the step size of that epoch. The name of a schedule is that schedule from
-        the default on. "lbfgs" and "als" have none.
+        Step size. None is chosen as `l2_factors` is, or the default of the solver where nothing is chosen. A
+        callable is called with the number of the epoch, counted from 1, and returns the step size of that
+        epoch. The name of a schedule is that schedule from the default of the solver on. "lbfgs" and "als"
+        have none.
     schedule : "constant", "inverse_sqrt", "cosine" or None
         How the step size changes from epoch to epoch. "inverse_sqrt" divides `learning_rate` by the root of
         the number of the epoch. "cosine" lets it fall to nearly 0 at the last of `max_iter` epochs. None is
@@ -53,15 +54,21 @@ _PARAMETERS = """n_factors : int
     clip_value : float or None
         Largest absolute gradient of a parameter in a batch; None is no limit. "lbfgs"
         and "als" have none.
-    l2_linear, l2_factors : float
+    l2_linear, l2_factors : float or None
         L2 penalties on the linear weights and on the factors, but not on the bias.{penalties}
-        The docstrings of the solvers say more.
+        None is chosen: `fit` tries some penalties and learning rates, and takes those whose model is best on
+        the validation rows. `history_.candidates` has them all. A number is taken as it is. None is 1e-5
+        where there are no validation rows, with "lbfgs" or "als", and for `partial_fit`. Except with
+        "lbfgs", "als" and "ftrl", the penalties are those of columns whose values are divided by their size,
+        which is the root of the mean square of their non-zeros ("sgd" and `partial_fit`: the largest absolute
+        value). The docstrings of the solvers say more.
 {classes}    init_stdev : float
         Standard deviation of the factors at the start of a fit.
     early_stopping : None, bool, {metrics} or callable
         Whether a fit stops early and goes back to its best epoch, and which figure of the validation rows
         decides about that. True is the loss. None is True if there are validation rows, or if at least 100
-        rows can be held out, except with "lbfgs" and "als". {metric_words}A callable
+        rows can be held out, except with "lbfgs" and "als". With fewer rows, but at least 50, None is five
+        folds: five models learn side by side, each without a fifth of the rows. {metric_words}A callable
         takes ``(y, scores)``, and ``sample_weight=`` if the rows have weights. Its scores are those of
         `decision_function` or, for a regressor, `predict`. `fastfm_c.train` says more.
     validation_fraction : float
@@ -69,17 +76,21 @@ _PARAMETERS = """n_factors : int
     validation_split : "random" or "time"
         Which rows those are. "time" holds out the last ones.
     n_iter_no_change : int or None
-        Number of epochs without an improvement after which early stopping ends a fit. None is 5, or 10 with
-        "lbfgs". "lbfgs" also ends when this number of iterations made the objective smaller by less than
-        `tol`. If only pairs of columns tell something, as with ids of users and items, the factors may need
-        more epochs before the figure improves.
+        Number of epochs without an improvement after which early stopping ends a fit. None is 5, or 15 for
+        fewer than 20,000 rows, or 10 with "lbfgs". "lbfgs" also ends when this number of iterations made the
+        objective smaller by less than `tol`. If only pairs of columns tell something, as with ids of users
+        and items, the factors may need more epochs before the figure improves.
     tol : float
         Smallest change of the figure that counts as an improvement.
     normalize : {normalize}
         What each row is divided by before the model learns from it or scores it: see `FM.normalize`.
+    refit : bool
+        Whether `fit` learns all rows in the end, for as many epochs as were best while some were held out.
+        The last of these epochs take ever shorter steps. There is nothing to do with `X_val`, without early
+        stopping and with "lbfgs".
     warm_start : bool
-        Whether `fit` goes on from the parameters of the fit before. That fit must have had the same
-        columns{and_classes}.
+        Whether `fit` goes on from the parameters of the fit before. What that fit chose is not chosen anew.
+        That fit must have had the same columns{and_classes}.
     dtype : "float32" or "float64"
         Dtype of the model and of its scores.
     random_state : int, RandomState or None
@@ -96,9 +107,13 @@ _PARAMETERS = """n_factors : int
         The model. Its ``predict_row`` is the fast way to the score of a single row.
     {attribute}
     history_ : fastfm_c.training.History
-        Loss and seconds of each epoch of `fit`, or of each call of `partial_fit`.
+        Loss and seconds of each epoch of `fit`, or of each call of `partial_fit`. If `fit` tried several
+        settings, the epochs are those of the settings that it took; `history_.candidates` has all, and
+        `history_.refit` the losses of the epochs over all rows.
     n_iter_ : int
-        Number of epochs.
+        Number of epochs in `history_`.
+    learning_rate_, l2_linear_, l2_factors_ : float
+        What `fit` took.
     solver_ : fastfm_c.SGD, AdaGrad, Adam or FTRL
         The solver of `partial_fit`. It keeps its state from call to call.
     n_features_in_ : int
@@ -132,9 +147,10 @@ REGRESSOR = {
     "and_classes": "",
     "attribute": """target_scale_ : float
         A power of 4 near the standard deviation of y. Solvers, callbacks and the progress shown see y
-        divided by it. Steps of one size then suit targets of any size. `model_` and `history_` are in the
-        units of y after the fit. A power of 4 causes no rounding. `partial_fit` and a warm start take
-        another one when y turns out to be of another size.""",
+        divided by it, after the mean of y is subtracted. Steps of one size then suit targets of any size.
+        `model_` and `history_` are in the units of y after the fit. A power of 4 causes no rounding.
+        `partial_fit` and a warm start take another one when y turns out to be of another size.
+        `partial_fit` subtracts nothing.""",
 }
 FM = {"model": "FM", "fields": "", "normalize": 'None, "instance" or "xlearn"'}
 FFM = {

@@ -32,6 +32,11 @@ def estimators(names):
     assert names["accuracy"] == names["share"] == 1
 
 
+def defaults(names):
+    assert names["error"] < 0.6
+    assert len(names["model"].history_.candidates) > 1
+
+
 def files(names):
     assert names["same"] is True
     assert not names["served"].V.flags.writeable
@@ -110,6 +115,7 @@ PAGES = (
     training,
     columns,
     estimators,
+    defaults,
     files,
     threads,
     speed,
@@ -135,7 +141,7 @@ def test_each_page_is_checked():
 
 @pytest.mark.parametrize("page", CHECKS)
 def test_the_guide(page, tmp_path, monkeypatch):
-    if page in ("estimators", "explaining"):
+    if page in ("defaults", "estimators", "explaining"):
         pytest.importorskip("sklearn")
     if page in ("explaining", "watching"):
         pytest.importorskip("pandas")
