@@ -19,7 +19,7 @@ static const struct {
               {"no_memory", test_no_memory},
               {"columns", test_columns},
               {"random", test_random},
-              {"small", test_small},
+              {"storage", test_storage},
               {"phases", test_phases},
               {"sum_order", test_sum_order},
               {"pairs", test_pairs},

@@ -21,6 +21,6 @@ void test_no_memory(void);
 void test_recommend(void);
 void test_columns(void);
 void test_random(void);
-void test_small(void);
+void test_storage(void);
 
 #endif

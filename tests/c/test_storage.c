@@ -150,7 +150,7 @@ static void test_replaced_rows(two_models *m)
     CHECK(m->small.small.storage == FASTFM_HALF || (m->scale[3] == 0.25f && m->scale[22] == 0.5f));
 }
 
-void test_small(void)
+void test_storage(void)
 {
     const int64_t factors[] = {1, 3, 4, 8, 16, 21, 64, 70}, fields[] = {0, 1, 4, 23};
     for (int f = 0; f < 8; f++)
