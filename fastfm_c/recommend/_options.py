@@ -14,6 +14,7 @@ _CHOICES = {
     "early_stopping": (None, False, True, "ndcg", "precision"),
 }
 _DEFAULT_RATES = {"adagrad": 0.1, "adam": 0.01}
+_SHARE_OF_WARP = 0.5  # of these rates: the weights of its triples make its steps longer
 _COUNTS = "n_factors", "max_iter", "max_sampled", "n_iter_no_change", "eval_k"
 _LEAST_BATCH, _LARGEST_BATCH, _BATCHES = (
     32,
@@ -87,10 +88,12 @@ class Options:
         """Arguments of the solver for so many interactions."""
         values = self.get_params()
         rate, batch_size = values["learning_rate"], values["batch_size"]
+        if rate is None:
+            rate = _DEFAULT_RATES[values["solver"]] * (_SHARE_OF_WARP if values["loss"] == "warp" else 1)
         if batch_size is None:
             batch_size = min(max(n_entries // _BATCHES, _LEAST_BATCH), _LARGEST_BATCH)
         return {
-            "learning_rate": _DEFAULT_RATES[values["solver"]] if rate is None else rate,
+            "learning_rate": rate,
             "batch_size": batch_size,
             "l2_linear": values["l2_linear"],
             "l2_factors": values["l2_factors"],

@@ -37,7 +37,7 @@ class FMRecommender(Fitted):
         against the chosen one. "logistic": the chosen item as 1, a drawn one as 0; its scores are logits.
     solver : {"adagrad", "adam"}
     learning_rate : float, optional
-        By default 0.1 for "adagrad" and 0.01 for "adam".
+        By default 0.1 for "adagrad" and 0.01 for "adam", and half of that with "warp".
     max_iter : int, default 30
         Epochs, at most.
     batch_size : int, optional
