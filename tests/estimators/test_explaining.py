@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+
+pytest.importorskip("sklearn")
+
 from sklearn.exceptions import NotFittedError
 
 from fastfm_c import FieldCSR, FieldEncoder

@@ -155,7 +155,7 @@ def test_each_page_is_checked():
 def test_the_guide(page, tmp_path, monkeypatch):
     if page in ("defaults", "estimators", "explaining"):
         pytest.importorskip("sklearn")
-    if page in ("explaining", "watching"):
+    if page in ("explaining", "files", "watching"):
         pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
     CHECKS[page](run(DOCS / "guide" / f"{page}.md"))

@@ -231,3 +231,10 @@ def test_programs_take_no_text_from_expressions(path):
     """``${{ }}`` in a program is pasted into it; an environment variable is data."""
     steps = [step for job in workflow(path)["jobs"].values() for step in job["steps"]]
     assert [step["run"] for step in steps if "${{" in step.get("run", "")] == []
+
+
+def test_every_package_is_installed():
+    """setuptools takes the packages that are named, and no others."""
+    named = tomllib.loads(text("pyproject.toml"))["tool"]["setuptools"]["packages"]
+    folders = {path.parent.name for path in Path(fastfm_c.__file__).parent.glob("*/__init__.py")}
+    assert set(named) == {"fastfm_c", *(f"fastfm_c.{folder}" for folder in folders)}
