@@ -30,9 +30,10 @@ LARGEST_BATCH, LARGEST_BATCH_OF_SGD = 1024, 32
 
 _OF_STEPS = "learning_rate", "schedule", "batch_size", "clip_value"  # what these have no use for:
 EXACT = "lbfgs", "als"  # solvers of the exact objective, which need all rows at once
+INIT_STDEV, INIT_STDEV_OF = 0.01, {"als": 0.1, "mcmc": 0.3}  # where the user gives none
 ENOUGH_TO_STOP = 100  # validation rows; with fewer, a fit does not stop early by default
 
-SolverName: TypeAlias = Literal["adagrad", "sgd", "adam", "ftrl", "lbfgs", "als"]
+SolverName: TypeAlias = Literal["adagrad", "sgd", "adam", "ftrl", "lbfgs", "als", "mcmc"]
 ScheduleName: TypeAlias = Literal["constant", "inverse_sqrt", "cosine"]
 MetricName: TypeAlias = Literal["log_loss", "auc", "accuracy", "rmse"]
 EarlyStopping: TypeAlias = bool | MetricName | Callable[..., float] | None
@@ -51,7 +52,7 @@ class Parameters(BaseEstimator, ABC):
     clip_value: float | None = None
     l2_linear: float = 1e-5
     l2_factors: float = 1e-5
-    init_stdev: float = 0.01
+    init_stdev: float | None = None
     early_stopping: EarlyStopping = None
     validation_fraction: float = 0.1
     validation_split: Split = "random"
@@ -112,6 +113,10 @@ class Parameters(BaseEstimator, ABC):
         options |= {name: getattr(self, name) for name in _OF_STEPS} | {"batch_size": batch_size}
         return {name: value for name, value in options.items() if value is not None}
 
+    def _init_stdev(self) -> float:
+        """The parameter of this name. None is what suits the solver."""
+        return INIT_STDEV_OF.get(self.solver, INIT_STDEV) if self.init_stdev is None else self.init_stdev
+
     def _rng(self) -> np.random.Generator:
         """A generator whose seed `random_state` decides."""
         return np.random.default_rng(self._seed())
@@ -133,6 +138,6 @@ def unless_lbfgs(method: _Method) -> _Method:
 
 
 def _has_partial_fit(estimator: Parameters) -> bool:
-    if estimator.solver in EXACT:
+    if estimator.solver in (*EXACT, "mcmc"):
         raise AttributeError(f"solver={estimator.solver!r} has no partial_fit: it needs all rows at once")
     return True

@@ -59,6 +59,7 @@ ROOMS = {
     | {
         "_column_scale",
         "_field_csr",
+        "bayes",
         "encoding",
         "inspection",
         "losses",
