@@ -1,6 +1,6 @@
-"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``persistence``, ``explain``,
-``serving``, ``scale`` and ``busy`` measure, ``defaults`` compares settings, ``columns`` measures ALS and
-Gibbs sampling, ``workloads`` makes data."""
+"""Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``recommend``, ``persistence``,
+``explain``, ``serving``, ``scale`` and ``busy`` measure, ``defaults`` compares settings, ``columns`` measures
+ALS and Gibbs sampling, ``workloads`` makes data."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ OTHERS = {
     "train": "training",
     "encode": "encoding",
     "text": "text",
+    "recommend": "recommend",
     "persistence": "persistence",
     "explain": "explain",
     "serving": "serving",

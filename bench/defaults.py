@@ -1,136 +1,169 @@
-"""``python -m bench defaults``: what the estimators' defaults were chosen by.
+"""``python -m bench defaults``: what the defaults of the estimators are worth.
 
-Each data set is fitted with the default settings and with one setting changed; the figure is the
-log-loss (RMSE for ratings) on held-out rows, a mean over seeds. No single setting is best
-everywhere: the defaults are those whose worst loss against the best of a row is least.
-
-- adult: UCI Adult, official split (shipped with the package), 16 bins a number
-- phishing: UCI phishing websites (bench/phishing), a random fifth held out
-- planted: labels from a planted FM over 40 sparse normal columns; "unscaled": the same columns times
-  10**uniform(-3, 3)
-- clicks, ratings: the first rows of the workloads W1 and W2
+Each data set (bench/data_sets.py) is fitted by an FM and an FFM as they are, and by the same with the
+defaults that were before: one learning rate, next to no penalty, a tenth of the rows never learned. Beside
+them stand a linear model and, where they are installed, other libraries with their own defaults. The figure
+is the log-loss, or the RMSE of ratings, on held-out rows: a mean over seeds. Units of columns and targets
+are those of today in both.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import lzma
 import time
-from pathlib import Path
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from fastfm_c import LogisticLoss
-from fastfm_c.datasets import load_adult
 
+from .data_sets import DataSet, data_sets
 from .report import print_table
-from .workloads import load
 
-PHISHING = Path(__file__).with_name("phishing")
-CHANGES = [
-    {},
-    {"learning_rate": 0.02},
-    {"learning_rate": 0.1},
-    {"init_stdev": 0.1},
-    {"l2_linear": 0.0, "l2_factors": 0.0},
-    {"l2_linear": 1e-3, "l2_factors": 1e-3},
-    {"early_stopping": False},
-    {"n_factors": 16},
-    {"solver": "lbfgs"},
-]
-SEEDS, ROWS = (0, 1, 2), 100_000
+BEFORE = {
+    "learning_rate": 0.05,
+    "l2_linear": 1e-5,
+    "l2_factors": 1e-5,
+    "n_iter_no_change": 5,
+    "refit": False,
+}
+ENOUGH_TO_STOP = 1000  # rows: below, there was no early stopping
+MOST_COLUMNS = 50_000  # of what a model other than ours is fitted to
+SEEDS = 0, 1, 2
+QUICK = "adult", "adult 200", "planted outliers"
+
+# A fit of one seed; it returns scores, which are log odds or numbers, and the number of epochs or None.
+Fit = Callable[[DataSet, int], tuple[np.ndarray, float | None]]
 
 
 def run_defaults(options: argparse.Namespace) -> list[dict]:
-    """The table; returns its records."""
-    sets = {"adult": adult, "phishing": phishing, "planted": planted, "planted unscaled": unscaled}
-    if not options.quick:
-        sets |= {"clicks": lambda: head("W1", options.data), "ratings": lambda: head("W2", options.data)}
-    seeds = SEEDS[:1] if options.quick else SEEDS
+    """The tables; returns their records."""
     records = []
-    for name, make in sets.items():
-        splits = make()
-        for kind in ("FM", "FFM"):
-            if kind == "FFM" and name.startswith("planted"):
-                continue  # each column would be a field
-            for change in CHANGES[:3] if options.quick else CHANGES:
-                if change.get("solver") == "lbfgs" and name in ("clicks", "ratings"):
-                    continue  # minutes
-                records.append(_fit(name, kind, splits, change, seeds))
-        rows = [
-            [f"{r['kind']}, {r['change']}", f"{r['figure']:.4f}", f"{r['epochs']:.0f}", f"{r['seconds']:.2f}"]
-            for r in records
-            if r["data"] == name
+    for name, make in data_sets(options.data).items():
+        if options.quick and name not in QUICK:
+            continue
+        data = make()
+        found = [
+            {"data": name, "model": model, **_measure(fit, data, SEEDS[:1] if options.quick else SEEDS)}
+            for model, fit in _models(data).items()
         ]
-        print_table(name, ["", "RMSE" if name == "ratings" else "log-loss", "epochs", "s"], rows)
+        _print(name, data, found)
+        records += found
     return records
 
 
-def _fit(name: str, kind: str, splits: tuple, change: dict, seeds: tuple[int, ...]) -> dict:
-    from fastfm_c import sklearn as estimators
+def _models(data: DataSet) -> dict[str, Fit]:
+    models: dict[str, Fit] = {}
+    for kind in ("FM", "FFM"):
+        if kind == "FM" or len(np.unique(data.fields)) < data.X.shape[1]:  # else each column is a field
+            models[f"{kind}, before"] = _ours(kind, before=True)
+            models[kind] = _ours(kind, before=False)
+    models["ridge" if data.is_regression else "logistic"] = _linear
+    if data.X.shape[1] <= MOST_COLUMNS:
+        models |= {name: fit for name, (module, fit) in PEERS.items() if find_spec(module)}
+    return models
 
-    X, y, X_test, y_test, fields = splits
-    is_regression = name == "ratings"
-    create = getattr(estimators, kind + ("Regressor" if is_regression else "Classifier"))
+
+def _measure(fit: Fit, data: DataSet, seeds: tuple[int, ...]) -> dict[str, Any]:
     figures, epochs, seconds = [], [], []
     for seed in seeds:
-        options = change | ({"fields": fields} if kind == "FFM" else {}) | {"random_state": seed}
         start = time.perf_counter()
-        estimator = create(**options).fit(X, y)
+        scores, n_epochs = fit(data, seed)
         seconds.append(time.perf_counter() - start)
-        epochs.append(estimator.n_iter_)
-        if is_regression:
-            figures.append(np.sqrt(np.mean((estimator.predict(X_test) - y_test) ** 2)))
+        epochs.append(n_epochs or 0)
+        if data.is_regression:
+            figures.append(np.sqrt(np.mean((scores - data.y_test) ** 2)))
         else:
-            figures.append(LogisticLoss().mean(y_test, estimator.decision_function(X_test)))
+            figures.append(LogisticLoss().mean(data.y_test, np.asarray(scores, np.float64)))
     return {
-        "data": name,
-        "kind": kind,
-        "change": ", ".join(f"{k}={v}" for k, v in change.items()) or "defaults",
         "figure": float(np.mean(figures)),
+        "spread": float(np.std(figures)),
         "epochs": float(np.mean(epochs)),
-        "seconds": float(np.mean(seconds)),
+        "seconds": float(np.median(seconds)),
     }
 
 
-def adult() -> tuple:
-    data = load_adult()
-    return data.X_train, data.y_train, data.X_test, data.y_test, data.fields
+def _print(name: str, data: DataSet, records: list[dict]) -> None:
+    before = {r["model"].partition(",")[0]: r for r in records if r["model"].endswith("before")}
+    rows = []
+    for r in records:
+        old = before.get(r["model"])
+        change = f"{100 * (r['figure'] / old['figure'] - 1):+.1f} %" if old else ""
+        cost = f"{r['seconds'] / old['seconds']:.1f}" if old else ""
+        epochs = f"{r['epochs']:.0f}" if r["epochs"] else ""
+        figure, spread = f"{r['figure']:.4f}", f"{r['spread']:.4f}"
+        rows.append([r["model"], figure, spread, change, epochs, f"{r['seconds']:.2f}", cost])
+    unit = "RMSE" if data.is_regression else "log-loss"
+    header = ["", unit, "+-", "change", "epochs", "s", "times"]
+    print_table(f"{name}: {data.X.shape[0]:,} rows, {data.X.shape[1]:,} columns", header, rows)
 
 
-def phishing() -> tuple:
-    with lzma.open(PHISHING / "phishing.libsvm.xz", "rt") as file:
-        lines = [line.split() for line in file]
-    y = np.array([float(line[0]) for line in lines])
-    columns = np.array([[int(cell.split(":")[0]) - 1 for cell in line[1:]] for line in lines])
-    values = np.array([[float(cell.split(":")[1]) for cell in line[1:]] for line in lines], np.float32)
-    n_rows, n_values = columns.shape
-    indptr = np.arange(0, columns.size + 1, n_values)
-    X = sp.csr_array((values.ravel(), columns.ravel(), indptr), shape=(n_rows, columns.max() + 1))
-    with (PHISHING / "fields.csv").open() as file:
-        fields = np.array([int(row["field"]) for row in csv.DictReader(file)])
-    order = np.random.default_rng(0).permutation(n_rows)
-    train, test = order[: int(0.8 * n_rows)], order[int(0.8 * n_rows) :]
-    return X[train], y[train], X[test], y[test], fields
+# ----------------------------------------------------------------------------------------- the models
 
 
-def planted(units: float = 0) -> tuple:
-    rng = np.random.default_rng(5)
-    n_rows, n_columns, k, n_train = 20_000, 40, 4, 16_000
-    X = rng.standard_normal((n_rows, n_columns)) * (rng.random((n_rows, n_columns)) < 0.3)
-    V, w = 0.35 * rng.standard_normal((n_columns, k)), 0.4 * rng.standard_normal(n_columns)
-    scores = X @ w + 0.5 * ((X @ V) ** 2 - X**2 @ V**2).sum(axis=1)
-    y = (rng.random(n_rows) < 1 / (1 + np.exp(-scores))).astype(int)
-    X = sp.csr_array(X * 10 ** rng.uniform(-units, units, n_columns))
-    return X[:n_train], y[:n_train], X[n_train:], y[n_train:], np.arange(n_columns)
+def _ours(kind: str, before: bool) -> Fit:
+    def fit(data: DataSet, seed: int) -> tuple[np.ndarray, float | None]:
+        from fastfm_c import sklearn as estimators
+
+        options: dict[str, Any] = {"random_state": seed} | ({"fields": data.fields} if kind == "FFM" else {})
+        if before:
+            options |= BEFORE | {"early_stopping": data.X.shape[0] >= ENOUGH_TO_STOP}
+        create = getattr(estimators, kind + ("Regressor" if data.is_regression else "Classifier"))
+        estimator = create(**options).fit(data.X, data.y)
+        history = estimator.history_
+        n_epochs = sum(tried.n_iter for tried in history.candidates) or history.n_iter
+        predict = estimator.predict if data.is_regression else estimator.decision_function
+        return predict(data.X_test), n_epochs + len(history.refit)
+
+    return fit
 
 
-def unscaled() -> tuple:
-    return planted(units=3)
+def _linear(data: DataSet, seed: int) -> tuple[np.ndarray, None]:
+    """scikit-learn's, with its defaults, columns divided by their largest values."""
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MaxAbsScaler
+
+    model = Ridge() if data.is_regression else LogisticRegression(max_iter=300)
+    pipeline = make_pipeline(MaxAbsScaler(), model).fit(data.X, data.y)
+    return (pipeline.predict if data.is_regression else pipeline.decision_function)(data.X_test), None
 
 
-def head(workload: str, data: Path) -> tuple:
-    train, test = load(f"{workload}_train", data), load(f"{workload}_test", data)
-    return train.X[:ROWS], train.y[:ROWS], test.X, test.y, train.fields
+def _lightgbm(data: DataSet, seed: int) -> tuple[np.ndarray, None]:
+    import lightgbm
+
+    create = lightgbm.LGBMRegressor if data.is_regression else lightgbm.LGBMClassifier
+    model = create(random_state=seed, verbose=-1).fit(data.X, data.y)
+    return model.predict(data.X_test, **({} if data.is_regression else {"raw_score": True})), None
+
+
+def _myfm(data: DataSet, seed: int) -> tuple[np.ndarray, None]:
+    import myfm
+
+    create = myfm.MyFMRegressor if data.is_regression else myfm.MyFMClassifier
+    model = create(rank=8, random_seed=seed).fit(data.X, data.y, n_iter=200)
+    if data.is_regression:
+        return model.predict(data.X_test), None
+    return _log_odds(model.predict_proba(data.X_test)), None
+
+
+def _modern_fm(data: DataSet, seed: int) -> tuple[np.ndarray, None]:
+    import modern_fm
+
+    create = modern_fm.FMRegressor if data.is_regression else modern_fm.FMClassifier
+    model = create(n_factors=8, random_state=seed).fit(data.X, data.y)
+    return (model.predict if data.is_regression else model.decision_function)(data.X_test), None
+
+
+def _log_odds(p: np.ndarray) -> np.ndarray:
+    p = np.clip(p, 1e-7, 1 - 1e-7)
+    return np.log(p) - np.log1p(-p)
+
+
+PEERS: dict[str, tuple[str, Fit]] = {
+    "LightGBM": ("lightgbm", _lightgbm),
+    "myFM": ("myfm", _myfm),
+    "modern-fm": ("modern_fm", _modern_fm),
+}

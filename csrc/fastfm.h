@@ -182,9 +182,11 @@ typedef struct {
     double clip;                 /* the largest |gradient| of a parameter in a batch, or infinity */
     int64_t batch_size, n_steps; /* at least 1; batches so far, which fastfm_train counts */
     fastfm_state state[2];       /* n_states of the rule; the others are NULL */
-    /* (n_features,) of the model's type: the largest |x| of each feature so far, which is the unit in
-     * which it is learned; fastfm_train raises it. NULL for 1 each. */
+    /* (n_features,) of the model's type: the unit of x in which each feature is learned. NULL for 1 each.
+     * fastfm_train raises a unit to the largest |x| so far, unless scale_is_fixed. */
     void *scale;
+    int scale_is_fixed;
+    int l2_in_scale; /* the L2 penalties are those of p * scale, and not of p; not FTRL */
 } fastfm_solver;
 
 /* Learns from rows of X, in batches of solver->batch_size: the rows of a batch are scored, their gradients
@@ -256,8 +258,7 @@ typedef struct {
 
 int64_t fastfm_text_blocks(int64_t n_bytes); /* of a text; at least 1 */
 
-/* Sets all.n_rows and all.nnz to upper bounds: the room that the arrays need. BAD_TEXT: no '\n' at the
- * end. */
+/* Sets all.n_rows and all.nnz to upper bounds, the room that is needed. BAD_TEXT: no '\n' at the end. */
 fastfm_status fastfm_text_count(fastfm_text *text, int num_threads);
 
 /* Parses what fastfm_text_count has counted. Numbers are rounded to the nearest double, then to data_type.
@@ -265,9 +266,8 @@ fastfm_status fastfm_text_count(fastfm_text *text, int num_threads);
  * needs index_type I64; count and parse it again. */
 fastfm_status fastfm_text_parse(fastfm_text *text, int num_threads);
 
-/* The number of the first parsed value whose feature has been in another field, or -1.
- *   field_of  (n_features,) the field of each feature, -1 while it has not been seen; new ones are noted
- *   line_of   (n_features,) the line where it was first seen, counted from first_line */
+/* The number of the first parsed value whose feature has been in another field, or -1. For each feature field_of
+ * has the field, -1 while it has not been seen, and line_of the line where it was, from first_line on. */
 int64_t fastfm_text_conflict(const fastfm_text *text, int64_t first_line, int32_t *field_of,
                              int64_t *line_of);
 
@@ -276,25 +276,25 @@ int64_t fastfm_text_conflict(const fastfm_text *text, int64_t first_line, int32_
 int64_t fastfm_text_write(const fastfm_csr *X, int64_t begin, int64_t end, const double *y,
                           const int32_t *fields, int64_t first_index, char *out);
 
-/* Levels: instruction sets, 0 the baseline of the platform, and on x86-64 1 AVX2 and 2 AVX-512F. All give the
- * same bits. fastfm_use_level sets the level of the process; it is meant for the time of loading. */
-int fastfm_n_levels(void); /* levels that are compiled in and that this processor has */
+/* Levels: instruction sets, 0 the baseline of the platform, and on x86-64 1 AVX2 and 2 AVX-512F, with the same
+ * bits. fastfm_use_level is for the time of loading. fastfm_n_levels: of this build and this processor. */
+int fastfm_n_levels(void);
 const char *fastfm_level_name(int level);
 void fastfm_use_level(int level);
 int fastfm_active_level(void);
 const char *fastfm_compiler(void);
 
-/* Threads. All calls share one team, which grows and is never freed. fastfm_init_threads, called once at
- * the time of loading, makes a child of fork() compute on one thread, because it has no team. Where the
- * system starts no more threads, calls use those that there are. fastfm_has_openmp is the date of the OpenMP standard, such as 201511, or 0.
- * fastfm_max_threads honours OMP_NUM_THREADS and the affinity of the process.
- *   stack_size  bytes of the stacks that OpenMP is told to use, or 0 */
+/* Threads. All calls share one team, which grows and is never freed. fastfm_init_threads, called once at the
+ * time of loading, makes a child of fork() compute on one thread, because it has no team. Where the system
+ * starts no more threads, calls use those that there are. fastfm_has_openmp: the date of the OpenMP standard,
+ * or 0. fastfm_max_threads honours OMP_NUM_THREADS and the affinity. stack_size: as OpenMP is told, or 0. */
 void fastfm_init_threads(int64_t stack_size);
 int fastfm_has_openmp(void);
 int fastfm_max_threads(void);
-#include "fastfm_replace.h"
 
 #include "fastfm_columns.h"
+#include "fastfm_recommend.h"
+#include "fastfm_replace.h"
 #include "fastfm_vectors.h"
 
 #endif

@@ -99,10 +99,10 @@ def find_at_the_top(app: Any, env: Any, node: Any, content: Any) -> Any:
 def skip_what_others_wrote(
     app: Any, what: str, name: str, thing: Any, skip: bool, options: Any
 ) -> bool | None:
-    """Leave out methods of scikit-learn's metadata routing, and those that SciPy documents."""
+    """Leave out scikit-learn's metadata routing, and what SciPy and Python document."""
     theirs = getattr(getattr(thing, "fget", thing), "__module__", None) or ""
     is_routing = name == "get_metadata_routing" or (name.startswith("set_") and name.endswith("_request"))
-    return True if is_routing or theirs.startswith("scipy.") else None
+    return True if is_routing or theirs.startswith(("scipy.", "collections.abc")) else None
 
 
 # ----------------------------------------------------------------------------------------- gallery

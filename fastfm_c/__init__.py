@@ -61,9 +61,11 @@ __all__ = [
 ]
 
 _MODULES = (
+    "bayes",
     "datasets",
     "inspection",
     "interop",
+    "recommend",
     "reference",
     "serving",
     "sklearn",

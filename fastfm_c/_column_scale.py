@@ -9,9 +9,15 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastfm_c._validation import aligned_zeros
 
-__all__ = ["column_max_abs", "column_rms"]
+__all__ = ["are_ones", "column_max_abs", "column_rms"]
 
 LEAST_VALUES = 2**20  # in a block of rows: the values of all rows at once would take more memory than X
+
+
+def are_ones(indptr: NDArray[Any], data: NDArray[Any]) -> bool:
+    """Whether all values are 1."""
+    values = data[indptr[0] : indptr[-1]]
+    return bool(values.min(initial=1) == 1 == values.max(initial=1))
 
 
 def column_max_abs(
@@ -26,8 +32,7 @@ def column_max_abs(
 
     Rows of weight zero do not count.
     """
-    values = data[indptr[0] : indptr[-1]]
-    if values.min(initial=1) == 1 == values.max(initial=1):
+    if are_ones(indptr, data):
         return None
     largest = aligned_zeros((n_features,), dtype)
     for columns, x, x_weight in _blocks(indptr, indices, data, n_features, weight):
@@ -48,7 +53,8 @@ def column_rms(
 ) -> NDArray[np.float64]:
     """Weighted root mean square of the non-zeros of each column; 1 if that is no positive number.
 
-    Weighted, so that a row of weight 2 remains the same as two rows, and one of weight 0 as none.
+    One value that is far larger than the others decides little: among n values it is at most sqrt(n) times
+    the result. Weighted, so that a row of weight 2 remains the same as two rows, and one of weight 0 as none.
     """
     squares, totals = np.zeros((2, n_features))
     with np.errstate(over="ignore"):

@@ -41,10 +41,12 @@ from fastfm_c import (
     SquaredLoss,
 )
 from fastfm_c import sklearn as estimators
+from fastfm_c.bayes import Posterior, sample
 from fastfm_c.inspection import Drift
+from fastfm_c.recommend import FMRecommender, Ids
 from fastfm_c.serving import QuantizedFFM, QuantizedFM, apply, diff, quantize
 from fastfm_c.serving._patch import Patch
-from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegressor
+from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FieldColumnTransformer, FMClassifier, FMRegressor
 
 N_FEATURES = 5
 FIELDS = [0, 1, 1, 2, 0]
@@ -88,6 +90,10 @@ def objects():
     file.seek(0)
     yield fastfm_c.load(file)
     yield FieldTable([1, 0, 0, 0], features=[0, 0, 1, -1], has_values=[True, True, True, False])
+    start = FM.random(N_FEATURES, 2, init_stdev=0.3, rng=0)
+    yield sample(start, X, Y, LogisticLoss(), n_iter=3, burn_in=1, keep=2, X_test=X, rng=0)
+    yield FMRecommender(n_factors=2, max_iter=2, random_state=0).fit(X)
+    yield Ids(["a", 7, ("b", 2)])
     yield from objects_of_scikit_learn()
 
 
@@ -103,6 +109,7 @@ def objects_of_scikit_learn():
     labels = np.resize([0, 1], len(TABLE))
     pipe = make_pipeline(columns, FMClassifier(n_factors=1, max_iter=2, random_state=0)).fit(TABLE, labels)
     yield pipe
+    yield FieldColumnTransformer([("f", FieldEncoder(), [0]), ("n", StandardScaler(), [2])]).fit(TABLE)
     yield ColumnTransformer([("rest", StandardScaler(), make_column_selector("a"))])
     yield CalibratedClassifierCV(FrozenEstimator(pipe), method="sigmoid").fit(TABLE, labels)
     methods = ["isotonic", "temperature"] if "_TemperatureScaling" in vars(calibration) else ["isotonic"]
@@ -126,11 +133,20 @@ def use(obj):
         n = obj.n_features
         obj.predict(csr_array(np.eye(min(n, 8), n)))
         obj.predict_row(np.arange(min(n, 8)), np.ones(min(n, 8)))
+    elif isinstance(obj, Posterior):
+        use(obj.model)
+        obj.std(csr_array((1, obj.model.n_features)))
+        obj.mean()
+    elif isinstance(obj, FMRecommender):
+        obj.recommend(0)
+        obj.similar_items(0)
+    elif isinstance(obj, Ids):
+        obj.add(["new"])
     elif isinstance(obj, FieldTable):
         obj.encode_row([0, 9], [obj[0] if len(obj) else 0, 0], [1.0, 2.0], unknown="ignore")
     elif hasattr(obj, "encode_row"):
         obj.encode_row(ROWS[0])
-    elif type(obj).__module__.startswith("sklearn."):
+    elif isinstance(obj, ColumnTransformer) or type(obj).__module__.startswith("sklearn."):
         use_of_scikit_learn(obj)
     elif hasattr(obj, "n_steps"):
         obj.partial_fit(csr_array(np.eye(5, obj.model.n_features)), Y)

@@ -16,5 +16,12 @@
 #include "kernels/update/apply.inc.h"
 #include "kernels/ffm/batch_row.inc.h"
 #include "kernels/ffm/reduce.inc.h"
+#include "kernels/recommend/tile.inc.h"
+#define FACTOR_BLOCK_FILE "kernels/recommend/rank_block.inc.h"
+#define WIDE_BLOCKS
+#include "kernels/factor_blocks.inc.h"
+#include "kernels/recommend/rank_sums.inc.h"
+#include "kernels/recommend/rank_positives.inc.h"
+#include "kernels/recommend/rank_gradient.inc.h"
 #include "kernels/columns/widths.inc.h"
 #undef VARIANT

@@ -15,12 +15,16 @@
 #ifndef FASTFM_TABLE_H
 #define FASTFM_TABLE_H
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/common.h"
 #include "kernels/columns/view.h"
 #include "kernels/prefetch.h"
+#include "kernels/recommend/draw.h"
+#include "kernels/recommend/rank.h"
+#include "kernels/recommend/views.h"
 #include "kernels/sum_order.h"
 #include "kernels/tuning.h"
 #include "kernels/update/batch.h"
@@ -69,6 +73,13 @@ typedef int (*update_kernel)(const fastfm_solver *solver, int64_t n, void *param
     X(reduce_kernel, ffm_reduce_partition, REAL)         \
     X(update_features_kernel, update_features, REAL)     \
     X(update_kernel, update_parameters, REAL)            \
+    X(reduce_kernel_of_row, reduce_row, ALL)             \
+    X(tile_kernel, score_tile, REAL)                     \
+    X(next_above_kernel, next_above, REAL)               \
+    X(rank_kernel, rank_item_sums, REAL)                 \
+    X(rank_kernel, rank_positives, REAL)                 \
+    X(rank_kernel, rank_rows, REAL)                      \
+    X(rank_kernel, rank_features, REAL)                  \
     X(column_sums_kernel, column_sums, REAL)             \
     X(column_solve_kernel, column_solve, REAL)           \
     X(column_apply_kernel, column_apply, REAL)           \
@@ -132,10 +143,15 @@ FORCE_INLINE int rule_penalises_rows(fastfm_rule rule)
 #undef PER_ROW
 }
 
-/* How often an L2 penalty counts in an update for n rows that have the feature. */
-FORCE_INLINE double penalised_rows(const fastfm_solver *solver, int64_t n)
+/* What the L2 penalty `l2` of a parameter is in an update for n rows that have its feature. With
+ * l2_in_scale it is that of p * scale, so p has scale^2 times as much, but no more than floats hold. */
+FORCE_INLINE double l2_of_rows(const fastfm_solver *solver, double l2, int64_t n,
+                               double inverse_scale)
 {
-    return rule_penalises_rows(solver->rule) ? (double)n : 1;
+    const double penalty = rule_penalises_rows(solver->rule) ? l2 * (double)n : l2;
+    if (!solver->l2_in_scale)
+        return penalty;
+    return fmin(penalty / inverse_scale / inverse_scale, FLT_MAX);
 }
 
 /* How many values ahead of the present one ffm_accumulate_row prefetches V. */

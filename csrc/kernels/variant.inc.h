@@ -11,6 +11,7 @@
 #include "kernels/fm/batch_gradient.inc.h"
 #include "kernels/fm/share.inc.h"
 #include "kernels/ffm/partition.inc.h"
+#include "kernels/recommend/reduce.inc.h"
 #include "kernels/columns/row_sums.inc.h"
 #undef VARIANT
 #undef INDEX

@@ -2,6 +2,10 @@
  * pairs. Include <immintrin.h> first, outside the region that sets the target. */
 #include "simd/vector.h"
 
+#ifndef VECTOR_BYTES
+#define VECTOR_BYTES 512 /* 16 registers of 32 bytes */
+#endif
+
 typedef __m128 f32x4;
 typedef __m256 f32x8;
 typedef __m256d f64x4;

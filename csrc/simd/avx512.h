@@ -1,6 +1,7 @@
 /* x86-64 with AVX-512F (vector.h says what is provided). Native: f32x16, f64x8, and from avx2.h
  * f32x4, f32x8, f64x4. f64x16 is a pair. */
 #define FASTFM_WIDER_THAN_AVX2
+#define VECTOR_BYTES 2048 /* 32 registers of 64 bytes */
 #include "simd/avx2.h"
 
 #define LANES_F32 16

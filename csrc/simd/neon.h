@@ -4,6 +4,7 @@
 
 #include "simd/vector.h"
 
+#define VECTOR_BYTES 512 /* 32 registers of 16 bytes */
 #define LANES_F32 4
 #define LANES_F64 2
 

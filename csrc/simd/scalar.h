@@ -2,6 +2,7 @@
  * same order of additions. */
 #include "simd/vector.h"
 
+#define VECTOR_BYTES 256 /* a guess: 64 registers of 4 bytes */
 #define LANES_F32 1
 #define LANES_F64 1
 

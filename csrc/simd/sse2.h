@@ -5,6 +5,7 @@
 
 #include "simd/vector.h"
 
+#define VECTOR_BYTES 256 /* 16 registers of 16 bytes */
 #define LANES_F32 4
 #define LANES_F64 2
 

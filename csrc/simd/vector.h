@@ -17,6 +17,7 @@
  * And <real>x16_transpose(v): treats four vectors of 16 lanes as a 4 x 4 matrix whose elements are
  * groups of four lanes, and transposes it.
  *
+ * VECTOR_BYTES says how many bytes all vector registers hold, and so how large a tile of sums may be.
  * LANES_F32 and LANES_F64 are the lanes of its registers: kernels choose by them what stays in these,
  * and never in which order they add.
  *

@@ -25,10 +25,13 @@ def adult_rows():
     from fastfm_c.datasets import load_adult
 
     data = load_adult()
-    names = np.array([name.split("=", 1)[1] for name in data.feature_names], object)
-    values = names[data.X_train.indices.reshape(len(data.y_train), len(data.field_names))]
-    order = np.argsort(data.fields[data.X_train.indices[: len(data.field_names)]])
-    return [dict(zip(data.field_names, row[order], strict=True)) for row in values], data.y_train
+    n_fields = len(data.field_names)
+    field_of = np.array(data.field_names, object)[data.fields]
+    values = [
+        name.removeprefix(field).lstrip("=") for name, field in zip(data.feature_names, field_of, strict=True)
+    ]
+    columns = data.X_train.indices.reshape(-1, n_fields)
+    return [{field_of[j]: values[j] for j in row} for row in columns.tolist()], data.y_train
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """The extension module: `core`, compiled from core.pyx and the .pxi files that it includes."""
 
 from fastfm_c._core.core import (
+    CandidateRows,
     Columns,
     CurvaturePairs,
     Loss,
     Model,
     Parameters,
+    RankingRows,
     Solver,
     TrainingRows,
     _text_of,
@@ -14,6 +16,7 @@ from fastfm_c._core.core import (
     config,
     dot,
     get_num_threads,
+    rank_epoch,
     require_fit,
     set_num_threads,
     show_config,
@@ -21,11 +24,13 @@ from fastfm_c._core.core import (
 )
 
 __all__ = [
+    "CandidateRows",
     "Columns",
     "CurvaturePairs",
     "Loss",
     "Model",
     "Parameters",
+    "RankingRows",
     "Solver",
     "TrainingRows",
     "_TextRows",
@@ -34,6 +39,7 @@ __all__ = [
     "config",
     "dot",
     "get_num_threads",
+    "rank_epoch",
     "require_fit",
     "set_num_threads",
     "show_config",

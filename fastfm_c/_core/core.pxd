@@ -68,6 +68,7 @@ cdef extern from "fastfm.h" nogil:
         int64_t batch_size, n_steps
         fastfm_state state[2]
         void *scale
+        int scale_is_fixed, l2_in_scale
 
     ctypedef struct fastfm_pairs:
         int64_t n, room
@@ -127,6 +128,38 @@ cdef extern from "fastfm.h" nogil:
     void fastfm_read_end(int64_t *gate) noexcept
     void fastfm_replace_rows(const fastfm_model *model, int64_t *gate, const fastfm_rows *rows) noexcept
 
+    enum:
+        FASTFM_PANEL
+    ctypedef struct fastfm_candidates:
+        const fastfm_model *model
+        int64_t n_candidates, n_slots
+        const int32_t *slots
+        const int32_t *fields
+        const void *panels
+        const void *constants
+
+    ctypedef enum fastfm_rank_loss:
+        FASTFM_BPR, FASTFM_WARP, FASTFM_SAMPLED_LOGISTIC
+    ctypedef struct fastfm_rank_rows:
+        int64_t n_rows
+        const int64_t *indptr
+        const int32_t *indices
+        const void *data
+    ctypedef struct fastfm_ranking:
+        fastfm_rank_rows contexts, items
+        const int32_t *context_of
+        const int32_t *item_of
+        const double *weight
+        const int64_t *seen_indptr
+        const int32_t *seen
+        const int32_t *eligible
+        const int32_t *pool
+        int64_t n_eligible, n_pool
+        fastfm_rank_loss loss
+        int has_own_pairs
+        int64_t max_tries
+        uint64_t seed
+
     const char *fastfm_status_message(fastfm_status status) noexcept
     int fastfm_find_loss(const char *function) noexcept
     const char *fastfm_loss_expects(fastfm_loss_kind kind) noexcept
@@ -161,6 +194,17 @@ cdef extern from "fastfm.h" nogil:
                                int64_t n_rows, int64_t n_outputs, void *proba) noexcept
     double fastfm_weighted_sum(const double *weight, const void *values, fastfm_type real,
                                int64_t n) noexcept
+    int64_t fastfm_n_terms(const fastfm_candidates *candidates) noexcept
+    fastfm_status fastfm_reduce(const fastfm_csr *X, const fastfm_candidates *candidates,
+                                int is_context, void *sums, void *linear, int num_threads) noexcept
+    fastfm_status fastfm_candidate_scores(const fastfm_csr *X, const fastfm_candidates *candidates,
+                                          const void *own, void *scores, int num_threads) noexcept
+    fastfm_status fastfm_top_k(const fastfm_csr *X, const fastfm_candidates *candidates,
+                               const void *own, int64_t k, const fastfm_csr *excluded,
+                               int64_t *indices, void *scores, int num_threads) noexcept
+    fastfm_status fastfm_rank(const fastfm_ranking *ranking, const fastfm_model *model,
+                              fastfm_solver *solver, int64_t epoch, const int64_t *order, int64_t n,
+                              double *total, int num_threads) noexcept
     fastfm_status fastfm_pairs_add(fastfm_pairs *pairs, const void *x, const void *x_new,
                                    const void *g, const void *g_new, int num_threads) noexcept
     fastfm_status fastfm_pairs_direction(const fastfm_pairs *pairs, const void *g, void *d,

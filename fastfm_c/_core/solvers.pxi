@@ -170,6 +170,16 @@ cdef class Solver:
         """Whether steps may be in units of each feature."""
         return self._model.snapshot().c.normalization == FASTFM_AS_IS
 
+    def _hold_scale(self, bint is_fixed):
+        """Learn in the units of now for as long as they are fixed, however large values are."""
+        with self.state_lock:
+            self.c.scale_is_fixed = is_fixed
+
+    def _penalise_in_scale(self):
+        """Charge L2 of parameters times the scale from now on: of those of columns in their units."""
+        with self.state_lock:
+            self.c.l2_in_scale = True
+
     def _set_scale(self, scale):
         """Learn in these units from now on: a copy of them, or None for 1 each."""
         with self.state_lock:

@@ -30,7 +30,7 @@ def save(obj: Any, path: Source) -> None:
 
     Parameters
     ----------
-    obj : model, loss, solver, encoder, estimator of `fastfm_c.sklearn`, Pipeline, or a dict of them
+    obj : model, quantised model, Drift, loss, solver, encoder, estimator, Pipeline, or a dict of them
         A solver is saved with its model, its loss and the state of its random numbers; after loading it
         goes on to the same bits. An estimator is saved with its parameters and what a fit left. The keys of
         a dict are strings that can name a variable. A model that occurs twice in a dict is also one model

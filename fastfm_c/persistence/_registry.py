@@ -66,6 +66,8 @@ KINDS: dict[str, Kind] = {
     "Patch": Kind("patch", "fastfm_c.serving._patch", "fastfm_c.serving._patch"),
     "Posterior": Kind("posterior", "fastfm_c.bayes", "fastfm_c.bayes._state"),
     "FieldTable": Kind("table", "fastfm_c", "fastfm_c._field_table"),
+    "FMRecommender": Kind("recommender", "fastfm_c.recommend", "fastfm_c.recommend._state"),
+    "Ids": Kind("ids", "fastfm_c.recommend", "fastfm_c.recommend._state"),
     "FieldEncoder": Kind("encoder", "fastfm_c.encoding", "fastfm_c.encoding._state"),
     "FieldEncoder of sklearn": Kind(
         "encoder", "fastfm_c.sklearn", "fastfm_c.encoding._state", class_name="FieldEncoder"

@@ -5,23 +5,21 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fastfm_c.sklearn._centring import far_columns
-from fastfm_c.sklearn._convergence import Recorder
 from fastfm_c.sklearn._explaining import Explaining
-from fastfm_c.sklearn._fit_rows import FitRows, weighted, with_mean_one
+from fastfm_c.sklearn._fit_rows import FitRows, Split, weighted, with_mean_one
+from fastfm_c.sklearn._fitting import Fitting
 from fastfm_c.sklearn._mcmc import fit_by_sampling
 from fastfm_c.sklearn._parameters import EXACT
 from fastfm_c.sklearn._partial_fit import PartialFit
 from fastfm_c.sklearn._running import seen_in_fit
 from fastfm_c.sklearn._stream import Stream
-from fastfm_c.sklearn._trainable import as_dtype, as_trainable, in_solver_units
 from fastfm_c.sklearn._validation_rows import ValidationRows, given_validation_rows
-from fastfm_c.solvers import TrainingRows
 from fastfm_c.training import EpochInfo
+from fastfm_c.training._folds import folds
 from fastfm_c.training._holdout import hold_out
-from fastfm_c.training._train import solver_of, train_on
 
 __all__ = ["Estimator"]
 
@@ -70,8 +68,10 @@ class Estimator(Explaining, PartialFit):
         eval_set : (X, y) or (X, y, sample_weight), or a list of one such tuple, optional
             Validation rows, in the way of other libraries.
         callbacks : callable or sequence of callables, optional
-            Each is called with a `fastfm_c.EpochInfo` after each epoch. A callback that returns
-            True ends the fit.
+            Each is called with a `fastfm_c.EpochInfo` after each epoch: of each training that is tried,
+            whose epochs are counted from 1 again, and of the last one over all rows, which has no
+            validation figure. A callback that returns True ends the fit, which then has the best model so
+            far.
 
         Returns
         -------
@@ -85,7 +85,7 @@ class Estimator(Explaining, PartialFit):
         DivergenceError
             If a loss or a parameter is no longer finite. The model keeps the last finite parameters.
         KeyboardInterrupt
-            Passed on. The estimator is fitted by the epochs that it completed.
+            Passed on. The estimator has the best model so far.
         """
         given = given_validation_rows(X_val, y_val, sample_weight_val, eval_set)
         if self.solver == "mcmc":
@@ -109,55 +109,46 @@ class Estimator(Explaining, PartialFit):
             self.model_ = self._new_model(rows, fields, rng)
         seen = seen_in_fit(rows.targets, rows.weight, self._n_shares())
         self._stream = Stream(seen, self._constant(seen))
+        rows.origin = self._origin(seen)
         eval_set = None if given is None else self._checked_validation_rows(given, rows)
-        options, learned = self._train_options(rows.n_rows, eval_set is not None), None
-        if eval_set is None and options["early_stopping"] not in (None, False):
-            learned, eval_set = self._held_out(rows, groups, rng)
+        splits, options = self._splits(rows, eval_set, groups, rng)
         self._begin_history(rows.n_rows)
-        recorder = Recorder(self, options["early_stopping"])
         more = (callbacks,) if callable(callbacks) else tuple(callbacks or ())
-        self._train(
-            rows, not goes_on, learned, eval_set=eval_set, callbacks=(recorder, *more), rng=rng, **options
-        )
-        recorder.finish()
+        Fitting(self, rows, not goes_on, splits, options, more, rng).train().finish()
         return self
 
-    def _train(self, rows: FitRows, is_new: bool, learned: NDArray[np.int64] | None, **options: Any) -> None:
-        """Train `model_` in the units of the solver. Even after an exception it ends in those of y."""
-        loss, threads = self._loss(), self._num_threads()
-        targets, centring = rows.in_unit(self._target_scale), rows.centring
-        data = TrainingRows(self.model_, loss, rows.X, targets, rows.weight, threads)
-        if is_new:  # the solver will ask data for the same numbers, which are measured once
-            self._scale_factors(data.column_max_abs)
-        # L-BFGS needs the digits of float64.
-        model = as_trainable(self.model_, "float64" if self.solver == "lbfgs" else self.dtype)
-        if centring is not None and not is_new:
-            centring.expressed(model, 1)
-        try:
-            with in_solver_units(model, lambda: self._target_scale):
-                solver = solver_of(self.solver, model, loss, threads, self._solver_options(rows.n_rows))
-                train_on(data, solver, rows=learned, **options)
-        finally:
-            if centring is not None:
-                centring.expressed(model, -1)
-            self.model_ = as_dtype(model, self.dtype)
-            self._unscale_history(self.history_)
-
-    def _held_out(
-        self, rows: FitRows, groups: ArrayLike | None, rng: np.random.Generator
-    ) -> tuple[NDArray[np.int64], tuple[Any, ...]]:
-        """The rows to learn from, and the others as `train_on` takes validation rows."""
-        learned, held_out = hold_out(
-            rows.n_rows,
-            self.validation_fraction,
-            rng,
-            classes=None if self._n_shares() is None else rows.targets,
-            sample_weight=rows.weight,
-            groups=groups,
-            split=self.validation_split,
-        )
-        targets = rows.in_unit(self._target_scale)[held_out]
-        return learned, (rows.X[held_out], targets, None if rows.weight is None else rows.weight[held_out])
+    def _splits(
+        self,
+        rows: FitRows,
+        eval_set: tuple[Any, ...] | None,
+        groups: ArrayLike | None,
+        rng: np.random.Generator,
+    ) -> tuple[list[Split], dict[str, Any]]:
+        """What is learned from and validated with, and the arguments of `train_on` for it."""
+        n_rows, has_eval_set, unit = rows.n_rows, eval_set is not None, self._target_scale
+        n_counted = n_rows if rows.weight is None else int(np.count_nonzero(rows.weight))
+        options = self._train_options(n_rows, has_eval_set)
+        if eval_set is not None:
+            return [Split(None, eval_set)], options
+        classes = None if self._n_shares() is None else rows.targets
+        n_groups = None if groups is None else len(np.unique(np.asarray(groups)))
+        if self._uses_folds(n_counted, has_eval_set, n_groups):
+            parts = folds(n_rows, rng, classes, rows.weight, groups)
+            options |= {"early_stopping": self._metric(True), "max_iter": self.max_iter}
+        elif options["early_stopping"] not in (None, False):
+            held_out = hold_out(
+                n_rows,
+                self.validation_fraction,
+                rng,
+                classes=classes,
+                sample_weight=rows.weight,
+                groups=groups,
+                split=self.validation_split,
+            )
+            parts = [held_out]
+        else:
+            parts = []
+        return [Split(learned, rows.part(others, unit)) for learned, others in parts], options
 
     def _checked_validation_rows(self, given: ValidationRows, rows: FitRows) -> tuple[Any, ...]:
         """Checked validation rows, with targets as the loss takes them and the class weights of training."""
@@ -167,4 +158,4 @@ class Estimator(Explaining, PartialFit):
         weight = weighted(targets, given.checked_weight(X), rows.factors)
         if rows.centring is not None:
             X = rows.centring.centred(X)
-        return X, FitRows(X, targets, weight).in_unit(self._target_scale), weight
+        return X, FitRows(X, targets, weight, origin=rows.origin).for_solver(self._target_scale), weight

@@ -12,7 +12,7 @@ from fastfm_c.training._lbfgs import LbfgsSolver
 
 __all__ = ["Recorder"]
 
-_SETTLED = "converged", "early_stopping", "callback"  # reasons why a fit is over
+_SETTLED = "converged", "early_stopping", "callback", "search"  # reasons why a fit is over
 
 
 class Recorder:
@@ -35,10 +35,13 @@ class Recorder:
         default = (LbfgsSolver if self.is_lbfgs else StochasticSolver).default_patience
         self.patience: int = estimator.n_iter_no_change or default
         self.has_converged = self.has_settled = False
+        self.attempt: Any = None  # of a search, which gets the history too
 
     def __call__(self, info: EpochInfo) -> bool:
         history, tol, losses = info.history, self.estimator.tol, info.history.loss
         self.estimator.history_, self.estimator.n_iter_ = history, info.epoch
+        if self.attempt is not None:
+            self.attempt.history = history
         self.has_settled = history.settled(tol, self.patience)
         if self.is_lbfgs and len(losses) > self.patience:
             self.has_converged = losses[-1 - self.patience] - losses[-1] < tol

@@ -145,8 +145,12 @@ def _parts(transformer: ColumnTransformer | FeatureUnion) -> Iterator[NDArray[np
                 n_columns = transformer.n_features_in_ if isinstance(inner, str) else None
                 yield fields_of_transformer(inner, n_columns)
         return
-    inside = transformer.named_transformers_
-    for name, columns in sorted(transformer.output_indices_.items(), key=lambda item: item[1].start):
+    inside, places = transformer.named_transformers_, transformer.output_indices_
+    if not all(
+        isinstance(getattr(places[name], end, None), int) for name in places for end in ("start", "stop")
+    ):
+        raise ValueError(f"output_indices_ is {places!r:.200}, expected a slice for each transformer")
+    for name, columns in sorted(places.items(), key=lambda item: item[1].start):
         if columns.stop > columns.start:
             yield fields_of_transformer(inside[name], columns.stop - columns.start)
 

@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
-__all__ = ["FitRows", "Weights", "checked_weights", "require_valid_weights", "weighted", "with_mean_one"]
+__all__ = [
+    "FitRows",
+    "Split",
+    "Weights",
+    "checked_weights",
+    "require_valid_weights",
+    "weighted",
+    "with_mean_one",
+]
 
 Weights: TypeAlias = NDArray[np.float64]
 
@@ -27,6 +35,8 @@ class FitRows:
         The weight of each class 0, 1 ..., which validation rows get too.
     centring : Centring or None
         What was taken off the columns of X.
+    origin : float
+        What is taken off the targets that a solver of all rows sees.
     """
 
     X: Any
@@ -34,6 +44,7 @@ class FitRows:
     weight: Weights | None
     factors: NDArray[np.float64] | None = None
     centring: Any = None
+    origin: float = 0.0
 
     @property
     def n_rows(self) -> int:
@@ -47,6 +58,34 @@ class FitRows:
     def in_unit(self, unit: float) -> NDArray[Any]:
         """The targets in this unit. A power of 4 causes no rounding."""
         return self.targets if unit == 1 else self.targets / self.targets.dtype.type(unit)
+
+    def for_solver(self, unit: float) -> NDArray[Any]:
+        """The distance of the targets to the origin in this unit, in float64 if there is an origin."""
+        if self.origin == 0:
+            return self.in_unit(unit)
+        centred: NDArray[Any] = (self.targets.astype(np.float64) - self.origin) / unit
+        return centred
+
+    def part(self, rows: NDArray[np.int64], unit: float) -> tuple[Any, ...]:
+        """Some rows as `train` takes validation rows."""
+        weight = None if self.weight is None else self.weight[rows]
+        return self.X[rows], self.for_solver(unit)[rows], weight
+
+
+@dataclass
+class Split:
+    """The rows to learn from, and those to validate with.
+
+    Parameters
+    ----------
+    rows : ndarray of int64 or None
+        None is all rows: then others were given to validate with.
+    eval_set : (X, y, sample_weight)
+        As the solver sees them.
+    """
+
+    rows: NDArray[np.int64] | None
+    eval_set: tuple[Any, ...]
 
 
 def weighted(

@@ -21,7 +21,7 @@ from fastfm_c.sklearn._fit_rows import FitRows, with_mean_one
 from fastfm_c.sklearn._overflow import scores_without_nan
 from fastfm_c.sklearn._running import seen_in_fit
 from fastfm_c.sklearn._stream import Stream
-from fastfm_c.sklearn._trainable import Model, as_dtype, in_solver_units
+from fastfm_c.sklearn._trainable import Model, as_dtype, into_solver_units
 from fastfm_c.sklearn._validation_rows import ValidationRows
 from fastfm_c.solvers import TrainingRows
 from fastfm_c.training import EpochInfo
@@ -63,14 +63,14 @@ def fit_by_sampling(
     estimator._fit_targets(rows)
     seen = seen_in_fit(rows.targets, rows.weight, estimator._n_shares())
     estimator._stream = Stream(seen, estimator._constant(seen))
+    rows.origin = estimator._origin(seen)
     estimator._begin_history(rows.n_rows)
     eval_set = None if given is None else estimator._checked_validation_rows(given, rows)
     # Factors that rows hardly determine grow beyond what float32 can take.
     estimator.model_ = as_dtype(estimator._new_model(rows, None, rng), "float64")
     follower = _Follower(estimator, rows, eval_set, callbacks)
     try:
-        with in_solver_units(estimator.model_, lambda: estimator._target_scale):
-            _sample(estimator, rows, _groups(groups, rows.X.shape[1]), follower, rng)
+        _sample(estimator, rows, _groups(groups, rows.X.shape[1]), follower, rng)
     finally:
         follower.finish()
 
@@ -86,9 +86,10 @@ def _sample(
     start: Any = estimator.model_
     loss: Any = estimator._loss()
     threads = estimator._num_threads()
-    targets = rows.in_unit(estimator._target_scale)
+    targets = rows.for_solver(estimator._target_scale)
     data = TrainingRows(start, loss, rows.X, targets, rows.weight, threads)
-    estimator._scale_factors(data.column_max_abs)
+    estimator._scale_factors(data.column_rms)
+    into_solver_units(start, estimator._target_scale, rows.origin)
     sample(
         start,
         rows.X,
@@ -166,7 +167,7 @@ class _Follower:
         given = estimator.max_iter
         self.n_iter = N_ITER if given is None else as_count(given, "max_iter")
         self.burn_in = min(BURN_IN, int(self.n_iter * MOST_BURNT))
-        targets = rows.in_unit(estimator._target_scale)
+        self.origin, targets = rows.origin, rows.for_solver(estimator._target_scale)
         self.is_probit = estimator._n_shares() is not None
         self.learned, self.eval_set = (rows.X, targets, rows.weight), eval_set
         self.threads = estimator._num_threads()
@@ -217,7 +218,7 @@ class _Follower:
             _take_last(posterior)
         if history.stop_reason is None and history.n_iter == self.n_iter:
             history.stop_reason = "max_iter"
-        express(posterior, estimator._target_scale, 0.0, estimator.dtype)
+        express(posterior, estimator._target_scale, self.origin, estimator.dtype)
         estimator._unscale_history(history)
         estimator.posterior_, estimator.model_ = posterior, posterior.model
 

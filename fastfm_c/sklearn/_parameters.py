@@ -17,7 +17,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
 from fastfm_c._validation import as_fraction
+from fastfm_c.solvers import SOLVERS
+from fastfm_c.training._folds import N_FOLDS
 from fastfm_c.training._holdout import Split
+from fastfm_c.training._search import LARGE, Settings
 
 __all__ = ["EXACT", "EarlyStopping", "Parameters", "unless_lbfgs"]
 
@@ -31,7 +34,10 @@ LARGEST_BATCH, LARGEST_BATCH_OF_SGD = 1024, 32
 _OF_STEPS = "learning_rate", "schedule", "batch_size", "clip_value"  # what these have no use for:
 EXACT = "lbfgs", "als"  # solvers of the exact objective, which need all rows at once
 INIT_STDEV, INIT_STDEV_OF = 0.01, {"als": 0.1, "mcmc": 0.3}  # where the user gives none
-ENOUGH_TO_STOP = 100  # validation rows; with fewer, a fit does not stop early by default
+ENOUGH_TO_STOP = 100  # validation rows; with fewer, a fit does not hold rows out by default
+ENOUGH_TO_FOLD = 50  # rows; with fewer, a fit does not stop early by default
+PATIENCE_OF_FEW = 15  # epochs without an improvement, where there are few rows and epochs are short
+FIXED_L2 = 1e-5, 1e-5  # l2_linear and l2_factors where nothing is chosen
 
 SolverName: TypeAlias = Literal["adagrad", "sgd", "adam", "ftrl", "lbfgs", "als", "mcmc"]
 ScheduleName: TypeAlias = Literal["constant", "inverse_sqrt", "cosine"]
@@ -50,8 +56,8 @@ class Parameters(BaseEstimator, ABC):
     max_iter: int | None = None
     batch_size: int | None = None
     clip_value: float | None = None
-    l2_linear: float = 1e-5
-    l2_factors: float = 1e-5
+    l2_linear: float | None = None
+    l2_factors: float | None = None
     init_stdev: float | None = None
     early_stopping: EarlyStopping = None
     validation_fraction: float = 0.1
@@ -59,6 +65,7 @@ class Parameters(BaseEstimator, ABC):
     n_iter_no_change: int | None = None
     tol: float = 1e-4
     normalize: Literal["instance", "xlearn"] | None = None
+    refit: bool = True
     warm_start: bool = False
     dtype: DTypeLike = "float32"
     random_state: Any = None
@@ -72,7 +79,7 @@ class Parameters(BaseEstimator, ABC):
             "max_iter": self._max_iter(n_rows, early_stopping),
             "validation_fraction": self.validation_fraction,
             "early_stopping": self._metric(early_stopping),
-            "n_iter_no_change": self.n_iter_no_change,
+            "n_iter_no_change": self._patience(n_rows),
             "tol": self.tol,
             "verbose": self.verbose,
             "num_threads": self._num_threads(),
@@ -86,6 +93,19 @@ class Parameters(BaseEstimator, ABC):
         fraction = as_fraction(self.validation_fraction, "validation_fraction")
         return has_eval_set or fraction * n_rows >= ENOUGH_TO_STOP
 
+    def _patience(self, n_rows: int) -> int | None:
+        """Epochs without an improvement that end a training; None is the default of the solver."""
+        if self.n_iter_no_change is not None or self.solver not in SOLVERS or n_rows >= LARGE:
+            return self.n_iter_no_change
+        return PATIENCE_OF_FEW
+
+    def _uses_folds(self, n_rows: int, has_eval_set: bool, n_groups: int | None) -> bool:
+        """Whether early stopping watches folds, because too few rows could be held out."""
+        is_wanted = self.early_stopping is None and self.solver in SOLVERS and self.refit
+        is_possible = self.validation_split == "random" and (n_groups is None or n_groups >= N_FOLDS)
+        too_few = self.early_stopping is None and self._early_stopping(n_rows, has_eval_set) is False
+        return is_wanted and is_possible and too_few and n_rows >= ENOUGH_TO_FOLD
+
     def _metric(self, early_stopping: EarlyStopping) -> EarlyStopping:
         """The figure that `train` watches, of targets and scores as the solver sees them."""
         return early_stopping
@@ -96,9 +116,37 @@ class Parameters(BaseEstimator, ABC):
             return self.max_iter
         return min(max(LEAST_EPOCHS, math.ceil(LEAST_ROWS_LEARNED / n_rows)), MOST_EPOCHS)
 
-    def _solver_options(self, n_rows: int | None = None) -> dict[str, Any]:
+    def _given_settings(self) -> Settings:
+        """What a search has not to choose; the rest is None. A warm start takes what was chosen before."""
+        given = Settings(self.learning_rate, self.l2_linear, self.l2_factors)
+        if not self.warm_start:
+            return given
+        before = (getattr(self, f"{name}_", None) for name in Settings._fields)
+        return Settings(*(b if g is None else g for g, b in zip(given, before, strict=True)))
+
+    def _fixed_settings(self, given: Settings) -> Settings:
+        """The settings where nothing is chosen."""
+        rate = SOLVERS[self.solver].default_learning_rate if self.solver in SOLVERS else None
+        defaults = Settings(rate, *FIXED_L2)
+        return Settings(*(d if g is None else g for g, d in zip(given, defaults, strict=True)))
+
+    def _has_constant_rate(self) -> bool:
+        """Whether all epochs have one learning rate, except those that learn all rows in the end."""
+        rate = self.learning_rate
+        is_number = rate is None or rate == "constant" or not (isinstance(rate, str) or callable(rate))
+        return is_number and self.schedule in (None, "constant")
+
+    def _take_settings(self, settings: Settings) -> None:
+        """Note what a fit took."""
+        self.learning_rate_: Any = settings.learning_rate
+        self.l2_linear_: float = settings.l2_linear
+        self.l2_factors_: float = settings.l2_factors
+
+    def _solver_options(self, n_rows: int | None = None, settings: Settings | None = None) -> dict[str, Any]:
         """Arguments of the solver. n_rows is the number of all rows, if it is known."""
-        options: dict[str, Any] = {"l2_linear": self.l2_linear, "l2_factors": self.l2_factors}
+        if settings is None:
+            settings = self._fixed_settings(Settings(self.learning_rate, self.l2_linear, self.l2_factors))
+        options: dict[str, Any] = {"l2_linear": settings.l2_linear, "l2_factors": settings.l2_factors}
         if self.solver in EXACT:
             for name in _OF_STEPS:
                 if (value := getattr(self, name)) is not None:
@@ -111,6 +159,7 @@ class Parameters(BaseEstimator, ABC):
             largest = LARGEST_BATCH_OF_SGD if self.solver == "sgd" else LARGEST_BATCH
             batch_size = min(max(n_rows // BATCHES_PER_EPOCH, SMALLEST_BATCH), largest)
         options |= {name: getattr(self, name) for name in _OF_STEPS} | {"batch_size": batch_size}
+        options["learning_rate"] = settings.learning_rate
         return {name: value for name, value in options.items() if value is not None}
 
     def _init_stdev(self) -> float:

@@ -44,6 +44,8 @@ class PartialFit(RowsAndModels):
             self._begin_lessons(rows.n_rows, is_new)
         if rows.is_empty:
             return self
+        if self.solver != "ftrl":  # its penalties are those of the parameters themselves
+            self.solver_._penalise_in_scale()
         start = time.perf_counter()
         with in_solver_units(self.model_, lambda: self._target_scale):
             loss = self._learn_stream(rows)

@@ -105,12 +105,17 @@ class Regressor(RegressorMixin, Estimator):
     def _metric(self, early_stopping: EarlyStopping) -> EarlyStopping:
         """A callable of the user gets targets and scores in the units of y."""
         return (
-            _in_units_of_y(early_stopping, self._target_scale) if callable(early_stopping) else early_stopping
+            _in_units_of_y(early_stopping, self._target_scale, self._stream.targets.mean)
+            if callable(early_stopping)
+            else early_stopping
         )
 
     def _fit_targets(self, rows: FitRows) -> None:
         eps = float(np.finfo(self.dtype).eps)
         self.target_scale_: float = power_of_4_near(rows.targets.astype(np.float64), rows.weight, eps)
+
+    def _origin(self, targets: RunningTargets) -> float:
+        return float(targets.mean)
 
     def _set_target_scale(self, unit: float) -> None:
         self.target_scale_ = unit
@@ -154,16 +159,22 @@ class Regressor(RegressorMixin, Estimator):
     def _unscale_history(self, history: History) -> None:
         scale = self._target_scale
         history.loss = [loss * scale**2 for loss in history.loss]
-        if not callable(self.early_stopping):
-            power = {"loss": 2, "rmse": 1}.get(history.metric or "", 0)
-            history.validation = [figure * scale**power for figure in history.validation]
+        history.refit = [loss * scale**2 for loss in history.refit]
+        power = {"loss": 2, "rmse": 1}.get(history.metric or "", 0)
+        if power and not callable(self.early_stopping):
+            factor = scale**power
+            history.validation = [figure * factor for figure in history.validation]
+            history.candidates = [
+                tried if tried.validation is None else tried._replace(validation=tried.validation * factor)
+                for tried in history.candidates
+            ]
 
 
-def _in_units_of_y(metric: Callable[..., float], scale: float) -> Callable[..., float]:
-    """The metric of targets and scores that were divided by `scale`."""
+def _in_units_of_y(metric: Callable[..., float], scale: float, origin: float) -> Callable[..., float]:
+    """The metric of targets and scores that were divided by `scale`, after an origin was subtracted."""
 
     def scaled(y: NDArray[Any], scores: NDArray[Any], **weight: Any) -> float:
-        return metric(y * scale, scores * scale, **weight)
+        return metric(y * scale + origin, scores * scale + origin, **weight)
 
     scaled.__name__ = getattr(metric, "__name__", type(metric).__name__)
     scaled.greater_is_better = getattr(metric, "greater_is_better", False)  # type: ignore[attr-defined]
@@ -173,15 +184,15 @@ def _in_units_of_y(metric: Callable[..., float], scale: float) -> Callable[..., 
 def power_of_4_near(y: NDArray[np.float64], weight: Weights | None, eps: float) -> float:
     """A power of 4 within a factor of 2 of the standard deviation of y; 1 if y is all zeros.
 
-    `eps` is the rounding of the model's dtype. A deviation below its square root times the mean is taken
-    to be rounding: the numbers of a constant y may deviate from their mean by their last digit.
+    `eps` is the rounding of the model's dtype. A deviation below the mean times it is taken to be rounding:
+    the numbers of a constant y may deviate from their mean by their last digit.
     """
     if not (largest := np.max(np.abs(y))) > 0:
         return 1.0
     y = y / largest  # so that no square overflows
     mean = np.average(y, weights=weight)
     deviation = np.sqrt(np.average((y - mean) ** 2, weights=weight))
-    size = largest * max(deviation, np.sqrt(eps) * abs(mean))
+    size = largest * max(deviation, eps * abs(mean))
     return unit_for(float(size))
 
 

@@ -82,11 +82,11 @@ class RowsAndModels(Parameters):
         model.normalize = self.normalize
         return model
 
-    def _scale_factors(self, column_max_abs: Callable[[DTypeLike], NDArray[Any] | None]) -> None:
-        """Make a pair as large as if each column were in units of its largest value."""
+    def _scale_factors(self, column_size: Callable[[DTypeLike], NDArray[Any] | None]) -> None:
+        """Make a pair as large as if each column were in units of its size."""
         if self.normalize is not None:  # the sizes of columns then say little
             return
-        if (size := column_max_abs(self.model_.dtype)) is not None:
+        if (size := column_size(self.model_.dtype)) is not None:
             V = self.model_.V
             V /= per_feature(self.model_, size)
 
@@ -129,6 +129,10 @@ class RowsAndModels(Parameters):
     def _target_scale(self) -> float:
         """The unit of the solver's targets, in the units of y."""
         return 1.0
+
+    def _origin(self, targets: RunningTargets) -> float:
+        """What a solver of all rows subtracts from the targets."""
+        return 0.0
 
     def _set_target_scale(self, unit: float) -> None:
         """Take another unit, of a stream."""

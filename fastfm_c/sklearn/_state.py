@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from fastfm_c._field_table import as_fields, read_table, write_table
 from fastfm_c._validation import as_positive
 from fastfm_c.persistence._generators import random_state, restored_random_state
-from fastfm_c.persistence._json import as_scalar, json_member, require_no_more
+from fastfm_c.persistence._json import as_scalar, json_member
 from fastfm_c.persistence._objects import Reader, Writer
+from fastfm_c.sklearn._history_state import history_from_state, history_to_state
 from fastfm_c.sklearn._mcmc import require_posterior
 from fastfm_c.sklearn._stream import stream_after_unknown_rows
 from fastfm_c.sklearn._stream_state import stream_from_state, stream_to_state
-from fastfm_c.training import History
 
 __all__ = ["from_state", "to_state"]
 
-_HISTORY_ARRAYS = "loss", "validation", "seconds"  # each has a number for every epoch
+CHOSEN = "learning_rate_", "l2_linear_", "l2_factors_"  # an older file has none
 
 
 def to_state(estimator: Any, writer: Writer) -> dict[str, Any]:
@@ -47,10 +47,10 @@ def to_state(estimator: Any, writer: Writer) -> dict[str, Any]:
             state[name] = _write_labels(getattr(estimator, name), name, writer)
     if hasattr(estimator, "history_"):  # a fit that failed early leaves none
         state["n_iter_"] = as_scalar(estimator.n_iter_, "n_iter_")
-        members = dict(vars(estimator.history_))
-        for name in _HISTORY_ARRAYS:
-            writer.tensor(f"history_.{name}", np.array(members.pop(name), np.float64))
-        state["history_"] = {name: as_scalar(value, f"history_.{name}") for name, value in members.items()}
+        state["history_"] = history_to_state(estimator.history_, writer)
+    for name in CHOSEN:
+        if hasattr(estimator, name):
+            state[name] = as_scalar(getattr(estimator, name), name)
     return state
 
 
@@ -89,7 +89,10 @@ def _read_fit(estimator: Any, state: dict[str, Any], reader: Reader) -> None:
             raise ValueError(f"feature_names_in_ has {len(names)} names, expected {model.n_features}")
     if "history_" in state or "solver_" in state:
         estimator.n_iter_ = json_member(state, "n_iter_", int)
-        estimator.history_ = _read_history(json_member(state, "history_", dict), reader)
+        estimator.history_ = history_from_state(json_member(state, "history_", dict), reader)
+    for name in CHOSEN:
+        if name in state:
+            setattr(estimator, name, json_member(state, name, int, float, str, NoneType))
     if "stream" in state:
         estimator._stream = stream_from_state(json_member(state, "stream", dict), model, reader)
     else:
@@ -186,17 +189,3 @@ def _read_labels(state: dict[str, Any], name: str, reader: Reader) -> NDArray[An
     if holds not in ("str", "object"):
         raise ValueError(f"{name} holds {holds!r:.200}, expected number, str or object")
     return np.array(labels, holds)
-
-
-def _read_history(members: dict[str, Any], reader: Reader) -> History:
-    arrays = {name: reader.tensor(f"history_.{name}", "f", 1).tolist() for name in _HISTORY_ARRAYS}
-    history = History(
-        json_member(members, "rows", int),
-        **{
-            name: json_member(members, name, str, NoneType) for name in ("metric", "stop_reason", "loss_name")
-        },
-        best_epoch=json_member(members, "best_epoch", int, NoneType),
-        **arrays,
-    )
-    require_no_more(members, "history_")
-    return history

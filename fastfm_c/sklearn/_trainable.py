@@ -9,7 +9,16 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastfm_c.solvers._base import Model
 
-__all__ = ["Model", "as_dtype", "as_trainable", "in_solver_units", "scale_scores", "with_parameters"]
+__all__ = [
+    "Model",
+    "as_dtype",
+    "as_trainable",
+    "in_solver_units",
+    "into_solver_units",
+    "out_of_solver_units",
+    "scale_scores",
+    "with_parameters",
+]
 
 
 @contextmanager
@@ -24,6 +33,20 @@ def in_solver_units(model: Model, unit: Callable[[], float]) -> Iterator[None]:
         yield
     finally:
         scale_scores(model, unit())
+
+
+def into_solver_units(model: Model, unit: float, origin: float) -> None:
+    """Let the model score the distance to an origin, in this unit, in place."""
+    if origin != 0:
+        model.w0 = np.asarray(np.asarray(model.w0, np.float64) - origin, model.dtype)
+    scale_scores(model, 1 / unit)
+
+
+def out_of_solver_units(model: Model, unit: float, origin: float) -> None:
+    """Undo `into_solver_units`."""
+    scale_scores(model, unit)
+    if origin != 0:
+        model.w0 = np.asarray(np.asarray(model.w0, np.float64) + origin, model.dtype)
 
 
 def scale_scores(model: Model, factor: float) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import csr_array
 
 from fastfm_c import _core
-from fastfm_c._column_scale import column_max_abs
+from fastfm_c._column_scale import are_ones, column_max_abs, column_rms
 from fastfm_c.losses import Loss
 from fastfm_c.models import FFM, FM
 
@@ -61,7 +61,7 @@ class TrainingRows(_core.TrainingRows):
     """
 
     __slots__ = ("_columns",)
-    _columns: dict[np.dtype[Any], NDArray[Any] | None]
+    _columns: dict[tuple[str, np.dtype[Any]], NDArray[Any] | None]
 
     def __init__(
         self,
@@ -123,13 +123,32 @@ class TrainingRows(_core.TrainingRows):
         -------
         read-only ndarray of shape (n_features,), or None
         """
-        dtype = np.dtype(dtype)
-        if dtype not in self._columns:
-            largest = column_max_abs(*self._arrays, self._shape[1], dtype, self.sample_weight)
-            if largest is not None:
-                largest.flags.writeable = False
-            self._columns[dtype] = largest
-        return self._columns[dtype]
+        return self._measured("max_abs", np.dtype(dtype))
+
+    def column_rms(self, dtype: DTypeLike) -> NDArray[Any] | None:
+        """The root mean square of the non-zeros of each column, as `column_max_abs` gives the largest.
+
+        A size that the dtype does not hold is 1.
+        """
+        return self._measured("rms", np.dtype(dtype))
+
+    def _measured(self, what: str, dtype: np.dtype[Any]) -> NDArray[Any] | None:
+        if (what, dtype) not in self._columns:
+            self._columns[what, dtype] = sizes = self._measure(what, dtype)
+            if sizes is not None:
+                sizes.flags.writeable = False
+        return self._columns[what, dtype]
+
+    def _measure(self, what: str, dtype: np.dtype[Any]) -> NDArray[Any] | None:
+        indptr, _, values = self._arrays
+        if are_ones(indptr, values):
+            return None
+        with np.errstate(over="ignore", under="ignore"):  # float64 values that float32 does not hold
+            if what == "max_abs":
+                return column_max_abs(*self._arrays, self._shape[1], dtype, self.sample_weight)
+            rms = column_rms(*self._arrays, self._shape[1], self.sample_weight).astype(dtype)
+        sizes: NDArray[Any] = np.where((rms > 0) & np.isfinite(rms), rms, dtype.type(1))
+        return sizes
 
 
 @runtime_checkable

@@ -22,7 +22,8 @@ class SGD(StochasticSolver):
 
     The gradients of a batch are summed, not averaged, so that the learning rate means the same whatever
     the batch size. Values of X beyond 1 are learned from in units of the largest ``|x|`` of their column so
-    far; `train` measures every column first, and so uses units for small values too.
+    far; `train` measures every column first, and so uses units for small values too. With AdaGrad and Adam,
+    these are the root mean squares of the non-zeros of columns, which one large value does not decide.
 
     Parameters
     ----------
@@ -64,6 +65,7 @@ class SGD(StochasticSolver):
 
     __slots__ = ()
     _rule = "sgd"
+    _column_measure = "column_max_abs"  # steps that nothing divides would be too long for larger values
     default_learning_rate = 0.01
 
     def __init__(
@@ -198,7 +200,7 @@ normalize, num_threads, rng
     __slots__ = ()
     _rule = "ftrl"
     default_learning_rate = 0.1
-    _measures_columns = False  # values up to 1 stay in their own units, for which its penalties are chosen
+    _column_measure = None  # values up to 1 stay in their own units, for which its penalties are chosen
     state_names = ("z", "n")
     _option_checks: ClassVar[OptionChecks] = {
         "beta": as_positive,

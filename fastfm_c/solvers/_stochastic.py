@@ -1,7 +1,8 @@
 """What SGD, AdaGrad, Adam and FTRL share: options, state, pickling, epochs. Memory and loops are in _core."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, ClassVar
 
@@ -30,7 +31,7 @@ class StochasticSolver(SolverProperties):
 
     __slots__ = ()
     _rule: ClassVar[str]
-    _measures_columns: ClassVar[bool] = True  # before the first epoch of `run`
+    _column_measure: ClassVar[str | None] = "column_rms"  # of TrainingRows, before the first epoch of `run`
     _option_checks: ClassVar[OptionChecks] = {}
     option_names: ClassVar[tuple[str, ...]] = option_names(_option_checks)
     default_max_iter: ClassVar[int] = 10
@@ -168,12 +169,20 @@ class StochasticSolver(SolverProperties):
         self._require_state()
         if rng is not None:
             rows = np.arange(data.n_rows, dtype=np.int64) if rows is None else rows.copy()
-        if self.n_steps == 0 and self._measures_columns and self._has_scale():
-            self._set_scale(data.column_max_abs(self._model.dtype))
+        with self._running(data, max_iter):
+            return run_epochs(partial(self.epoch, data), rows, rng, max_iter, observer)
+
+    @contextmanager
+    def _running(self, data: TrainingRows, max_iter: int) -> Iterator[None]:
+        """Make units those of the columns of data, and a schedule one of max_iter epochs, for a while."""
+        if self.n_steps == 0 and self._column_measure is not None and self._has_scale():
+            self._set_scale(getattr(data, self._column_measure)(self._model.dtype))
+        self._hold_scale(self._column_measure is not None and self._scale is not None)
         self._run = self._n_epochs, max_iter
         try:
-            return run_epochs(partial(self.epoch, data), rows, rng, max_iter, observer)
+            yield
         finally:
+            self._hold_scale(False)  # from now on a larger value raises a unit
             self._run = None
 
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, overload
 from fastfm_c.solvers._base import Model
 from fastfm_c.training._figures import as_columns, plot_history
 
-__all__ = ["Epoch", "EpochInfo", "History"]
+__all__ = ["Candidate", "Epoch", "EpochInfo", "History"]
 
 
 class Epoch(NamedTuple):
@@ -30,6 +30,35 @@ class Epoch(NamedTuple):
     loss: float
     validation: float | None
     seconds: float
+
+
+class Candidate(NamedTuple):
+    """Settings that a fit tried, and how well they did.
+
+    Parameters
+    ----------
+    learning_rate : float, str or callable
+    l2_linear, l2_factors : float
+    validation : float or None
+        The best validation metric of its epochs; None if it diverged before there was one.
+    best_epoch : int or None
+        The epoch of it.
+    n_iter : int
+        Epochs that it took.
+    stop_reason : str or None
+        As of a `History`; also ``"search"``, if it could not beat the one before it, and ``"diverged"``.
+    is_chosen : bool
+        Whether the fit took these settings.
+    """
+
+    learning_rate: Any
+    l2_linear: float
+    l2_factors: float
+    validation: float | None
+    best_epoch: int | None
+    n_iter: int
+    stop_reason: str | None
+    is_chosen: bool
 
 
 @dataclass(repr=False)
@@ -58,10 +87,16 @@ class History:
         The epoch, counted from 1, of the best validation metric; None without validation rows.
     stop_reason : str, optional
         ``"max_iter"``, ``"early_stopping"``, ``"callback"``, for ``solver="lbfgs"`` also
-        ``"converged"``; None while the training goes on.
+        ``"converged"``; ``"search"`` if an estimator ended it while it tried settings. None while the
+        training goes on.
     loss_name : str, optional
         ``"log loss"``, ``"smoothed log loss"`` or ``"half MSE"``, half the mean squared error; with
         ``" + L2"`` for ``solver="lbfgs"``. None if it is not known.
+    candidates : list of Candidate
+        What an estimator tried before it chose, in this order. Empty if there was nothing to choose. The
+        epochs of the history are those of the settings that were chosen.
+    refit : list of float
+        Training loss of each epoch in which an estimator learned from all rows in the end.
     """
 
     rows: int
@@ -72,6 +107,8 @@ class History:
     best_epoch: int | None = None
     stop_reason: str | None = None
     loss_name: str | None = None
+    candidates: list[Candidate] = field(default_factory=list)
+    refit: list[float] = field(default_factory=list)
 
     @property
     def n_iter(self) -> int:

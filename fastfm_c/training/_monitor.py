@@ -16,7 +16,7 @@ from fastfm_c.training._growth import FactorGrowth
 from fastfm_c.training._history import EpochInfo, History
 from fastfm_c.training._progress import NullReporter
 
-__all__ = ["Monitor", "Validation"]
+__all__ = ["MeanValidation", "Monitor", "Validation", "validation_of"]
 
 
 class Validation:
@@ -64,6 +64,44 @@ class Validation:
         return math.nan if np.isnan(scores).any() else float(self.metric(self.y, scores, **self.weight))
 
 
+class MeanValidation:
+    """The mean of a metric over several models, each with rows of its own.
+
+    Parameters
+    ----------
+    models : sequence of FM or FFM
+    eval_sets : sequence of (X, y) or (X, y, sample_weight)
+        One for each model. Their total weights are the weights of the mean.
+    """
+
+    def __init__(self, models: Sequence[Model], eval_sets: Sequence[tuple[Any, ...]]) -> None:
+        self.models, self.eval_sets = models, eval_sets
+        self.greater_is_better = False
+
+    def bound(self, metric: Callable[..., float], num_threads: int | None) -> Self:
+        """This one, for a metric."""
+        pairs = zip(self.models, self.eval_sets, strict=True)
+        self.parts = [Validation(model, rows, metric, num_threads) for model, rows in pairs]
+        self.greater_is_better = self.parts[0].greater_is_better
+        self.weights = [float(np.sum(part.weight.get("sample_weight", len(part.y)))) for part in self.parts]
+        return self
+
+    def __call__(self) -> float:
+        return float(np.average([part() for part in self.parts], weights=self.weights))
+
+
+def validation_of(
+    eval_set: tuple[Any, ...] | MeanValidation,
+    model: Model,
+    metric: Callable[..., float],
+    num_threads: int | None,
+) -> Validation | MeanValidation:
+    """The validation that an eval_set asks for."""
+    if isinstance(eval_set, MeanValidation):
+        return eval_set.bound(metric, num_threads)
+    return Validation(model, eval_set, metric, num_threads)
+
+
 class Monitor:
     """Writes the history of a training, keeps its best parameters and says when it is over.
 
@@ -71,7 +109,7 @@ class Monitor:
     ----------
     model : FM or FFM
     history : History
-    validation : Validation or None
+    validation : Validation, MeanValidation or None
     patience : int or None
         Epochs without improvement that end the training; None: no early stopping.
     tol : float
@@ -83,7 +121,7 @@ class Monitor:
         self,
         model: Model,
         history: History,
-        validation: Validation | None,
+        validation: Validation | MeanValidation | None,
         patience: int | None,
         tol: float,
         callbacks: Sequence[Callable[[EpochInfo], Any]],

@@ -14,7 +14,7 @@ from fastfm_c.training._history import EpochInfo, History
 from fastfm_c.training._holdout import hold_out
 from fastfm_c.training._lbfgs import LbfgsSolver
 from fastfm_c.training._metrics import loss_name, metric_of
-from fastfm_c.training._monitor import Monitor, Validation
+from fastfm_c.training._monitor import MeanValidation, Monitor, validation_of
 from fastfm_c.training._progress import reporter
 
 __all__ = ["solver_of", "train", "train_on"]
@@ -157,7 +157,7 @@ def train_on(
     solver: Solver,
     *,
     max_iter: int | None,
-    eval_set: tuple[Any, ...] | None,
+    eval_set: tuple[Any, ...] | MeanValidation | None,
     validation_fraction: float,
     early_stopping: _Metric,
     n_iter_no_change: int | None,
@@ -194,7 +194,7 @@ def train_on(
     history.loss_name = loss_name(solver.loss) + " + L2" * isinstance(solver, LbfgsSolver | AlsSolver)
     if eval_set is not None:
         history.metric = metric_name
-        validation = Validation(solver.model, eval_set, metric, num_threads)
+        validation = validation_of(eval_set, solver.model, metric, num_threads)
     report = reporter(verbose, max_iter, history.rows)
     watched = Monitor(
         solver.model, history, validation, patience if stopping else None, tol, callbacks, report

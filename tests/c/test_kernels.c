@@ -6,13 +6,24 @@
 static const struct {
     const char *name;
     void (*test)(void);
-} groups[] = {
-    {"models", test_models}, {"bits", test_bits},           {"prepare", test_prepare},
-    {"rows", test_rows},     {"labels", test_labels},       {"hostile", test_hostile},
-    {"train", test_train},   {"train_sgd", test_train_sgd}, {"train_hostile", test_train_hostile},
-    {"text", test_text},     {"no_memory", test_no_memory}, {"columns", test_columns},
-    {"random", test_random}, {"phases", test_phases},       {"sum_order", test_sum_order},
-    {"pairs", test_pairs}};
+} groups[] = {{"models", test_models},
+              {"bits", test_bits},
+              {"prepare", test_prepare},
+              {"rows", test_rows},
+              {"labels", test_labels},
+              {"hostile", test_hostile},
+              {"train", test_train},
+              {"train_sgd", test_train_sgd},
+              {"train_hostile", test_train_hostile},
+              {"text", test_text},
+              {"no_memory", test_no_memory},
+              {"columns", test_columns},
+              {"random", test_random},
+              {"storage", test_storage},
+              {"phases", test_phases},
+              {"sum_order", test_sum_order},
+              {"pairs", test_pairs},
+              {"recommend", test_recommend}};
 
 static int is_named(const char *name, int argc, char **argv)
 {

@@ -45,6 +45,8 @@ static void options_at_random(training *t, fastfm_rule rule, int64_t batch_size)
     t->options.l1_linear = random_below(2) ? 0.05 : 0;
     t->options.l1_factors = random_below(2) ? 0.001 : 0;
     t->with_scale = random_below(2) == 0;
+    t->options.l2_in_scale = random_below(2) == 0;
+    t->options.scale_is_fixed = random_below(4) == 0;
 }
 
 /* The rows twice, in pieces of whole batches. */

@@ -37,6 +37,8 @@ static fastfm_solver random_solver(void)
     fastfm_solver options = solver_of((fastfm_rule)random_below(4));
     options.batch_size = batch_sizes[random_below(COUNT(batch_sizes))];
     options.l2_factors = random_below(2) ? 0.02 : 0;
+    options.l2_in_scale = random_below(2) == 0;
+    options.scale_is_fixed = random_below(4) == 0;
     return options;
 }
 

@@ -92,22 +92,24 @@ static int made_steps(const learner *L, const row_gradient *g)
     for (int64_t j = 0; j < m->n_features * m->n_outputs; j++) {
         const int64_t feature = j / m->n_outputs;
         const double scale = L->solver.scale ? get_real(L->solver.scale, m->real, feature) : 1;
+        const double unit = L->solver.l2_in_scale ? scale * scale : 1;
         const double w = get_real(m->w, m->real, j);
         made &= g->has_value[feature]
-                    ? made_step(L, L->m.w[j], w, g->w[j], L->solver.l2_linear, scale)
+                    ? made_step(L, L->m.w[j], w, g->w[j], L->solver.l2_linear * unit, scale)
                     : same_value(w, L->m.w[j]);
         for (int64_t e = j * block; e < (j + 1) * block; e++) {
             const int is_touched =
                 g->has_value[feature] && (!m->fields || g->field[e / m->n_factors % m->n_fields]);
             const double v = get_real(m->V, m->real, e);
-            made &= is_touched ? made_step(L, L->m.V[e], v, g->V[e], L->solver.l2_factors, scale)
-                               : same_value(v, L->m.V[e]);
+            made &= is_touched
+                        ? made_step(L, L->m.V[e], v, g->V[e], L->solver.l2_factors * unit, scale)
+                        : same_value(v, L->m.V[e]);
         }
     }
     return made;
 }
 
-/* Each feature's largest |x| in a row of a positive weight, at least 1. */
+/* Each feature's largest |x| in a row of a positive weight, at least 1; 1 if the scale is fixed. */
 static int scale_is_right(const problem *P, const learner *L)
 {
     const int64_t n = L->solver.scale ? L->m.c.n_features : 0;
@@ -115,7 +117,7 @@ static int scale_is_right(const problem *P, const learner *L)
     int right = 1;
     for (int64_t j = 0; j < n; j++)
         largest[j] = 1;
-    for (int64_t i = 0; i < P->X.n_rows && n > 0; i++) {
+    for (int64_t i = 0; i < P->X.n_rows && n > 0 && !L->solver.scale_is_fixed; i++) {
         prepared_row row = reference_row(&P->X, &L->m.c, i);
         for (int64_t a = 0; a < row.n; a++)
             if (!P->targets.weight || P->targets.weight[i] > 0)
@@ -142,6 +144,8 @@ static void test_sgd(const matrix *rows, kind type, int with_scale,
     options.l2_linear = random_below(2) ? 0.25 : 0;
     options.l2_factors = random_below(2) ? 0.125 : 0;
     options.clip = random_below(2) ? 0.5 : INFINITY;
+    options.l2_in_scale = random_below(2) == 0;
+    options.scale_is_fixed = random_below(4) == 0;
     L = learner_new(&P, &options, with_scale);
     for (int64_t i = 0; i < P.X.n_rows; i++) {
         const double weight = P.targets.weight ? P.targets.weight[i] : 1, before = L.total;

@@ -18,7 +18,9 @@ void test_train_hostile(void);
 void test_pairs(void);
 void test_text(void);
 void test_no_memory(void);
+void test_recommend(void);
 void test_columns(void);
 void test_random(void);
+void test_storage(void);
 
 #endif

@@ -6,10 +6,12 @@ import scipy.sparse as sp
 
 pytest.importorskip("sklearn")
 
-from helpers.estimators import ALL, CLASSIFIERS
+from helpers.estimators import ALL, CLASSIFIERS, may_end_early
 
 from fastfm_c.sklearn import FFMClassifier, FMClassifier, FMRegressor
 from fastfm_c.sklearn._centring import Centring
+
+pytestmark = may_end_early
 
 
 def years(n_rows=2000, first=1990.0, seed=0):
@@ -67,7 +69,9 @@ def test_other_columns_are_left_alone():
     X, y = years(400)
     X = np.column_stack([np.ones(400), X[:, 1:], X[:, 0] * (np.arange(400) % 2)])
     seen = []
-    FMRegressor(random_state=0, max_iter=1).fit(X, y, callbacks=lambda info: seen.append(info.model.copy()))
-    model = FMRegressor(random_state=0, max_iter=1).fit(X, y)
+    FMRegressor(random_state=0, max_iter=1, early_stopping=False).fit(
+        X, y, callbacks=lambda info: seen.append(info.model.copy())
+    )
+    model = FMRegressor(random_state=0, max_iter=1, early_stopping=False).fit(X, y)
     scale = model.target_scale_
     np.testing.assert_array_equal(model.model_.w, seen[0].w * np.float32(scale))

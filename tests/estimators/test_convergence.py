@@ -60,7 +60,7 @@ def test_tol_is_of_targets_in_the_units_of_the_solver():
     """A figure that is large only because y is has settled as well as that of a y of 1."""
     X, y = planted(1200)
     for unit in (1.0, 4.0**8, 4.0**-8):
-        model = FMRegressor(max_iter=6, tol=0.05, early_stopping=True, random_state=0)
+        model = FMRegressor(max_iter=3, tol=0.05, early_stopping=True, random_state=0)
         with pytest.warns(ConvergenceWarning):
             model.fit(X, unit * y)
         with warnings.catch_warnings():

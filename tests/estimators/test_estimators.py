@@ -28,7 +28,7 @@ pytestmark = may_end_early
 PARAMETERS = {"n_factors", "solver", "learning_rate", "max_iter", "batch_size", "l2_linear", "l2_factors"}
 PARAMETERS |= {"init_stdev", "early_stopping", "validation_fraction", "n_iter_no_change", "tol", "warm_start"}
 PARAMETERS |= {"dtype", "random_state", "n_jobs", "verbose", "normalize", "validation_split", "clip_value"}
-PARAMETERS |= {"schedule"}
+PARAMETERS |= {"schedule", "refit"}
 
 
 # ---------------------------------------------------------------------------------------- parameters

@@ -169,9 +169,8 @@ def test_fit_holds_out_whole_groups():
     rng = np.random.default_rng(0)
     groups = rng.integers(20, size=400)
     X, y = sp.csr_array(np.eye(20)[groups]), rng.standard_normal(400)
-    model = FMRegressor(early_stopping=True, max_iter=2, solver="sgd", random_state=0).fit(
-        X, y, groups=groups
-    )
+    model = FMRegressor(early_stopping=True, refit=False, max_iter=2, solver="sgd", random_state=0)
+    model.fit(X, y, groups=groups)
     untouched = np.flatnonzero(model.model_.w == 0)
     assert len(untouched)
     assert np.isin(groups, untouched).sum() == 400 - model.history_.rows

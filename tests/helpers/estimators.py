@@ -36,5 +36,11 @@ def labelled(n_rows, n_classes=2, seed=0):
     return X, np.searchsorted(edges, score)
 
 
+def data_for(estimator, n_rows=1200):
+    """Rows and targets that an estimator of this kind can learn."""
+    X, y = planted(n_rows)
+    return X, (y > 0 if estimator in CLASSIFIERS else 1000 * y)
+
+
 def scores_of(estimator, X):
     return getattr(estimator, "decision_function", estimator.predict)(X)

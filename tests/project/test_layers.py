@@ -18,9 +18,16 @@ needs_sources = pytest.mark.skipif(not C_FILES, reason="an installed package, wi
 
 # Which rooms each room of csrc/ may include, beside itself and fastfm.h.
 C_ROOMS = {
-    "fastfm.h": {"fastfm_columns.h", "fastfm_replace.h", "fastfm_small.h", "fastfm_vectors.h"},  # parts of it
+    "fastfm.h": {
+        "fastfm_columns.h",
+        "fastfm_recommend.h",
+        "fastfm_replace.h",
+        "fastfm_small.h",
+        "fastfm_vectors.h",
+    },  # parts of it
     "fastfm_vectors.h": set(),
     "fastfm_columns.h": set(),
+    "fastfm_recommend.h": set(),
     "fastfm_small.h": set(),
     "fastfm_replace.h": set(),
     "base": set(),
@@ -30,6 +37,7 @@ C_ROOMS = {
     "losses": {"base"},
     "models": {"base", "kernels", "rows", "losses"},
     "solvers": {"base", "kernels", "rows", "losses", "models"},
+    "recommend": {"base", "kernels", "rows"},
     "text": {"base"},
 }
 
@@ -53,6 +61,7 @@ ROOMS = {
         "_validation",
         "_version",
     },  # its registry names rooms, and imports them when asked to
+    "recommend": GROUND | {"_core", "encoding", "losses", "models", "persistence", "solvers", "training"},
     "reference": set(),
     "serving": {"_core", "_field_table", "_validation", "inspection", "losses", "models", "persistence"},
     "sklearn": GROUND

@@ -121,6 +121,11 @@ def test_columns_are_measured_once():
     assert data.column_max_abs("float64").dtype == np.float64
     ones = TrainingRows(FM.random(2, 2), SquaredLoss(), np.eye(2), np.zeros(2))
     assert ones.column_max_abs("float32") is None
+    assert ones.column_rms("float32") is None
+    assert data.column_rms("float64").tolist() == [np.sqrt((0.25 + 16) / 2), 1.0, np.sqrt((9 + 4) / 2)]
+    assert not data.column_rms("float32").flags.writeable
+    huge = TrainingRows(FM.random(1, 2), SquaredLoss(), np.array([[1e300]]), np.zeros(1))
+    assert huge.column_rms("float32").tolist() == [1.0]
 
 
 def test_a_solver_does_not_share_what_was_measured():

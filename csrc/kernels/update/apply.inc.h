@@ -2,7 +2,7 @@
  *
  * For each accumulator a in to_update, with j its feature and u = 1 / scale[j] (or 1):
  *
- *     scale[j] = max(scale[j], largest |x_j| of the batch)
+ *     scale[j] = max(scale[j], largest |x_j| of the batch), unless the scale is fixed
  *     w[j]     by the solver's rule, with the gradient grad_w[a] and L2 l2_linear * rows of j
  *     V[j]     likewise, with grad_V[a] and l2_factors; in an FFM, V[j, b] with the rows that have
  * b
@@ -31,8 +31,8 @@ static void NAME(rescale_z)(const fastfm_solver *solver, REAL *z, const REAL *su
     }
 }
 
-/* Raises the scale of a feature to `largest` if that is more, and returns one over the scale. State
- * is in units of the scale, so it is converted to the new one. */
+/* Raises the scale of a feature to `largest` if that is more and the scale is not fixed, and returns
+ * one over the scale. State is in units of the scale, so it is converted to the new one. */
 static double NAME(update_scale)(const batch_view *batch, int64_t feature, REAL largest)
 {
     const fastfm_model *model = batch->model;
@@ -41,7 +41,7 @@ static double NAME(update_scale)(const batch_view *batch, int64_t feature, REAL 
     REAL *scale = (REAL *)solver->scale + feature;
     const REAL ratio = *scale / largest;
     const int is_ftrl = solver->rule == FASTFM_FTRL;
-    if (!(largest > *scale))
+    if (solver->scale_is_fixed || !(largest > *scale))
         return 1 / (double)*scale;
     if (is_ftrl) {
         const fastfm_state z = solver->state[0], sums = solver->state[1], p = batch->updated;
@@ -113,7 +113,7 @@ static int NAME(update_w)(const batch_view *batch, const gradient_accumulators *
     for (int64_t i = 0; i < UPDATE_WIDTH; i++) {
         const int64_t from = min_i64(i, n - 1);
         const int64_t rows = features[to_update[from]].n_rows;
-        gathered.l2[i] = (REAL)(solver->l2_linear * penalised_rows(solver, rows));
+        gathered.l2[i] = (REAL)l2_of_rows(solver, solver->l2_linear, rows, inverse_scale[from]);
         gathered.inverse_scale[i] = (REAL)inverse_scale[from];
         gathered.scaled_rate[i] = (REAL)(solver->learning_rate * inverse_scale[from]);
         gathered.state0[i] = gathered.state1[i] = 1;
@@ -149,8 +149,8 @@ static int NAME(update_V)(const batch_view *batch, NAME(rule) * rule, int64_t ro
 {
     const fastfm_solver *solver = batch->solver;
     REAL *state0 = (REAL *)solver->state[0].V, *state1 = (REAL *)solver->state[1].V;
-    NAME(set_feature_terms)(rule, solver, solver->l2_factors * penalised_rows(solver, rows),
-                            inverse_scale);
+    NAME(set_feature_terms)(
+        rule, solver, l2_of_rows(solver, solver->l2_factors, rows, inverse_scale), inverse_scale);
     return NAME(update_span)(solver, rule, n, (REAL *)batch->updated.V + first,
                              state0 ? state0 + first : NULL, state1 ? state1 + first : NULL,
                              gradients);
