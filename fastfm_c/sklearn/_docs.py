@@ -47,8 +47,8 @@ _PARAMETERS = """n_factors : int
         Largest number of epochs, of iterations of "lbfgs" or of sweeps of "als"; of "mcmc" the number of
         iterations, of which the first 20, or a fifth if that is less, do not count. None is 100 with early
         stopping or "lbfgs", 20 with "als", and 200 with "mcmc". Otherwise None is 100,000 divided by the
-        number of rows, but at least 10 and at most 100. A ConvergenceWarning tells if "lbfgs", or a fit with early stopping,
-        ends at a given number before it has settled.
+        number of rows, but at least 10 and at most 100. A ConvergenceWarning tells if "lbfgs", or a fit with
+        early stopping, ends at a given number before it has settled.
     batch_size : int or None
         Number of rows between two updates. None is the default of the solver for `partial_fit`. For `fit`,
         None is a 64th of the rows, but at least 8 and at most 1024 (32 for "sgd"). "lbfgs",
@@ -57,21 +57,21 @@ _PARAMETERS = """n_factors : int
         Largest absolute gradient of a parameter in a batch; None is no limit. "lbfgs",
         "als" and "mcmc" have none.
     l2_linear, l2_factors : float or None
-        L2 penalties on the linear weights and on the factors, but not on the bias.{penalties}
-        None is chosen: `fit` tries some penalties and learning rates, and takes those whose model is best on
-        the validation rows. `history_.candidates` has them all. A number is taken as it is. None is 1e-5
-        where there are no validation rows, with "lbfgs" or "als", and for `partial_fit`. "mcmc" has none.
-        Except with "lbfgs", "als" and "ftrl", the penalties are those of columns whose values are divided by their size,
-        which is the root of the mean square of their non-zeros ("sgd" and `partial_fit`: the largest absolute
-        value). The docstrings of the solvers say more.
+        L2 penalties on the linear weights and on the factors, but not on the bias.{penalties} None is chosen:
+        `fit` tries some penalties and learning rates, and takes those whose model is best on the validation
+        rows. `history_.candidates` has them all. A number is taken as it is. None is 1e-5 where there are no
+        validation rows, with "lbfgs" or "als", and for `partial_fit`. "mcmc" has none. Except with "lbfgs",
+        "als" and "ftrl", the penalties are those of columns whose values are divided by their size, which is
+        the root of the mean square of their non-zeros ("sgd" and `partial_fit`: the largest absolute value).
+        The docstrings of the solvers say more.
 {classes}    init_stdev : float or None
         Standard deviation of the factors at the start of a fit. None is 0.01, with "als" 0.1, and with "mcmc"
         0.3.
     early_stopping : None, bool, {metrics} or callable
         Whether a fit stops early and goes back to its best epoch, and which figure of the validation rows
         decides about that. True is the loss. None is True if there are validation rows, or if at least 100
-        rows can be held out, except with "lbfgs", "als" and "mcmc". With fewer rows, but at least
-        50, None is five folds: five models learn side by side, each without a fifth of the rows. {metric_words}A callable
+        rows can be held out, except with "lbfgs", "als" and "mcmc". With fewer rows, but at least 50, None is
+        five folds: five models learn side by side, each without a fifth of the rows. {metric_words}A callable
         takes ``(y, scores)``, and ``sample_weight=`` if the rows have weights. Its scores are those of
         `decision_function` or, for a regressor, `predict`. `fastfm_c.train` says more.
     validation_fraction : float
@@ -111,8 +111,8 @@ _PARAMETERS = """n_factors : int
     {attribute}
     posterior_ : fastfm_c.bayes.Posterior
         Of a fit with "mcmc": 32 samples and the trace, in the units of y. `model_` is then one plain FM that
-        is nearly as good as their mean.{probit} Callbacks get the sample of the iteration. An exception leaves
-        the estimator fitted by the iterations that are over.
+        is nearly as good as their mean.{probit} Callbacks get the sample of the iteration. An exception
+        leaves the estimator fitted by the iterations that are over.
     history_ : fastfm_c.training.History
         Loss and seconds of each epoch of `fit`, or of each call of `partial_fit`. If `fit` tried several
         settings, the epochs are those of the settings that it took; `history_.candidates` has all, and
