@@ -11,6 +11,7 @@ from fastfm_c.sklearn._centring import far_columns
 from fastfm_c.sklearn._explaining import Explaining
 from fastfm_c.sklearn._fit_rows import FitRows, Split, weighted, with_mean_one
 from fastfm_c.sklearn._fitting import Fitting
+from fastfm_c.sklearn._mcmc import fit_by_sampling
 from fastfm_c.sklearn._parameters import EXACT
 from fastfm_c.sklearn._partial_fit import PartialFit
 from fastfm_c.sklearn._running import seen_in_fit
@@ -87,6 +88,9 @@ class Estimator(Explaining, PartialFit):
             Passed on. The estimator has the best model so far.
         """
         given = given_validation_rows(X_val, y_val, sample_weight_val, eval_set)
+        if self.solver == "mcmc":
+            fit_by_sampling(self, X, y, sample_weight, given, callbacks)
+            return self
         goes_on = self.warm_start and hasattr(self, "model_")
         rng = self._rng()
         rows, fields = self._checked_rows(X, y, sample_weight, is_new=not goes_on)

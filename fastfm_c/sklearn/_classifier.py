@@ -9,6 +9,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
+from fastfm_c.bayes._moments import probit
 from fastfm_c.losses import LogisticLoss, SoftmaxLoss
 from fastfm_c.sklearn._base import Estimator
 from fastfm_c.sklearn._docs import CLASSIFIER, FFM, FM, shared_parameters
@@ -32,6 +33,11 @@ class Classifier(ClassifierMixin, Estimator):
     class_weight: dict[Any, float] | str | None = None
 
     _targets_are_numbers = False
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = self.solver != "mcmc"
+        return tags
 
     @unless_lbfgs
     def partial_fit(
@@ -91,7 +97,9 @@ class Classifier(ClassifierMixin, Estimator):
         Returns
         -------
         ndarray of shape (n_rows,) or (n_rows, C), of the dtype of the model
-            With two classes, the log odds of the second. With more, a score for each class.
+            With two classes, the log odds of the second. With more, a score for each class. With "mcmc", the
+            probit of the second, in float64: the number whose normal distribution function is its
+            probability.
         """
         return self._scores(X)
 
@@ -121,13 +129,14 @@ class Classifier(ClassifierMixin, Estimator):
         Returns
         -------
         ndarray of shape (n_rows, C), float64
-            The columns are in the order of `classes_`.
+            The columns are in the order of `classes_`. With "mcmc" they are means over the samples.
         """
         scores = np.nan_to_num(self._scores(X).astype(np.float64, copy=False), nan=0.0)  # inf: the largest
         if len(self.classes_) == 1:
             return np.ones((len(scores), 1))
         if len(self.classes_) == 2:  # not 1 - p, which would lose the digits of small probabilities
-            return np.column_stack([LogisticLoss().proba(-scores), LogisticLoss().proba(scores)])
+            proba = probit if hasattr(self, "posterior_") else LogisticLoss().proba
+            return np.column_stack([proba(-scores), proba(scores)])
         return SoftmaxLoss().proba(scores)
 
     def _n_outputs(self) -> int:

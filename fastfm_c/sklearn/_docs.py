@@ -28,47 +28,50 @@ def shared_parameters(targets: dict[str, str], model: dict[str, str]) -> Callabl
 
 _PARAMETERS = """n_factors : int
         Length of the factor vectors.
-    solver : {{"adagrad", "sgd", "adam", "ftrl", "lbfgs", "als"}}
-        "lbfgs" and "als" minimise the exact objective, and have no `partial_fit`. "lbfgs" computes in
-        float64 for any `dtype`. "als" is for an FM and numbers or two classes; start it with an
-        `init_stdev` of 0.1. The other solvers are stochastic.
+    solver : {{"adagrad", "sgd", "adam", "ftrl", "lbfgs", "als", "mcmc"}}
+        "lbfgs" and "als" minimise the exact objective. "mcmc" is Gibbs sampling, `fastfm_c.bayes.sample`: it
+        draws its own penalties, and predictions are means over samples. It takes no `warm_start` and no early
+        stopping. None of the three has a `partial_fit`. "lbfgs" and "mcmc" compute in float64 for any
+        `dtype`. "als" and "mcmc" are for an FM and numbers or two classes. The other solvers are stochastic.
     learning_rate : float, callable, "constant", "inverse_sqrt", "cosine" or None
         Step size. None is chosen as `l2_factors` is, or the default of the solver where nothing is chosen. A
         callable is called with the number of the epoch, counted from 1, and returns the step size of that
-        epoch. The name of a schedule is that schedule from the default of the solver on. "lbfgs" and "als"
-        have none.
+        epoch. The name of a schedule is that schedule from the default of the solver on. "lbfgs", "als"
+        and "mcmc" have none.
     schedule : "constant", "inverse_sqrt", "cosine" or None
         How the step size changes from epoch to epoch. "inverse_sqrt" divides `learning_rate` by the root of
         the number of the epoch. "cosine" lets it fall to nearly 0 at the last of `max_iter` epochs. None is
         "constant". `partial_fit` counts each call as an epoch, goes on counting from call to call, and
-        refuses "cosine", because it knows no last epoch. "lbfgs" and "als" have none.
+        refuses "cosine", because it knows no last epoch. "lbfgs", "als" and "mcmc" have none.
     max_iter : int or None
-        Largest number of epochs, of iterations of "lbfgs" or of sweeps of "als". None is 100 with early
-        stopping or "lbfgs", and 20 with "als". Otherwise None is 100,000 divided by the number of rows, but
-        at least 10 and at most 100. A ConvergenceWarning tells if "lbfgs", or a fit with early stopping,
-        ends at a given number before it has settled.
+        Largest number of epochs, of iterations of "lbfgs" or of sweeps of "als"; of "mcmc" the number of
+        iterations, of which the first 20, or a fifth if that is less, do not count. None is 100 with early
+        stopping or "lbfgs", 20 with "als", and 200 with "mcmc". Otherwise None is 100,000 divided by the
+        number of rows, but at least 10 and at most 100. A ConvergenceWarning tells if "lbfgs", or a fit with
+        early stopping, ends at a given number before it has settled.
     batch_size : int or None
         Number of rows between two updates. None is the default of the solver for `partial_fit`. For `fit`,
-        None is a 64th of the rows, but at least 8 and at most 1024 (32 for "sgd"). "lbfgs" and
-        "als" have none.
+        None is a 64th of the rows, but at least 8 and at most 1024 (32 for "sgd"). "lbfgs",
+        "als" and "mcmc" have none.
     clip_value : float or None
-        Largest absolute gradient of a parameter in a batch; None is no limit. "lbfgs"
-        and "als" have none.
+        Largest absolute gradient of a parameter in a batch; None is no limit. "lbfgs",
+        "als" and "mcmc" have none.
     l2_linear, l2_factors : float or None
-        L2 penalties on the linear weights and on the factors, but not on the bias.{penalties}
-        None is chosen: `fit` tries some penalties and learning rates, and takes those whose model is best on
-        the validation rows. `history_.candidates` has them all. A number is taken as it is. None is 1e-5
-        where there are no validation rows, with "lbfgs" or "als", and for `partial_fit`. Except with
-        "lbfgs", "als" and "ftrl", the penalties are those of columns whose values are divided by their size,
-        which is the root of the mean square of their non-zeros ("sgd" and `partial_fit`: the largest absolute
-        value). The docstrings of the solvers say more.
-{classes}    init_stdev : float
-        Standard deviation of the factors at the start of a fit.
+        L2 penalties on the linear weights and on the factors, but not on the bias.{penalties} None is chosen:
+        `fit` tries some penalties and learning rates, and takes those whose model is best on the validation
+        rows. `history_.candidates` has them all. A number is taken as it is. None is 1e-5 where there are no
+        validation rows, with "lbfgs" or "als", and for `partial_fit`. "mcmc" has none. Except with "lbfgs",
+        "als" and "ftrl", the penalties are those of columns whose values are divided by their size, which is
+        the root of the mean square of their non-zeros ("sgd" and `partial_fit`: the largest absolute value).
+        The docstrings of the solvers say more.
+{classes}    init_stdev : float or None
+        Standard deviation of the factors at the start of a fit. None is 0.01, with "als" 0.1, and with "mcmc"
+        0.3.
     early_stopping : None, bool, {metrics} or callable
         Whether a fit stops early and goes back to its best epoch, and which figure of the validation rows
         decides about that. True is the loss. None is True if there are validation rows, or if at least 100
-        rows can be held out, except with "lbfgs" and "als". With fewer rows, but at least 50, None is five
-        folds: five models learn side by side, each without a fifth of the rows. {metric_words}A callable
+        rows can be held out, except with "lbfgs", "als" and "mcmc". With fewer rows, but at least 50, None is
+        five folds: five models learn side by side, each without a fifth of the rows. {metric_words}A callable
         takes ``(y, scores)``, and ``sample_weight=`` if the rows have weights. Its scores are those of
         `decision_function` or, for a regressor, `predict`. `fastfm_c.train` says more.
     validation_fraction : float
@@ -106,6 +109,10 @@ _PARAMETERS = """n_factors : int
     model_ : {model}
         The model. Its ``predict_row`` is the fast way to the score of a single row.
     {attribute}
+    posterior_ : fastfm_c.bayes.Posterior
+        Of a fit with "mcmc": 32 samples and the trace, in the units of y. `model_` is then one plain FM that
+        is nearly as good as their mean.{probit} Callbacks get the sample of the iteration. An exception
+        leaves the estimator fitted by the iterations that are over.
     history_ : fastfm_c.training.History
         Loss and seconds of each epoch of `fit`, or of each call of `partial_fit`. If `fit` tried several
         settings, the epochs are those of the settings that it took; `history_.candidates` has all, and
@@ -122,6 +129,8 @@ _PARAMETERS = """n_factors : int
         Names of the columns, if X was a DataFrame with names."""
 
 CLASSIFIER = {
+    "probit": """ Its scores are no log-odds: the probability at a score is the
+        normal distribution function of it, and `LogisticLoss.proba` is wrong. `explain` explains them.""",
     "metrics": '"log_loss", "auc", "accuracy"',
     "metric_words": """The "auc" of more than two classes is the
         mean of those of each class against the rest. """,
@@ -138,6 +147,7 @@ CLASSIFIER = {
         The labels, sorted. A model of at most two classes has one output, a model of more has C outputs.""",
 }
 REGRESSOR = {
+    "probit": "",
     "metrics": '"rmse", "auc"',
     "metric_words": "",
     "strata": "",

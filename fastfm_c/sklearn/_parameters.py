@@ -33,12 +33,13 @@ LARGEST_BATCH, LARGEST_BATCH_OF_SGD = 1024, 32
 
 _OF_STEPS = "learning_rate", "schedule", "batch_size", "clip_value"  # what these have no use for:
 EXACT = "lbfgs", "als"  # solvers of the exact objective, which need all rows at once
+INIT_STDEV, INIT_STDEV_OF = 0.01, {"als": 0.1, "mcmc": 0.3}  # where the user gives none
 ENOUGH_TO_STOP = 100  # validation rows; with fewer, a fit does not hold rows out by default
 ENOUGH_TO_FOLD = 50  # rows; with fewer, a fit does not stop early by default
 PATIENCE_OF_FEW = 15  # epochs without an improvement, where there are few rows and epochs are short
 FIXED_L2 = 1e-5, 1e-5  # l2_linear and l2_factors where nothing is chosen
 
-SolverName: TypeAlias = Literal["adagrad", "sgd", "adam", "ftrl", "lbfgs", "als"]
+SolverName: TypeAlias = Literal["adagrad", "sgd", "adam", "ftrl", "lbfgs", "als", "mcmc"]
 ScheduleName: TypeAlias = Literal["constant", "inverse_sqrt", "cosine"]
 MetricName: TypeAlias = Literal["log_loss", "auc", "accuracy", "rmse"]
 EarlyStopping: TypeAlias = bool | MetricName | Callable[..., float] | None
@@ -57,7 +58,7 @@ class Parameters(BaseEstimator, ABC):
     clip_value: float | None = None
     l2_linear: float | None = None
     l2_factors: float | None = None
-    init_stdev: float = 0.01
+    init_stdev: float | None = None
     early_stopping: EarlyStopping = None
     validation_fraction: float = 0.1
     validation_split: Split = "random"
@@ -161,6 +162,10 @@ class Parameters(BaseEstimator, ABC):
         options["learning_rate"] = settings.learning_rate
         return {name: value for name, value in options.items() if value is not None}
 
+    def _init_stdev(self) -> float:
+        """The parameter of this name. None is what suits the solver."""
+        return INIT_STDEV_OF.get(self.solver, INIT_STDEV) if self.init_stdev is None else self.init_stdev
+
     def _rng(self) -> np.random.Generator:
         """A generator whose seed `random_state` decides."""
         return np.random.default_rng(self._seed())
@@ -182,6 +187,6 @@ def unless_lbfgs(method: _Method) -> _Method:
 
 
 def _has_partial_fit(estimator: Parameters) -> bool:
-    if estimator.solver in EXACT:
+    if estimator.solver in (*EXACT, "mcmc"):
         raise AttributeError(f"solver={estimator.solver!r} has no partial_fit: it needs all rows at once")
     return True

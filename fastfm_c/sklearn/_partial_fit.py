@@ -32,7 +32,9 @@ class PartialFit(RowsAndModels):
         self.model_: Model
         is_new = not hasattr(self, "model_")
         if self.solver not in SOLVERS:
-            raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, lbfgs or als, got {self.solver!r}")
+            raise ValueError(
+                f"solver must be one of {', '.join(SOLVERS)}, lbfgs, als or mcmc, got {self.solver!r}"
+            )
         rows, fields = self._checked_rows(X, y, sample_weight, is_new, classes, least_rows=0)
         if is_new:
             self._begin_stream(rows, fields)
@@ -59,7 +61,7 @@ class PartialFit(RowsAndModels):
         self.model_ = self._model_without_bias(rows, fields, np.random.default_rng(seed))
         sizes = None if self.normalize is not None else np.zeros(rows.X.shape[1], self.model_.dtype)
         zero = np.zeros(np.shape(self.model_.w0)) if np.ndim(self.model_.w0) else 0.0
-        self._stream = Stream(constant=zero, seed=seed, init_stdev=self.init_stdev, sizes=sizes)
+        self._stream = Stream(constant=zero, seed=seed, init_stdev=self._init_stdev(), sizes=sizes)
         self._set_target_scale(1.0)
 
     def _begin_lessons(self, n_rows: int, is_new: bool) -> None:
@@ -106,7 +108,8 @@ class PartialFit(RowsAndModels):
 
     def _begin_history(self, n_rows: int) -> None:
         """Forget the solver and the history of the training before."""
-        self.__dict__.pop("solver_", None)
+        for before in ("solver_", "posterior_"):
+            self.__dict__.pop(before, None)
         name = loss_name(self._loss()) + " + L2" * (self.solver in EXACT)
         self.history_, self.n_iter_ = History(n_rows, loss_name=name), 0
 

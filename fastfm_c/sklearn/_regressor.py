@@ -13,6 +13,7 @@ from fastfm_c.sklearn._base import Estimator
 from fastfm_c.sklearn._docs import FFM, FM, REGRESSOR, shared_parameters
 from fastfm_c.sklearn._ffm import FieldAware
 from fastfm_c.sklearn._fit_rows import FitRows, Weights
+from fastfm_c.sklearn._mcmc import mean_and_std
 from fastfm_c.sklearn._parameters import EarlyStopping, unless_lbfgs
 from fastfm_c.sklearn._running import RunningTargets, seen_in_fit
 from fastfm_c.sklearn._stream import Stream
@@ -63,18 +64,33 @@ class Regressor(RegressorMixin, Estimator):
         """
         return self._partial_fit(X, y, None, sample_weight)
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predicted targets of rows.
 
         Parameters
         ----------
         X : {array_like, sparse matrix, DataFrame} of shape (n_rows, n_features)
+        return_std : bool
+            Whether to return standard deviations too, after a fit with "mcmc".
 
         Returns
         -------
-        ndarray of shape (n_rows,), of the dtype of the model
+        predicted : ndarray of shape (n_rows,), of the dtype of the model
+            With "mcmc" the mean over the samples of `posterior_`.
+        std : ndarray of shape (n_rows,), of the dtype of the model
+            If `return_std`: the standard deviation of a target of the row, that of the noise included.
+
+        Raises
+        ------
+        ValueError
+            If `return_std`, after a fit with another solver.
         """
-        return self._scores(X)
+        if not return_std:
+            return self._scores(X)
+        rows = self._new_rows(X)
+        if not hasattr(self, "posterior_"):
+            raise ValueError(f'return_std is {return_std!r}, which needs a fit with solver="mcmc"')
+        return mean_and_std(self.posterior_, self.model_, rows, self._num_threads())
 
     @property
     def _target_scale(self) -> float:

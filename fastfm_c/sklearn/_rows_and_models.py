@@ -14,6 +14,7 @@ from fastfm_c.losses import Loss
 from fastfm_c.models import FM
 from fastfm_c.sklearn._explain import explained_conversion
 from fastfm_c.sklearn._fit_rows import FitRows, Weights, checked_weights, require_valid_weights, weighted
+from fastfm_c.sklearn._mcmc import scores_of_posterior
 from fastfm_c.sklearn._overflow import scores_without_nan
 from fastfm_c.sklearn._parameters import Parameters
 from fastfm_c.sklearn._running import RunningTargets
@@ -76,7 +77,7 @@ class RowsAndModels(Parameters):
 
     def _model_without_bias(self, rows: FitRows, fields: ArrayLike | None, rng: np.random.Generator) -> Model:
         """Make a model of random factors, which divides rows as `normalize` says."""
-        options = {"init_stdev": self.init_stdev, "dtype": self.dtype, "rng": rng}
+        options = {"init_stdev": self._init_stdev(), "dtype": self.dtype, "rng": rng}
         model = self._random_model(rows.X.shape[1], fields, n_outputs=self._n_outputs(), **options)
         model.normalize = self.normalize
         return model
@@ -118,6 +119,8 @@ class RowsAndModels(Parameters):
     def _scores(self, X: Any) -> NDArray[Any]:
         """Raw scores of rows that are not yet checked."""
         X = self._new_rows(X)
+        if (posterior := getattr(self, "posterior_", None)) is not None:
+            return scores_of_posterior(posterior, self.model_, X, self._num_threads())
         return scores_without_nan(self.model_, X, self._num_threads())
 
     # ---------------------------------------------------------------------- what the targets decide

@@ -18,6 +18,7 @@ from fastfm_c.persistence._generators import random_state, restored_random_state
 from fastfm_c.persistence._json import as_scalar, json_member
 from fastfm_c.persistence._objects import Reader, Writer
 from fastfm_c.sklearn._history_state import history_from_state, history_to_state
+from fastfm_c.sklearn._mcmc import require_posterior
 from fastfm_c.sklearn._stream import stream_after_unknown_rows
 from fastfm_c.sklearn._stream_state import stream_from_state, stream_to_state
 
@@ -34,7 +35,7 @@ def to_state(estimator: Any, writer: Writer) -> dict[str, Any]:
     }
     if not hasattr(estimator, "model_"):
         return state
-    for name in ("model_", "solver_"):
+    for name in ("model_", "solver_", "posterior_"):
         if hasattr(estimator, name):
             state[name] = writer.state(getattr(estimator, name), name)
     if hasattr(estimator, "target_scale_"):
@@ -96,6 +97,11 @@ def _read_fit(estimator: Any, state: dict[str, Any], reader: Reader) -> None:
         estimator._stream = stream_from_state(json_member(state, "stream", dict), model, reader)
     else:
         estimator._stream = stream_after_unknown_rows(estimator)
+    if "posterior_" in state:
+        estimator.posterior_ = posterior = reader.object(
+            json_member(state, "posterior_", dict), "posterior_", "posterior"
+        )
+        require_posterior(posterior, model, is_probit=hasattr(estimator, "predict_proba"))
     if "solver_" in state:
         estimator.solver_ = reader.object(json_member(state, "solver_", dict), "solver_", "solver")
         if estimator.solver_.model is not model:

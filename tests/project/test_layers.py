@@ -68,6 +68,7 @@ ROOMS = {
     | {
         "_column_scale",
         "_field_csr",
+        "bayes",
         "encoding",
         "inspection",
         "losses",
