@@ -96,7 +96,7 @@ CALLS = {
     "train": "train(model.copy(), X, y, LogisticLoss(), max_iter=2, num_threads=2).n_iter",
     "load": "load(file, mmap=False)",
     "save": "save(model, file)",
-    "load_libsvm": "load_libsvm(text, n_features=n)",
+    "load_libsvm": "load_libsvm(text, n_features=n, zero_based=False)",
     "encode": "FieldEncoder().fit(rows).transform(rows)",
 }
 
