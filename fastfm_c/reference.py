@@ -1009,7 +1009,7 @@ def als_sweep(
                 e = e + x * step
             gram = h.T @ (c[:, None] * h) + l2_factors * np.eye(h.shape[1])
             right = h.T @ (c * e) + l2_factors * V[j, block]
-            V[j, block] -= np.linalg.lstsq(gram, right)[0]
+            V[j, block] -= np.linalg.lstsq(gram, right, rcond=None)[0]
     if l2_linear > 0:
         w[colour_of < 0] = 0
     if l2_factors > 0:

@@ -81,7 +81,7 @@ def _of_pairs_that_occur(rows: Rows) -> Any:
     """|a_ij| times the mean of |x_i x_j|, for the pairs that are in a row together."""
     terms, size = rows.terms[0], abs(rows.X)
     together = sp.coo_array(size.T @ size)
-    i, j = (axis.astype(np.intp) for axis in together.coords)
+    i, j = (axis.astype(np.intp) for axis in (together.row, together.col))
     products = np.empty(len(i))
     for begin in range(0, len(i), 1 << 16):
         a, b = i[begin : begin + (1 << 16)], j[begin : begin + (1 << 16)]

@@ -228,4 +228,4 @@ def _directions(model: FM, side: Side) -> Candidates:
     lengths = np.sqrt(np.einsum("ik,ik->i", sums, sums, dtype=np.float64))
     unit = (sums / np.where(lengths > 0, lengths, 1)[:, None]).astype(model.dtype)
     both = FM(0.0, np.zeros(2 * side.n), np.concatenate([unit, unit]))
-    return Candidates(both, sp.eye_array(side.n, 2 * side.n, k=side.n, format="csr"))
+    return Candidates(both, sp.csr_array(sp.eye(side.n, 2 * side.n, k=side.n)))

@@ -116,7 +116,7 @@ def test_a_step_that_is_too_long_for_the_rows_is_no_error():
 def test_all_rows_are_learned_in_the_end():
     """A column in a single row has no weight unless that row was learned from."""
     X, y = data_for(FMClassifier)
-    X = sp.hstack([X, sp.eye_array(1200)]).tocsr()
+    X = sp.hstack([X, sp.eye(1200)]).tocsr()
     options = {"random_state": 0, "learning_rate": 0.1, "l2_linear": 0.0, "l2_factors": 0.0, "solver": "sgd"}
     held_out = FMClassifier(refit=False, **options).fit(X, y)
     assert np.count_nonzero(held_out.model_.w[6:] == 0) == 120

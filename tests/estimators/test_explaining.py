@@ -19,7 +19,7 @@ ESTIMATORS = [FMClassifier, FMRegressor, FFMClassifier, FFMRegressor]
 @pytest.mark.parametrize("by", ["feature", "field"])
 def test_an_estimator_explains_its_scores(estimator, by):
     rng = np.random.default_rng(0)
-    X = FieldCSR(sp.random_array((60, 6), density=0.5, rng=rng, format="csr"), fields=[0, 0, 1, 1, 1, 2])
+    X = FieldCSR(sp.csr_array(sp.random(60, 6, 0.5, "csr", random_state=rng)), fields=[0, 0, 1, 1, 1, 2])
     y = rng.integers(0, 2, 60)
     fitted = estimator(n_factors=2, max_iter=3, random_state=0, early_stopping=False).fit(X, y)
     found = fitted.explain(X, background=X, by=by, pairs=True)

@@ -153,7 +153,7 @@ def test_each_page_is_checked():
 
 @pytest.mark.parametrize("page", CHECKS)
 def test_the_guide(page, tmp_path, monkeypatch):
-    if page in ("defaults", "estimators", "explaining"):
+    if page in ("columns", "defaults", "estimators", "explaining"):
         pytest.importorskip("sklearn")
     if page in ("explaining", "files", "watching"):
         pytest.importorskip("pandas")

@@ -111,7 +111,7 @@ def test_top_k_is_the_sorted_scores(kind, dtype, k_top):
     model, contexts, candidates = problem(rng, kind, 3, dtype, n_candidates=1000)
     candidates = sp.csr_array(candidates[rng.integers(0, 500, 1000)])  # many equal scores
     items = Candidates(model, candidates)
-    some = sp.random_array((13, 1000), density=0.3, rng=rng, format="csr")
+    some = sp.csr_array(sp.random(13, 1000, 0.3, "csr", random_state=rng))
     for excluded in None, some:
         indices, scores = at_all_levels(
             lambda excluded=excluded: items.top_k(contexts, k_top, exclude=excluded)
@@ -164,14 +164,14 @@ def test_exclusions_in_any_order_and_repeated():
 def test_scores_in_sorted_order(order):
     """The threshold rises with every candidate, or never."""
     w = np.arange(5000.0)[::order]
-    items = Candidates(FM(0.0, [*w, 0.0], np.zeros((5001, 1))), sp.eye_array(5000, 5001, format="csr"))
+    items = Candidates(FM(0.0, [*w, 0.0], np.zeros((5001, 1))), sp.csr_array(sp.eye(5000, 5001)))
     indices, _ = items.top_k(sp.csr_array((1, 5001)), 40)
     np.testing.assert_array_equal(indices[0], np.argsort(-w)[:40])
 
 
 def test_zeros_are_equal_and_nan_is_never_chosen():
     w = [-0.0, 0.0, np.nan, -np.inf, -1.0, 0.0]
-    items = Candidates(FM(-0.0, w, np.zeros((6, 1))), sp.eye_array(5, 6, format="csr"))
+    items = Candidates(FM(-0.0, w, np.zeros((6, 1))), sp.csr_array(sp.eye(5, 6)))
     indices, scores = items.top_k(sp.csr_array((1, 6)), 5)
     np.testing.assert_array_equal(indices, [[0, 1, 4, -1, -1]])
     assert not np.signbit(scores[0, :2]).any()

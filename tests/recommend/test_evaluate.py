@@ -13,7 +13,7 @@ from fastfm_c.recommend import FMRecommender, evaluate
 def setting():
     """(recommender, train, test, scores)."""
     rng = np.random.default_rng(0)
-    matrix = sp.random_array((40, 30), density=0.4, rng=rng, format="csr")
+    matrix = sp.csr_array(sp.random(40, 30, 0.4, "csr", random_state=rng))
     matrix.data[:] = 1
     is_test = rng.random(matrix.nnz) < 0.4
     train, test = matrix.copy(), matrix.copy()

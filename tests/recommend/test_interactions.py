@@ -26,7 +26,7 @@ def test_leave_last_out():
 
 
 def test_split_by_user():
-    liked = sp.random_array((50, 40), density=0.5, rng=0, format="csr")
+    liked = sp.csr_array(sp.random(50, 40, 0.5, "csr", random_state=0))
     train, test = split_by_user(liked, 0.3, rng=1)
     np.testing.assert_array_equal((train + test).toarray(), liked.toarray())
     np.testing.assert_array_equal(np.diff(test.indptr), np.floor(np.diff(liked.indptr) * 0.3))
@@ -54,7 +54,7 @@ def test_a_library_of_nearest_neighbours_finds_the_best():
     hnswlib = pytest.importorskip("hnswlib")
     rng = np.random.default_rng(0)
     model = FM.random(600, 8, init_stdev=0.5, rng=0)
-    candidates = Candidates(model, sp.eye_array(500, 600, k=100, format="csr"))
+    candidates = Candidates(model, sp.csr_array(sp.eye(500, 600, k=100)))
     contexts = sp.csr_array((np.ones(20), rng.integers(0, 100, 20), np.arange(21)), shape=(20, 600))
     vectors, queries = candidates.vectors(), candidates.query_vectors(contexts)
     index = hnswlib.Index(space="ip", dim=vectors.shape[1])

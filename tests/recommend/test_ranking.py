@@ -107,7 +107,7 @@ def problem(rng, n_users=9, n_items=14, features=True, dtype="float64", k=3):
     if features:
         users[:, -8:-4] = rng.integers(0, 2, (n_users, 4)) * rng.random((n_users, 4))
         items[:, -4:] = rng.integers(0, 2, (n_items, 4)) * rng.random((n_items, 4))
-    matrix = sp.random_array((n_users, n_items), density=0.4, rng=rng, format="csr")
+    matrix = sp.csr_array(sp.random(n_users, n_items, 0.4, "csr", random_state=rng))
     matrix.sort_indices()
     model = FM(0.3, rng.standard_normal(width).astype(dtype), rng.standard_normal((width, k)).astype(dtype))
     return model, users, items, matrix

@@ -13,7 +13,7 @@ def problem(kind, k=6):
     rng = np.random.default_rng(0)
     fields = np.arange(20) % 3 if kind == "FFM" else None
     model = make_model(rng, (), 20, k, "float64", n_fields=3, fields=fields)
-    X = sp.random_array((500, 20), density=0.3, format="csr", rng=rng)
+    X = sp.csr_array(sp.random(500, 20, 0.3, "csr", random_state=rng))
     return model, X, (model.predict(X) + rng.normal(size=500) > 0).astype(float)
 
 
