@@ -153,7 +153,7 @@ class TrainingRows(_core.TrainingRows):
 
 @runtime_checkable
 class Solver(Protocol):
-    """What `train` asks of a solver: of SGD, AdaGrad, Adam and FTRL, of L-BFGS, and of those to come.
+    """What `train` asks of a solver: of SGD, AdaGrad, Adam and FTRL, of L-BFGS and of ALS.
 
     A solver is made as ``Solver(model, loss, num_threads=None, **options)`` and trains this model in place.
     `train` calls `prepare` once, which refuses what is unfit before anything is learned, and then `run`.
