@@ -17,6 +17,7 @@ from fastfm_c.sklearn._partial_fit import PartialFit
 from fastfm_c.sklearn._running import seen_in_fit
 from fastfm_c.sklearn._stream import Stream
 from fastfm_c.sklearn._validation_rows import ValidationRows, given_validation_rows
+from fastfm_c.solvers._callbacks import as_callbacks
 from fastfm_c.training import EpochInfo
 from fastfm_c.training._folds import folds
 from fastfm_c.training._holdout import hold_out
@@ -113,7 +114,7 @@ class Estimator(Explaining, PartialFit):
         eval_set = None if given is None else self._checked_validation_rows(given, rows)
         splits, options = self._splits(rows, eval_set, groups, rng)
         self._begin_history(rows.n_rows)
-        more = (callbacks,) if callable(callbacks) else tuple(callbacks or ())
+        more = as_callbacks(() if callbacks is None else callbacks)
         Fitting(self, rows, not goes_on, splits, options, more, rng).train().finish()
         return self
 

@@ -24,6 +24,7 @@ from fastfm_c.sklearn._stream import Stream
 from fastfm_c.sklearn._trainable import Model, as_dtype, into_solver_units
 from fastfm_c.sklearn._validation_rows import ValidationRows
 from fastfm_c.solvers import TrainingRows
+from fastfm_c.solvers._callbacks import any_ends, as_callbacks
 from fastfm_c.training import EpochInfo
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class _Follower:
         callbacks: Callable[[EpochInfo], Any] | Sequence[Callable[[EpochInfo], Any]] | None,
     ) -> None:
         self.estimator = estimator
-        self.callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks or ())
+        self.callbacks = as_callbacks(() if callbacks is None else callbacks)
         given = estimator.max_iter
         self.n_iter = N_ITER if given is None else as_count(given, "max_iter")
         self.burn_in = min(BURN_IN, int(self.n_iter * MOST_BURNT))
@@ -191,10 +192,9 @@ class _Follower:
             history.best_epoch = int(np.argmin(history.validation)) + 1
         self.estimator.n_iter_ = info.iteration
         epoch = EpochInfo(info.iteration, history.loss[-1], validation, info.seconds, info.model, history)
-        answers = [callback(epoch) for callback in self.callbacks]
-        is_over = any(isinstance(answer, bool | np.bool_) and answer for answer in answers)
+        is_over = any_ends(self.callbacks, epoch)
         history.stop_reason = "callback" if is_over else None
-        return bool(is_over)
+        return is_over
 
     def _loss_with(
         self, moments: ScoreMoments, model: Model, X: Any, y: NDArray[Any], weight: _Array | None

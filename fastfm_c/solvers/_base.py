@@ -112,6 +112,13 @@ class TrainingRows(_core.TrainingRows):
         """Whether there is a row of positive weight."""
         return self._weight_sum > 0
 
+    def require_weight(self) -> None:
+        """Refuse rows of which none has a positive weight."""
+        if not self.has_weight:
+            raise ValueError(
+                f"X has {self.n_rows} rows of total weight 0.0, expected at least one row of positive weight"
+            )
+
     def column_max_abs(self, dtype: DTypeLike) -> NDArray[Any] | None:
         """The largest ``|x|`` of each column, measured once; 1 for a column without. None: all values are 1.
 
