@@ -120,10 +120,10 @@ def sample(
     >>> posterior.mean().round(1) + 0.0
     array([1., 1., 0., 0.])
     """
-    n_iter, keep = as_count(n_iter, "n_iter"), as_number(keep, "keep")
+    n_iter, keep = as_count(n_iter, "n_iter"), as_count(keep, "keep", 0)
     callbacks = as_callbacks(callbacks)
     if resume is None:
-        posterior = _start(model, X, loss, groups, as_number(burn_in, "burn_in"), X_test, rng)
+        posterior = _start(model, X, loss, groups, as_count(burn_in, "burn_in", 0), X_test, rng)
     else:
         posterior = _go_on(resume, model, loss, X_test)
     first, last = max(posterior.burn_in, posterior.n_iter), posterior.n_iter + n_iter
@@ -165,11 +165,6 @@ def _columns_of(
     columns = _core.Columns(now, loss, data, None, num_threads)
     columns.set_groups(posterior.groups, posterior._hyper)
     return columns
-
-
-def as_number(value: Any, name: str) -> int:
-    """A whole number >= 0."""
-    return 0 if value == 0 and not isinstance(value, bool) else as_count(value, name)
 
 
 def _start(
