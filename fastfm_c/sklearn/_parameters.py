@@ -19,7 +19,7 @@ from sklearn.utils.metaestimators import available_if
 from fastfm_c._validation import as_fraction
 from fastfm_c.solvers import SOLVERS
 from fastfm_c.training._folds import N_FOLDS
-from fastfm_c.training._holdout import Split
+from fastfm_c.training._holdout import SplitName
 from fastfm_c.training._search import LARGE, Settings
 
 __all__ = ["EXACT", "EarlyStopping", "Parameters", "unless_lbfgs"]
@@ -61,7 +61,7 @@ class Parameters(BaseEstimator, ABC):
     init_stdev: float | None = None
     early_stopping: EarlyStopping = None
     validation_fraction: float = 0.1
-    validation_split: Split = "random"
+    validation_split: SplitName = "random"
     n_iter_no_change: int | None = None
     tol: float = 1e-4
     normalize: Literal["instance", "xlearn"] | None = None
