@@ -239,8 +239,8 @@ def as_fraction(value: Any, name: str) -> float:
     return _as_number(value, name, lambda number: 0 <= number < 1, "in [0, 1)")
 
 
-def require_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
-    """Refuse what is none of the words that an argument takes."""
-    if not isinstance(value, str) or value not in choices:
+def require_choice(value: Any, name: str, choices: tuple[str | None, ...]) -> None:
+    """Refuse what is none of the words that an argument takes; None may be one."""
+    if not isinstance(value, str | None) or value not in choices:
         *first, last = map(repr, choices)
         raise ValueError(f"{name} must be {', '.join(first)} or {last}, got {value!r}")

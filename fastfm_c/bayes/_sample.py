@@ -18,6 +18,7 @@ from fastfm_c.bayes._posterior import Posterior
 from fastfm_c.losses import LogisticLoss, SquaredLoss
 from fastfm_c.models import FM
 from fastfm_c.solvers import TrainingRows, require_columns
+from fastfm_c.solvers._callbacks import any_ends, as_callbacks
 
 __all__ = ["SampleInfo", "sample"]
 
@@ -119,10 +120,10 @@ def sample(
     >>> posterior.mean().round(1) + 0.0
     array([1., 1., 0., 0.])
     """
-    n_iter, keep = as_count(n_iter, "n_iter"), as_number(keep, "keep")
-    callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
+    n_iter, keep = as_count(n_iter, "n_iter"), as_count(keep, "keep", 0)
+    callbacks = as_callbacks(callbacks)
     if resume is None:
-        posterior = _start(model, X, loss, groups, as_number(burn_in, "burn_in"), X_test, rng)
+        posterior = _start(model, X, loss, groups, as_count(burn_in, "burn_in", 0), X_test, rng)
     else:
         posterior = _go_on(resume, model, loss, X_test)
     first, last = max(posterior.burn_in, posterior.n_iter), posterior.n_iter + n_iter
@@ -149,8 +150,7 @@ def sample(
         if verbose and (time.monotonic() - shown > PAUSE or posterior.n_iter == last):
             shown = time.monotonic()
             print(f"iteration {info.iteration}/{last}  alpha {alpha:.5g}", file=sys.stderr, flush=True)
-        answers = [callback(info) for callback in callbacks]
-        if any(isinstance(answer, bool | np.bool_) and answer for answer in answers):
+        if any_ends(callbacks, info):
             break
     return posterior
 
@@ -161,18 +161,10 @@ def _columns_of(
     """The rows by columns, and the present parameters, ready for sampling."""
     now, loss = posterior._now, posterior.loss
     data = TrainingRows(now, loss, X, y, sample_weight, num_threads)
-    if not data.has_weight:
-        raise ValueError(
-            f"X has {data.n_rows} rows of total weight 0.0, expected at least one row of positive weight"
-        )
+    data.require_weight()
     columns = _core.Columns(now, loss, data, None, num_threads)
     columns.set_groups(posterior.groups, posterior._hyper)
     return columns
-
-
-def as_number(value: Any, name: str) -> int:
-    """A whole number >= 0."""
-    return 0 if value == 0 and not isinstance(value, bool) else as_count(value, name)
 
 
 def _start(

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastfm_c.bayes._posterior import Posterior
+from fastfm_c.bayes._posterior import HYPER, Posterior
 from fastfm_c.models import FM
 
 __all__ = ["express"]
@@ -29,7 +29,7 @@ def express(posterior: Posterior, unit: float, origin: float, dtype: DTypeLike) 
         name: [value * powers[name] + (origin if name == "w0" else 0.0) for value in values]
         for name, values in posterior._traces.items()
     }
-    for array, name in zip(posterior._hyper, ("lambda_w", "mu_w", "lambda_V", "mu_V"), strict=True):
+    for array, name in zip(posterior._hyper, HYPER, strict=True):
         array *= powers[name]
     posterior._w0, posterior._w = posterior._w0 * unit + origin, posterior._w * unit
     posterior._factors.root *= root

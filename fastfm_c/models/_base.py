@@ -86,9 +86,7 @@ class FactorizationMachine(DifferentiableModel):
         self._set_parameters(Parameters(*values), is_first=False)
 
     def _require_normalization(self, normalize: Any) -> None:
-        if normalize not in self._normalizations:
-            *names, last = map(repr, self._normalizations)
-            raise ValueError(f"normalize must be {', '.join(names)} or {last}, got {normalize!r}")
+        require_choice(normalize, "normalize", self._normalizations)
 
     @property
     def w0(self) -> float | _Array:

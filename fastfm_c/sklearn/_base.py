@@ -17,6 +17,7 @@ from fastfm_c.sklearn._partial_fit import PartialFit
 from fastfm_c.sklearn._running import seen_in_fit
 from fastfm_c.sklearn._stream import Stream
 from fastfm_c.sklearn._validation_rows import ValidationRows, given_validation_rows
+from fastfm_c.solvers._callbacks import as_callbacks
 from fastfm_c.training import EpochInfo
 from fastfm_c.training._folds import folds
 from fastfm_c.training._holdout import hold_out
@@ -107,15 +108,19 @@ class Estimator(Explaining, PartialFit):
         else:
             self._fit_targets(rows)
             self.model_ = self._new_model(rows, fields, rng)
-        seen = seen_in_fit(rows.targets, rows.weight, self._n_shares())
-        self._stream = Stream(seen, self._constant(seen))
-        rows.origin = self._origin(seen)
+        self._see_targets(rows)
         eval_set = None if given is None else self._checked_validation_rows(given, rows)
         splits, options = self._splits(rows, eval_set, groups, rng)
         self._begin_history(rows.n_rows)
-        more = (callbacks,) if callable(callbacks) else tuple(callbacks or ())
+        more = as_callbacks(() if callbacks is None else callbacks)
         Fitting(self, rows, not goes_on, splits, options, more, rng).train().finish()
         return self
+
+    def _see_targets(self, rows: FitRows) -> None:
+        """Note what the targets of a fit are like, and where their origin is."""
+        seen = seen_in_fit(rows.targets, rows.weight, self._n_shares())
+        self._stream = Stream(seen, self._constant(seen))
+        rows.origin = self._origin(seen)
 
     def _splits(
         self,

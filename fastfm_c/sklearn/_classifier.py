@@ -15,7 +15,7 @@ from fastfm_c.sklearn._base import Estimator
 from fastfm_c.sklearn._docs import CLASSIFIER, FFM, FM, shared_parameters
 from fastfm_c.sklearn._ffm import FieldAware
 from fastfm_c.sklearn._fit_rows import Weights
-from fastfm_c.sklearn._parameters import unless_lbfgs
+from fastfm_c.sklearn._parameters import if_by_parts
 from fastfm_c.sklearn._running import RunningTargets
 from fastfm_c.training._metrics import predicted_class
 
@@ -39,7 +39,7 @@ class Classifier(ClassifierMixin, Estimator):
         tags.classifier_tags.multi_class = self.solver != "mcmc"
         return tags
 
-    @unless_lbfgs
+    @if_by_parts
     def partial_fit(
         self,
         X: Any,

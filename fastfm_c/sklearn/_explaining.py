@@ -40,7 +40,8 @@ class Explaining(RowsAndModels):
         Returns
         -------
         fastfm_c.inspection.Explanation
-            Of the raw score: with two classes the log odds of the second one, else a score for each class.
+            Of the raw score of `model_`: with two classes the log odds of the second one, or its probit
+            after a fit with "mcmc"; else a score for each class.
 
         Raises
         ------

@@ -5,7 +5,6 @@ of y.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,11 +18,11 @@ from fastfm_c.bayes._units import express
 from fastfm_c.losses import SquaredLoss
 from fastfm_c.sklearn._fit_rows import FitRows, with_mean_one
 from fastfm_c.sklearn._overflow import scores_without_nan
-from fastfm_c.sklearn._running import seen_in_fit
-from fastfm_c.sklearn._stream import Stream
+from fastfm_c.sklearn._parameters import OF_STEPS
 from fastfm_c.sklearn._trainable import Model, as_dtype, into_solver_units
 from fastfm_c.sklearn._validation_rows import ValidationRows
 from fastfm_c.solvers import TrainingRows
+from fastfm_c.solvers._callbacks import any_ends, as_callbacks
 from fastfm_c.training import EpochInfo
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ _Array = NDArray[np.float64]
 
 N_ITER, BURN_IN, N_KEPT = 200, 20, 32
 MOST_BURNT = 1 / 5  # of the iterations, where they are few
-_WITHOUT_USE = "learning_rate", "schedule", "batch_size", "clip_value", "l2_linear", "l2_factors"
 
 
 def fit_by_sampling(
@@ -61,9 +59,7 @@ def fit_by_sampling(
     if rows.weight is not None:
         rows.weight = with_mean_one(rows.weight)
     estimator._fit_targets(rows)
-    seen = seen_in_fit(rows.targets, rows.weight, estimator._n_shares())
-    estimator._stream = Stream(seen, estimator._constant(seen))
-    rows.origin = estimator._origin(seen)
+    estimator._see_targets(rows)
     estimator._begin_history(rows.n_rows)
     eval_set = None if given is None else estimator._checked_validation_rows(given, rows)
     # Factors that rows hardly determine grow beyond what float32 can take.
@@ -113,12 +109,7 @@ def _require_parameters(estimator: "Estimator") -> None:
         raise ValueError(
             f'solver="mcmc" samples an FM: expected another solver for {type(estimator).__name__}'
         )
-    defaults = {field.name: field.default for field in fields(estimator)}
-    for name in _WITHOUT_USE:
-        if (value := getattr(estimator, name)) is not None and value != defaults[name]:
-            raise ValueError(
-                f'{name} is {value!r}, but solver="mcmc" takes no {name}: expected {defaults[name]!r}'
-            )
+    estimator._require_none(*OF_STEPS, "l2_linear", "l2_factors")
     if estimator.early_stopping not in (None, False):
         raise ValueError(
             f'early_stopping is {estimator.early_stopping!r}, but solver="mcmc" does not stop early: its '
@@ -163,7 +154,7 @@ class _Follower:
         callbacks: Callable[[EpochInfo], Any] | Sequence[Callable[[EpochInfo], Any]] | None,
     ) -> None:
         self.estimator = estimator
-        self.callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks or ())
+        self.callbacks = as_callbacks(() if callbacks is None else callbacks)
         given = estimator.max_iter
         self.n_iter = N_ITER if given is None else as_count(given, "max_iter")
         self.burn_in = min(BURN_IN, int(self.n_iter * MOST_BURNT))
@@ -191,10 +182,9 @@ class _Follower:
             history.best_epoch = int(np.argmin(history.validation)) + 1
         self.estimator.n_iter_ = info.iteration
         epoch = EpochInfo(info.iteration, history.loss[-1], validation, info.seconds, info.model, history)
-        answers = [callback(epoch) for callback in self.callbacks]
-        is_over = any(isinstance(answer, bool | np.bool_) and answer for answer in answers)
+        is_over = any_ends(self.callbacks, epoch)
         history.stop_reason = "callback" if is_over else None
-        return bool(is_over)
+        return is_over
 
     def _loss_with(
         self, moments: ScoreMoments, model: Model, X: Any, y: NDArray[Any], weight: _Array | None

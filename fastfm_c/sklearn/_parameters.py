@@ -19,10 +19,10 @@ from sklearn.utils.metaestimators import available_if
 from fastfm_c._validation import as_fraction
 from fastfm_c.solvers import SOLVERS
 from fastfm_c.training._folds import N_FOLDS
-from fastfm_c.training._holdout import Split
+from fastfm_c.training._holdout import SplitName
 from fastfm_c.training._search import LARGE, Settings
 
-__all__ = ["EXACT", "EarlyStopping", "Parameters", "unless_lbfgs"]
+__all__ = ["EXACT", "OF_STEPS", "EarlyStopping", "Parameters", "if_by_parts"]
 
 LEAST_EPOCHS, MOST_EPOCHS = 10, 100
 LEAST_ROWS_LEARNED = 100_000  # in all epochs together, as far as MOST_EPOCHS allows
@@ -31,8 +31,8 @@ BATCHES_PER_EPOCH = 64  # as far as the limits of a batch allow
 SMALLEST_BATCH = 8
 LARGEST_BATCH, LARGEST_BATCH_OF_SGD = 1024, 32
 
-_OF_STEPS = "learning_rate", "schedule", "batch_size", "clip_value"  # what these have no use for:
 EXACT = "lbfgs", "als"  # solvers of the exact objective, which need all rows at once
+OF_STEPS = "learning_rate", "schedule", "batch_size", "clip_value"  # what they have no use for
 INIT_STDEV, INIT_STDEV_OF = 0.01, {"als": 0.1, "mcmc": 0.3}  # where the user gives none
 ENOUGH_TO_STOP = 100  # validation rows; with fewer, a fit does not hold rows out by default
 ENOUGH_TO_FOLD = 50  # rows; with fewer, a fit does not stop early by default
@@ -61,7 +61,7 @@ class Parameters(BaseEstimator, ABC):
     init_stdev: float | None = None
     early_stopping: EarlyStopping = None
     validation_fraction: float = 0.1
-    validation_split: Split = "random"
+    validation_split: SplitName = "random"
     n_iter_no_change: int | None = None
     tol: float = 1e-4
     normalize: Literal["instance", "xlearn"] | None = None
@@ -148,19 +148,23 @@ class Parameters(BaseEstimator, ABC):
             settings = self._fixed_settings(Settings(self.learning_rate, self.l2_linear, self.l2_factors))
         options: dict[str, Any] = {"l2_linear": settings.l2_linear, "l2_factors": settings.l2_factors}
         if self.solver in EXACT:
-            for name in _OF_STEPS:
-                if (value := getattr(self, name)) is not None:
-                    raise ValueError(
-                        f"{name} is {value!r}, but solver={self.solver!r} takes no {name}: expected None"
-                    )
+            self._require_none(*OF_STEPS)
             return options
         batch_size = self.batch_size
         if batch_size is None and n_rows is not None:
             largest = LARGEST_BATCH_OF_SGD if self.solver == "sgd" else LARGEST_BATCH
             batch_size = min(max(n_rows // BATCHES_PER_EPOCH, SMALLEST_BATCH), largest)
-        options |= {name: getattr(self, name) for name in _OF_STEPS} | {"batch_size": batch_size}
+        options |= {name: getattr(self, name) for name in OF_STEPS} | {"batch_size": batch_size}
         options["learning_rate"] = settings.learning_rate
         return {name: value for name, value in options.items() if value is not None}
+
+    def _require_none(self, *names: str) -> None:
+        """Refuse parameters that are given, although the solver has no use for them."""
+        for name in names:
+            if (value := getattr(self, name)) is not None:
+                raise ValueError(
+                    f"{name} is {value!r}, but solver={self.solver!r} takes no {name}: expected None"
+                )
 
     def _init_stdev(self) -> float:
         """The parameter of this name. None is what suits the solver."""
@@ -180,7 +184,7 @@ class Parameters(BaseEstimator, ABC):
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
-def unless_lbfgs(method: _Method) -> _Method:
+def if_by_parts(method: _Method) -> _Method:
     """Hide a method, which is partial_fit, from estimators whose solver needs all rows at once."""
     decorate: Callable[[_Method], _Method] = available_if(_has_partial_fit)
     return decorate(method)

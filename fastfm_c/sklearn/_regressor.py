@@ -14,7 +14,7 @@ from fastfm_c.sklearn._docs import FFM, FM, REGRESSOR, shared_parameters
 from fastfm_c.sklearn._ffm import FieldAware
 from fastfm_c.sklearn._fit_rows import FitRows, Weights
 from fastfm_c.sklearn._mcmc import mean_and_std
-from fastfm_c.sklearn._parameters import EarlyStopping, unless_lbfgs
+from fastfm_c.sklearn._parameters import EarlyStopping, if_by_parts
 from fastfm_c.sklearn._running import RunningTargets, seen_in_fit
 from fastfm_c.sklearn._stream import Stream
 from fastfm_c.sklearn._trainable import as_trainable, scale_scores
@@ -30,7 +30,7 @@ class Regressor(RegressorMixin, Estimator):
 
     _targets_are_numbers = True
 
-    @unless_lbfgs
+    @if_by_parts
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from more rows, once and in their order.
 

@@ -1,22 +1,22 @@
 """Alternating least squares: the exact objective, column by column, without a learning rate."""
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fastfm_c import _core
 from fastfm_c._errors import DivergenceError
-from fastfm_c._validation import as_count, as_not_negative
 from fastfm_c.losses import LogisticLoss, Loss, SquaredLoss
 from fastfm_c.models import FM
-from fastfm_c.solvers._base import Model, Observer, TrainingRows, require_trainable
+from fastfm_c.solvers._base import Model, Observer, TrainingRows
+from fastfm_c.solvers._exact import ExactSolver
 
 __all__ = ["AlsSolver", "require_columns"]
 
 
-class AlsSolver:
+class AlsSolver(ExactSolver):
     """Alternating least squares as `train` knows solvers: a sweep over all parameters counts as an epoch.
 
     Parameters
@@ -29,45 +29,11 @@ class AlsSolver:
     num_threads : int, optional
     """
 
-    option_names: ClassVar[tuple[str, ...]] = ("l2_linear", "l2_factors")
     default_max_iter: ClassVar[int] = 20
     default_patience: ClassVar[int] = 5
 
-    def __init__(
-        self,
-        model: Model,
-        loss: Loss,
-        *,
-        l2_linear: float = 0.0,
-        l2_factors: float = 0.0,
-        num_threads: int | None = None,
-    ) -> None:
-        require_trainable(model, loss)
+    def _require_kind(self, model: Model, loss: Loss) -> None:
         require_columns(model, loss, "solver='als'")
-        if num_threads is not None:
-            as_count(num_threads, "num_threads")
-        self.l2_linear = as_not_negative(l2_linear, "l2_linear")
-        self.l2_factors = as_not_negative(l2_factors, "l2_factors")
-        self._model, self._loss, self.num_threads = model, loss, num_threads
-
-    @property
-    def model(self) -> Model:
-        """The model that is trained."""
-        return self._model
-
-    @property
-    def loss(self) -> Loss:
-        """The loss that is minimised."""
-        return self._loss
-
-    @property
-    def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """None: what a sweep needs is made from the rows and the model."""
-        return {}
-
-    def prepare(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> TrainingRows:
-        """The rows, after all checks that learning from them needs."""
-        return TrainingRows(self._model, self._loss, X, y, sample_weight, self.num_threads)
 
     def run(
         self,

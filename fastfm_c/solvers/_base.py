@@ -112,6 +112,13 @@ class TrainingRows(_core.TrainingRows):
         """Whether there is a row of positive weight."""
         return self._weight_sum > 0
 
+    def require_weight(self) -> None:
+        """Refuse rows of which none has a positive weight."""
+        if not self.has_weight:
+            raise ValueError(
+                f"X has {self.n_rows} rows of total weight 0.0, expected at least one row of positive weight"
+            )
+
     def column_max_abs(self, dtype: DTypeLike) -> NDArray[Any] | None:
         """The largest ``|x|`` of each column, measured once; 1 for a column without. None: all values are 1.
 
@@ -153,7 +160,7 @@ class TrainingRows(_core.TrainingRows):
 
 @runtime_checkable
 class Solver(Protocol):
-    """What `train` asks of a solver: of SGD, AdaGrad, Adam and FTRL, of L-BFGS, and of those to come.
+    """What `train` asks of a solver: of SGD, AdaGrad, Adam and FTRL, of L-BFGS and of ALS.
 
     A solver is made as ``Solver(model, loss, num_threads=None, **options)`` and trains this model in place.
     `train` calls `prepare` once, which refuses what is unfit before anything is learned, and then `run`.

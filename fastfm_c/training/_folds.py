@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastfm_c.losses import Loss
 from fastfm_c.solvers import Observer, StochasticSolver, TrainingRows
 from fastfm_c.solvers._base import Model, Report, run_epochs
-from fastfm_c.training._holdout import hold_out
+from fastfm_c.training._holdout import as_labels, hold_out
 
 __all__ = ["N_FOLDS", "FoldSolver", "folds"]
 
@@ -83,9 +83,7 @@ def folds(
     groups: ArrayLike | None,
 ) -> list[tuple[_Rows, _Rows]]:
     """Cut the rows into folds: for each, the rows outside and the rows in it, as `hold_out` returns them."""
-    labels = None if groups is None else np.asarray(groups)
-    if labels is not None and labels.shape != (n_rows,):
-        raise ValueError(f"groups has shape {labels.shape}, expected ({n_rows},): one label for each row")
+    labels = None if groups is None else as_labels(groups, n_rows)
     rest, parts = np.arange(n_rows), []
     for n_left in range(N_FOLDS, 1, -1):
         stay, leave = hold_out(

@@ -77,8 +77,9 @@ class History:
         without L2.
     loss : list of float
         Training loss of each epoch: the mean loss of the rows, each scored before it was learned
-        from. For ``solver="lbfgs"`` the objective after each iteration, L2 included. `loss_name` says what
-        it is; the squared loss is half the squared error.
+        from. For ``"lbfgs"`` and ``"als"`` the objective after each iteration or sweep, L2 included; for
+        ``"mcmc"`` the mean loss of the sample of each iteration. `loss_name` says what it is; the squared
+        loss is half the squared error.
     validation : list of float
         Validation metric after each epoch; empty without validation rows.
     seconds : list of float
@@ -86,12 +87,13 @@ class History:
     best_epoch : int, optional
         The epoch, counted from 1, of the best validation metric; None without validation rows.
     stop_reason : str, optional
-        ``"max_iter"``, ``"early_stopping"``, ``"callback"``, for ``solver="lbfgs"`` also
+        ``"max_iter"``, ``"early_stopping"``, ``"callback"``, for ``"lbfgs"`` and ``"als"`` also
         ``"converged"``; ``"search"`` if an estimator ended it while it tried settings. None while the
         training goes on.
     loss_name : str, optional
         ``"log loss"``, ``"smoothed log loss"`` or ``"half MSE"``, half the mean squared error; with
-        ``" + L2"`` for ``solver="lbfgs"``. None if it is not known.
+        ``" + L2"`` for ``"lbfgs"`` and ``"als"``; ``"probit loss"`` of classes for ``"mcmc"``;
+        ``"ranking loss"`` of a recommender. None if it is not known.
     candidates : list of Candidate
         What an estimator tried before it chose, in this order. Empty if there was nothing to choose. The
         epochs of the history are those of the settings that were chosen.
@@ -112,7 +114,7 @@ class History:
 
     @property
     def n_iter(self) -> int:
-        """Number of epochs, or of L-BFGS iterations, that were completed."""
+        """Number of epochs, iterations or sweeps that were completed."""
         return len(self.loss)
 
     def __len__(self) -> int:

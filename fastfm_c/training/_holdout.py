@@ -1,13 +1,15 @@
 """Which rows are held out for validation: by chance, class by class, the last ones, or whole groups."""
 
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Split", "hold_out"]
+from fastfm_c._validation import require_choice
 
-Split: TypeAlias = Literal["random", "time"]
+__all__ = ["SplitName", "as_labels", "hold_out"]
+
+SplitName: TypeAlias = Literal["random", "time"]
 
 _Rows: TypeAlias = NDArray[np.int64]
 
@@ -20,7 +22,7 @@ def hold_out(
     classes: ArrayLike | None = None,
     sample_weight: NDArray[np.float64] | None = None,
     groups: ArrayLike | None = None,
-    split: Split = "random",
+    split: SplitName = "random",
 ) -> tuple[_Rows, _Rows]:
     """Split the numbers of the rows into those to learn from and those to validate with.
 
@@ -59,8 +61,7 @@ def hold_out(
     [3, 4]
     """
     n_held_out = _count(n_rows, fraction)
-    if split not in get_args(Split):
-        raise ValueError(f"validation_split must be 'random' or 'time', got {split!r}")
+    require_choice(split, "validation_split", get_args(SplitName))
     strata = _strata(n_rows, classes, sample_weight)
     if groups is not None:
         is_held_out = _whole_groups(_group_numbers(groups, n_rows), strata, n_held_out, rng, split)
@@ -132,11 +133,17 @@ def _shares(sizes: NDArray[np.int64], n_held_out: int) -> NDArray[np.int64]:
     return counts
 
 
-def _group_numbers(groups: ArrayLike, n_rows: int) -> NDArray[np.int64]:
-    """The groups of the rows as numbers, in the order of their first rows."""
+def as_labels(groups: ArrayLike, n_rows: int) -> NDArray[Any]:
+    """The groups of the rows as an array, after a check."""
     labels = np.asarray(groups)
     if labels.shape != (n_rows,):
         raise ValueError(f"groups has shape {labels.shape}, expected ({n_rows},): one label for each row")
+    return labels
+
+
+def _group_numbers(groups: ArrayLike, n_rows: int) -> NDArray[np.int64]:
+    """The groups of the rows as numbers, in the order of their first rows."""
+    labels = as_labels(groups, n_rows)
     found, first, number = np.unique(labels, return_index=True, return_inverse=True)
     if len(found) < 2:
         raise ValueError("groups has one label for all rows, expected at least two: a side would be empty")
@@ -150,7 +157,7 @@ def _whole_groups(
     strata: NDArray[np.int64] | None,
     n_held_out: int,
     rng: np.random.Generator,
-    split: Split,
+    split: SplitName,
 ) -> NDArray[np.bool_]:
     """Whether each row is held out. A group is, if the strata then come nearer to their shares."""
     n_groups = int(group.max()) + 1

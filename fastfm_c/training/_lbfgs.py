@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c._column_scale import column_rms
-from fastfm_c._validation import as_count, as_not_negative, as_weights
+from fastfm_c._validation import as_weights
 from fastfm_c.losses import Loss
 from fastfm_c.models._flat import FlatParameters
 from fastfm_c.solvers import Observer, TrainingRows
-from fastfm_c.solvers._base import Model, require_trainable
+from fastfm_c.solvers._base import Model
+from fastfm_c.solvers._exact import ExactSolver
 from fastfm_c.solvers._minimise import Lbfgs
 
 __all__ = ["LbfgsFit", "LbfgsSolver", "fit_lbfgs"]
@@ -22,7 +23,7 @@ LARGEST_TOL = 2.220446049250313e-09
 LEAST_SLOPE = 1e-9
 
 
-class LbfgsSolver:
+class LbfgsSolver(ExactSolver):
     """L-BFGS as `train` knows solvers: an iteration counts as an epoch.
 
     Parameters
@@ -34,44 +35,8 @@ class LbfgsSolver:
     num_threads : int, optional
     """
 
-    option_names: ClassVar[tuple[str, ...]] = ("l2_linear", "l2_factors")
     default_max_iter: ClassVar[int] = 100
     default_patience: ClassVar[int] = 10
-
-    def __init__(
-        self,
-        model: Model,
-        loss: Loss,
-        *,
-        l2_linear: float = 0.0,
-        l2_factors: float = 0.0,
-        num_threads: int | None = None,
-    ) -> None:
-        require_trainable(model, loss)
-        if num_threads is not None:
-            as_count(num_threads, "num_threads")
-        self.l2_linear = as_not_negative(l2_linear, "l2_linear")
-        self.l2_factors = as_not_negative(l2_factors, "l2_factors")
-        self._model, self._loss, self.num_threads = model, loss, num_threads
-
-    @property
-    def model(self) -> Model:
-        """The model that is trained."""
-        return self._model
-
-    @property
-    def loss(self) -> Loss:
-        """The loss that is minimised."""
-        return self._loss
-
-    @property
-    def state_arrays(self) -> dict[str, NDArray[Any]]:
-        """None: a search begins anew."""
-        return {}
-
-    def prepare(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> TrainingRows:
-        """The rows, after all checks that learning from them needs."""
-        return TrainingRows(self._model, self._loss, X, y, sample_weight, self.num_threads)
 
     def run(
         self,

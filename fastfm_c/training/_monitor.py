@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastfm_c._validation import as_targets, as_weights
 from fastfm_c.solvers._base import Model, Report
+from fastfm_c.solvers._callbacks import any_ends
 from fastfm_c.training._growth import FactorGrowth
 from fastfm_c.training._history import EpochInfo, History
 from fastfm_c.training._progress import NullReporter
@@ -169,9 +170,9 @@ class Monitor:
             history.n_iter, history.loss[-1], validation, history.seconds[-1], self.model, history
         )
         self.report.after(info)
-        answers = [callback(info) for callback in self.callbacks]
+        is_over = any_ends(self.callbacks, info)
         self.clock = time.perf_counter()
-        if any(isinstance(answer, bool | np.bool_) and answer for answer in answers):
+        if is_over:
             return "callback"
         if self.growth is not None and self.growth.goes_on():
             self.n_growing += 1

@@ -10,6 +10,8 @@ from fastfm_c._validation import as_count, as_not_negative
 from fastfm_c.losses import Loss, SquaredLoss
 from fastfm_c.solvers import SOLVERS, AlsSolver, Solver, TrainingRows
 from fastfm_c.solvers._base import Model
+from fastfm_c.solvers._callbacks import as_callbacks
+from fastfm_c.solvers._exact import ExactSolver
 from fastfm_c.training._history import EpochInfo, History
 from fastfm_c.training._holdout import hold_out
 from fastfm_c.training._lbfgs import LbfgsSolver
@@ -182,16 +184,13 @@ def train_on(
         n_iter_no_change = solver.default_patience
     max_iter, patience = as_count(max_iter, "max_iter"), as_count(n_iter_no_change, "n_iter_no_change")
     tol, rng = as_not_negative(tol, "tol"), np.random.default_rng(rng)
-    callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
-    if not data.has_weight:
-        raise ValueError(
-            f"X has {data.n_rows} rows of total weight 0.0, expected at least one row of positive weight"
-        )
+    callbacks = as_callbacks(callbacks)
+    data.require_weight()
 
     if stopping and eval_set is None:
         rows, eval_set = _hold_out(data, solver.loss, validation_fraction, rng)
     history, validation = History(data.n_rows if rows is None else len(rows)), None
-    history.loss_name = loss_name(solver.loss) + " + L2" * isinstance(solver, LbfgsSolver | AlsSolver)
+    history.loss_name = loss_name(solver.loss) + " + L2" * isinstance(solver, ExactSolver)
     if eval_set is not None:
         history.metric = metric_name
         validation = validation_of(eval_set, solver.model, metric, num_threads)

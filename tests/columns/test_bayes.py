@@ -216,7 +216,7 @@ def test_progress_is_told(capsys):
     [
         ({"n_iter": 0}, "n_iter must be a positive integer"),
         ({"n_iter": 5, "burn_in": 5}, "n_iter=5 leaves nothing after burn_in=5"),
-        ({"burn_in": -1}, "burn_in must be"),
+        ({"burn_in": -1}, "burn_in must be an integer >= 0, got -1"),
         ({"n_iter": 5, "burn_in": 3, "keep": 3}, "keep=3 is more than the 2 iterations"),
         ({"groups": [0, 1]}, r"groups must be 70 integers, one for each feature, got shape \(2,\)"),
         ({"groups": np.full(70, 0.5)}, "dtype float64"),

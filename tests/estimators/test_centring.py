@@ -6,12 +6,10 @@ import scipy.sparse as sp
 
 pytest.importorskip("sklearn")
 
-from helpers.estimators import ALL, CLASSIFIERS, may_end_early
+from helpers.estimators import ALL, CLASSIFIERS
 
 from fastfm_c.sklearn import FFMClassifier, FMClassifier, FMRegressor
 from fastfm_c.sklearn._centring import Centring
-
-pytestmark = may_end_early
 
 
 def years(n_rows=2000, first=1990.0, seed=0):

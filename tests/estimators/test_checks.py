@@ -6,10 +6,8 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from helpers.estimators import ALL, may_end_early
+from helpers.estimators import ALL
 from sklearn.utils.estimator_checks import estimator_checks_generator
-
-pytestmark = may_end_early
 
 # A stochastic solver takes rows in a random order and in batches: to it a row of weight 2 is not two rows.
 ORDER = "steps depend on the order of the rows, as those of scikit-learn's SGDClassifier do"

@@ -8,13 +8,11 @@ import scipy.sparse as sp
 
 pytest.importorskip("sklearn")
 
-from helpers.estimators import ALL, data_for, labelled, may_end_early, planted
+from helpers.estimators import ALL, data_for, labelled, planted
 from sklearn.base import clone
 
 from fastfm_c import LogisticLoss, load, save
 from fastfm_c.sklearn import FMClassifier, FMRegressor
-
-pytestmark = may_end_early
 
 CHOSEN = "learning_rate", "l2_linear", "l2_factors"
 

@@ -5,12 +5,10 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from helpers.estimators import data_for, labelled, may_end_early, planted, scores_of
+from helpers.estimators import data_for, labelled, planted, scores_of
 
 from fastfm_c import LogisticLoss
 from fastfm_c.sklearn import FFMClassifier, FMClassifier, FMRegressor
-
-pytestmark = may_end_early
 
 
 @pytest.mark.parametrize("estimator", [FMClassifier, FFMClassifier])

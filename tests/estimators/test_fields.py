@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from helpers.estimators import ALL, may_end_early
+from helpers.estimators import ALL
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -13,8 +13,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from fastfm_c import FFM, SGD, FieldCSR, FieldEncoder, SquaredLoss, load, save, train, vstack
 from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FieldColumnTransformer, FMClassifier, FMRegressor
-
-pytestmark = may_end_early
 
 X = FieldCSR(np.random.default_rng(0).standard_normal((60, 4)), fields=[0, 0, 1, 1])
 Y = np.arange(60) % 2

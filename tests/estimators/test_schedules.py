@@ -8,14 +8,12 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from helpers.estimators import ALL, CLASSIFIERS, may_end_early, planted
+from helpers.estimators import ALL, CLASSIFIERS, planted
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from fastfm_c import load, save
 from fastfm_c.sklearn import FMClassifier, FMRegressor
-
-pytestmark = may_end_early
 
 SOLVERS = ["sgd", "adagrad", "adam", "ftrl"]
 
