@@ -169,7 +169,7 @@ def test_what_is_refused():
             quantize(bad, dtype)
     bad = model.copy()
     bad.w0 = np.inf
-    with pytest.raises(ValueError, match="^w0 has inf"):
+    with pytest.raises(ValueError, match=r"^w0 has inf"):
         quantize(bad)
     with pytest.raises(ValueError, match="dtype must be"):
         quantize(model, "int4")
