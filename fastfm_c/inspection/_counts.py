@@ -81,10 +81,11 @@ class Bins:
 
 
 def _edges(values: _Array, n_bins: int) -> _Array:
-    """Distinct quantiles of the values."""
+    """Distinct quantiles of the finite values. All others are in the first or the last bin."""
+    values = values[np.isfinite(values)].astype(np.float64)
     if not len(values):
         return np.zeros(0)
-    return np.unique(np.quantile(values.astype(np.float64), np.arange(1, n_bins) / n_bins))
+    return np.unique(np.quantile(values, np.arange(1, n_bins) / n_bins))
 
 
 @dataclass

@@ -12,7 +12,7 @@ from fastfm_c._validation import require_choice
 from fastfm_c.inspection._by_feature import FeatureBackground, FeaturePairs, stored_values, write_values
 from fastfm_c.inspection._by_field import FieldGame
 from fastfm_c.inspection._explanation import Explanation
-from fastfm_c.inspection._terms import Terms, row_blocks, sound_csr, terms_of
+from fastfm_c.inspection._terms import Terms, as_model, row_blocks, sound_csr, terms_of
 
 __all__ = ["Rows", "explain", "players_of", "rows_to_explain"]
 
@@ -36,7 +36,7 @@ def explain(
 
     Parameters
     ----------
-    model : FM or FFM
+    model : FM or FFM, or what `fastfm_c.serving.quantize` made of one
     X : as for `FM.predict`
     background : as X, optional
         Rows to compare with, finite, such as a thousand of those that the model learned from. Default: the
@@ -100,8 +100,7 @@ class Rows:
 
 def rows_to_explain(model: Any, X: Any, background: Any) -> Rows:
     """Check the model, the rows and the background."""
-    if not hasattr(model, "_snapshot"):
-        raise ValueError(f"model is a {type(model).__name__}, expected an FM or FFM")
+    model = as_model(model)
     if model.normalize is not None:
         raise ValueError(
             f"the model has normalize={model.normalize!r}: its score is no sum over the pairs of the row "

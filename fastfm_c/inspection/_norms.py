@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c._field_table import as_fields
+from fastfm_c.inspection._terms import as_model
 
 __all__ = ["NormChange", "compare_norms"]
 
@@ -26,8 +27,8 @@ def compare_norms(old: Any, new: Any, *, fields: ArrayLike | None = None) -> dic
 
     Parameters
     ----------
-    old, new : FM or FFM
-        Two models of one kind. The new one may have more features, which are left out.
+    old, new
+        Two models of one kind, each as for `explain`. The new one may have more features, which are left out.
     fields : array_like of int, shape (n_features,), optional
         Fields of the old model's features. Default: those of an FFM, else one field.
 
@@ -48,6 +49,7 @@ def compare_norms(old: Any, new: Any, *, fields: ArrayLike | None = None) -> dic
     >>> compare_norms(old, new)[0].new_median, compare_norms(old, new)[0].moved
     (10.0, 1.0)
     """
+    old, new = as_model(old, "old"), as_model(new, "new")
     before, after = _factors(old), _factors(new)
     if before.shape[1] != after.shape[1] or len(after) < len(before):
         raise ValueError(f"V is {old.V.shape} in the old model and {new.V.shape} in the new one")

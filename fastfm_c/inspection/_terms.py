@@ -14,13 +14,24 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-__all__ = ["Terms", "row_blocks", "sound_csr", "terms_of"]
+from fastfm_c.models import FFM, FM
+
+__all__ = ["Terms", "as_model", "row_blocks", "rows_of_entries", "sound_csr", "split_by", "terms_of"]
 
 _Array: TypeAlias = NDArray[np.float64]
 
 # Numbers of a block of rows: its arrays fit the second cache level, and numpy's cost of a call does not
 # count.
 _BLOCK = 1 << 16
+
+
+def as_model(model: Any, name: str = "model") -> FM | FFM:
+    """The model itself, or the float32 model that a quantised one stands for."""
+    if hasattr(model, "full"):
+        model = model.full()
+    if not isinstance(model, FM | FFM):
+        raise ValueError(f"{name} is a {type(model).__name__}, expected an FM or FFM")
+    return model
 
 
 def sound_csr(model: Any, X: Any, name: str = "X") -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastfm_c._validation import as_count
+from fastfm_c.inspection._terms import as_model
 
 __all__ = ["top_pairs"]
 
@@ -27,7 +28,8 @@ def top_pairs(model: Any, n: int, *, features: ArrayLike | None = None) -> list[
 
     Parameters
     ----------
-    model : FM or FFM
+    model
+        As for `explain`.
     n : int
         How many.
     features : array_like of int, optional
@@ -51,7 +53,7 @@ def top_pairs(model: Any, n: int, *, features: ArrayLike | None = None) -> list[
     >>> top_pairs(FM(0.0, [0.0, 0.0, 0.0], [[1.0], [-3.0], [2.0]]), 2)
     [(1, 2, -6.0), (0, 1, -3.0)]
     """
-    n = as_count(n, "n")
+    n, model = as_count(n, "n"), as_model(model)
     chosen = _features(features, model.n_features)
     fields = getattr(model, "fields", None)
     V = model.V if model._snapshot().has_outputs else model.V[None]

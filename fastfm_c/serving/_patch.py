@@ -154,6 +154,7 @@ def _kind(model: Any) -> str:
     now = model._snapshot()
     sizes = " x ".join(map(str, now.V.shape))
     how = f", normalize={now.normalize}" if now.normalize else ""
+    how += ", repeats=separate" if now.separates_repeats else ""
     return f"{type(model).__name__} of {sizes} {now.V.dtype}{how}"
 
 

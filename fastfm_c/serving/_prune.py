@@ -92,6 +92,8 @@ def prune(
     >>> pruned.features.tolist(), pruned.cost
     ([0, 2], 0.0)
     """
+    if not isinstance(model, FM | FFM):
+        raise ValueError(f"model is a {type(model).__name__}, expected an FM or FFM")
     share = as_fraction(least_share, "least_share")
     k = model.n_factors if n_factors is None else as_count(n_factors, "n_factors")
     if model.n_outputs > 1 or model._snapshot().has_outputs:
@@ -104,6 +106,7 @@ def prune(
     shares = _shares(model, X)
     features = np.flatnonzero(shares >= share)
     smaller = _rotated(_with_features(model, features), k)
+    smaller.repeats = model.repeats
     indptr, indices, data, shape = as_csr(X)
     rows = sp.csr_array((data, indices, indptr), shape=shape)
     before = model.objective(rows, y, loss)
@@ -126,9 +129,7 @@ def _shares(model: Any, X: Any) -> NDArray[np.float64]:
 
 def _with_features(model: Any, features: NDArray[np.intp]) -> Any:
     fields = (model.fields[features],) if isinstance(model, FFM) else ()
-    smaller = type(model)(model.w0, model.w[features], model.V[features], *fields)
-    smaller.repeats = model.repeats
-    return smaller
+    return type(model)(model.w0, model.w[features], model.V[features], *fields)
 
 
 def _rotated(model: Any, k: int) -> Any:

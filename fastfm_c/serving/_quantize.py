@@ -87,9 +87,8 @@ def _require_representable(array: _Array, name: str, largest: float | None) -> N
         if bad.any():
             at = np.unravel_index(int(np.argmax(bad)), bad.shape)
             value = array[begin : begin + _ROWS][at]
-            raise ValueError(
-                f"{name} of feature {begin + int(at[0])} has {value}, expected at most {limit:g}"
-            )
+            place = name if name == "w0" else f"{name} of feature {begin + int(at[0])}"
+            raise ValueError(f"{place} has {value}, expected at most {limit:g}")
 
 
 def _as_half(array: _Array) -> _Array:

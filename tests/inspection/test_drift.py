@@ -110,6 +110,15 @@ def test_a_drift_in_a_file(encoded, tmp_path):
     assert again.merge(drift).n_rows == 4500
 
 
+def test_numbers_that_are_not_finite_make_no_edges():
+    """They made edges that are not finite, which `load` refuses."""
+    X = np.array([[1.0], [2.5], [np.nan], [-np.inf], [3.5], [np.inf]])
+    file = io.BytesIO()
+    save(Drift(n_bins=3).fit(X), file)
+    file.seek(0)
+    assert load(file).compare(X)[0].psi == 0
+
+
 def test_damaged_files_are_refused(encoded):
     """A changed byte anywhere gives an equal object, another one that works, or a ValueError."""
     encoder, X, same, _ = encoded

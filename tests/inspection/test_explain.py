@@ -7,7 +7,8 @@ from helpers.games import coalition_values, shapley_interactions, shapley_values
 from helpers.make import make_model
 
 from fastfm_c import FFM, FM, FieldCSR
-from fastfm_c.inspection import Explanation, explain
+from fastfm_c.inspection import Explanation, compare_norms, explain, pair_importance, top_pairs
+from fastfm_c.serving import quantize
 
 # Sums of a few hundred terms of about 1, in float64.
 TOLERANCE = 1e-10
@@ -100,6 +101,24 @@ def test_no_rows_and_no_features(background, by):
     assert empty.values.shape == (2, 0)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize("kind", ["FM", "FFM"])
+def test_a_quantised_model_is_explained_as_the_model_that_it_stands_for(kind, dtype):
+    """The int8 numbers themselves were taken for factors, without their scale."""
+    rng = np.random.default_rng(0)
+    small, X = quantize(make(rng, kind), dtype), rows(rng, 5)
+    full = small.full()
+    for options in {"by": "field", "fields": FIELDS}, {"background": X}:
+        found, wanted = explain(small, X, **options), explain(full, X, **options)
+        np.testing.assert_array_equal(found.values, wanted.values)
+        assert found.base == wanted.base
+    np.testing.assert_array_equal(
+        pair_importance(small, X, fields=FIELDS), pair_importance(full, X, fields=FIELDS)
+    )
+    assert top_pairs(small, 3) == top_pairs(full, 3)
+    assert compare_norms(full, small)[0].moved == 0
+
+
 def test_what_is_refused():
     model, X = FM.random(3, 2, rng=0), np.ones((2, 3))
     for options, words in [
@@ -113,8 +132,13 @@ def test_what_is_refused():
             explain(model, X, **options)
     with pytest.raises(ValueError, match="4 columns"):
         explain(model, np.ones((1, 4)))
-    with pytest.raises(ValueError, match="expected an FM"):
-        explain("model", X)
+    for call in (
+        lambda: explain("model", X),
+        lambda: top_pairs("model", 1),
+        lambda: compare_norms(model, "model"),
+    ):
+        with pytest.raises(ValueError, match="is a str, expected an FM"):
+            call()
     model.normalize = "instance"
     with pytest.raises(ValueError, match="normalize='instance'"):
         explain(model, X)

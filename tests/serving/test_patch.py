@@ -81,6 +81,10 @@ def test_what_is_refused(tmp_path):
             apply(other, file)
         with pytest.raises(ValueError, match="expected two of one kind"):
             diff(old, other, io.BytesIO())
+    other = old.copy()
+    other.repeats = "separate"
+    with pytest.raises(ValueError, match="expected two of one kind"):
+        diff(old, other, io.BytesIO())
     a = two_models("FFM")[0]
     b = type(a)(a.w0, a.w, a.V, np.asarray(a.fields)[::-1])
     with pytest.raises(ValueError, match="fields of the models differ"):

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from helpers.make import make_model
 
 from fastfm_c import FM, LogisticLoss, SquaredLoss
-from fastfm_c.serving import prune
+from fastfm_c.serving import prune, quantize
 
 
 def problem(kind, k=6):
@@ -50,8 +50,18 @@ def test_the_cost_is_that_of_the_smaller_model(kind):
     assert "loss" in repr(found)
 
 
+@pytest.mark.parametrize("n_factors", [6, 2])
+def test_repeats_stay(n_factors):
+    model, X, y = problem("FM")
+    model.repeats = "separate"
+    assert prune(model, X, y, n_factors=n_factors).model.repeats == "separate"
+
+
 def test_what_is_refused():
     model, X, y = problem("FM")
+    for other in "model", quantize(model):
+        with pytest.raises(ValueError, match="expected an FM or FFM"):
+            prune(other, X, y)
     for options, words in ({"least_share": 1}, "least_share"), ({"n_factors": 7}, "the model has 6"):
         with pytest.raises(ValueError, match=words):
             prune(model, X, y, **options)

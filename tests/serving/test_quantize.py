@@ -167,6 +167,10 @@ def test_what_is_refused():
         getattr(bad, change[0])[3] = change[1]
         with pytest.raises(ValueError, match=words):
             quantize(bad, dtype)
+    bad = model.copy()
+    bad.w0 = np.inf
+    with pytest.raises(ValueError, match=r"^w0 has inf"):
+        quantize(bad)
     with pytest.raises(ValueError, match="dtype must be"):
         quantize(model, "int4")
     with pytest.raises(ValueError, match="fields are the groups"):
