@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import time
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import scipy.sparse as sp
 from fastfm_c import FM, LogisticLoss, SquaredLoss, _core
 from fastfm_c.solvers import TrainingRows
 
+from .timing import least_seconds, seconds_of
 from .workloads import load
 
 SWEEPS = 3  # the least of so many counts
@@ -45,16 +46,6 @@ def ratings(n_rows: int) -> tuple[sp.csr_array, np.ndarray]:
     return X, y.astype(np.float32)
 
 
-def _least(call: Callable[[], object]) -> float:
-    """The least seconds of a call."""
-    seconds = []
-    for _ in range(SWEEPS):
-        begin = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - begin)
-    return min(seconds)
-
-
 def _ours(X: Any, y: Any, loss: Any, k: int, threads: int, weight: Any) -> dict[str, Any]:
     model = FM.random(X.shape[1], k, init_stdev=0.1, rng=0)
     data = TrainingRows(model, loss, X, y, weight)
@@ -62,10 +53,10 @@ def _ours(X: Any, y: Any, loss: Any, k: int, threads: int, weight: Any) -> dict[
     columns = _core.Columns(model, loss, data, None, threads)
     plan = time.perf_counter() - begin
     l2 = 8 / X.shape[0]
-    sweep = _least(lambda: columns.sweep(l2, l2))
+    sweep = least_seconds(lambda: columns.sweep(l2, l2), SWEEPS)
     hyper = [np.ones(1), np.zeros(1), np.ones((1, k)), np.zeros((1, k))]
     columns.set_groups(None, hyper)
-    sample = _least(lambda: columns.sample(0, 0, 1.0))
+    sample = least_seconds(lambda: columns.sample(0, 0, 1.0), SWEEPS)
     facts = columns.plan()
     return {
         "plan": plan,
@@ -86,9 +77,7 @@ def _myfm(X: Any, y: Any, k: int, is_binary: bool) -> float | None:
     seconds = []
     for n_iter in 1, 2:
         fm = (myfm.MyFMClassifier if is_binary else myfm.MyFMRegressor)(rank=k, random_seed=0)
-        begin = time.perf_counter()
-        fm.fit(rows, y, n_iter=n_iter, n_kept_samples=1)
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(seconds_of(partial(fm.fit, rows, y, n_iter=n_iter, n_kept_samples=1)))
     return seconds[1] - seconds[0]
 
 

@@ -26,7 +26,7 @@ import scipy.sparse as sp
 
 from fastfm_c.datasets import load_adult
 
-from .workloads import labels, load, planted_scores, shuffled_zipf
+from .workloads import labels, load, planted_scores, rows_of_ones, shuffled_zipf
 
 PHISHING = Path(__file__).with_name("phishing")
 ROWS = 100_000  # of W1 and W2
@@ -100,11 +100,8 @@ def planted(units: float = 0, outlier: float = 0) -> DataSet:
 def one_hot(columns: np.ndarray, sizes: list[int]) -> tuple[sp.csr_array, np.ndarray]:
     """Rows of categories as a matrix, and the fields of its columns."""
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    n_rows, n_fields = columns.shape
-    indices = (columns + starts[:-1]).astype(np.int32).ravel()
-    indptr = np.arange(0, n_rows * n_fields + 1, n_fields, dtype=np.int32)
-    X = sp.csr_array((np.ones(len(indices), np.float32), indices, indptr), shape=(n_rows, starts[-1]))
-    return X, np.repeat(np.arange(n_fields), sizes)
+    X = rows_of_ones(columns + starts[:-1], starts[-1])
+    return X, np.repeat(np.arange(len(sizes)), sizes)
 
 
 def _split(X: sp.csr_array, y: np.ndarray, n_train: int, fields: np.ndarray, **options: bool) -> DataSet:

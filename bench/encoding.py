@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
 from statistics import median
 from typing import Any
 
 import numpy as np
 
 from fastfm_c import FieldEncoder
+
+from .timing import seconds_of
 
 ROWS, QUICK_ROWS, CALLS = 1_000_000, 50_000, 20_000
 LOW, HIGH, NUMBERS = (2, 5, 7, 9, 15, 16, 42), (1_000, 30_000, 200_000), (17, 74, 94, 120)
@@ -48,12 +49,6 @@ def tables(made: dict[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def _seconds(function: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
 def _agree(ours: Any, names: np.ndarray, theirs: Any) -> bool:
     """Whether the known features are the same; theirs are in the same order, without the unknown ones."""
     known = [j for j, name in enumerate(names) if not name.endswith("=<unknown>")]
@@ -68,10 +63,10 @@ def _measure(name: str, table: Any, repeats: int) -> dict[str, Any]:
     theirs = OneHotEncoder(handle_unknown="ignore", dtype=np.float32)
     times: dict[str, list[float]] = {"fit": [], "transform": [], "peer fit": [], "peer transform": []}
     for _ in range(repeats):
-        times["fit"].append(_seconds(lambda: ours.fit(table)))
-        times["transform"].append(_seconds(lambda: ours.transform(table)))
-        times["peer fit"].append(_seconds(lambda: theirs.fit(peer_table)))
-        times["peer transform"].append(_seconds(lambda: theirs.transform(peer_table)))
+        times["fit"].append(seconds_of(lambda: ours.fit(table)))
+        times["transform"].append(seconds_of(lambda: ours.transform(table)))
+        times["peer fit"].append(seconds_of(lambda: theirs.fit(peer_table)))
+        times["peer transform"].append(seconds_of(lambda: theirs.transform(peer_table)))
     if not _agree(ours.transform(table), ours.get_feature_names_out(), theirs.transform(peer_table)):
         raise SystemExit(f"{name}: FieldEncoder and OneHotEncoder differ")
     for who in ("", "peer "):

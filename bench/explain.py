@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +12,7 @@ from fastfm_c.datasets import load_adult
 from fastfm_c.inspection import explain, pair_importance, top_pairs
 
 from .report import print_table
+from .timing import least_seconds
 
 K = 8
 BACKGROUND = 1000
@@ -32,23 +32,13 @@ def run_explain(options: argparse.Namespace) -> dict:
         "FFM by field": lambda: explain(ffm, X, background=R, by="field"),
         "FM, importance of pairs of fields": lambda: pair_importance(fm, X, background=R, **by_field),
     }
-    rounds = 2 if options.quick else options.repeats
-    figures = {name: _least_seconds(call, rounds) / X.shape[0] * 1e6 for name, call in calls.items()}
+    rounds = 1 + (2 if options.quick else options.repeats)
+    figures = {name: least_seconds(call, rounds) / X.shape[0] * 1e6 for name, call in calls.items()}
     rows = [[name, f"{us:.1f}"] for name, us in figures.items()]
     large = FM.random(20_000 if options.quick else 200_000, 16, rng=0)
     large.V *= np.random.default_rng(0).exponential(1, large.n_features).astype(np.float32)[:, None]
-    seconds = _least_seconds(lambda: top_pairs(large, 100), rounds)
+    seconds = least_seconds(lambda: top_pairs(large, 100), rounds)
     figures["top_pairs"] = seconds
     print_table(f"Adult, {X.shape[0]:,} rows, k = {K}, us a row", ["", "us"], rows)
     print(f"top_pairs of {large.n_features:,} features: {seconds:.2f} s")
     return figures
-
-
-def _least_seconds(call: Callable[[], object], rounds: int) -> float:
-    call()
-    taken = []
-    for _ in range(rounds):
-        begin = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - begin)
-    return min(taken)

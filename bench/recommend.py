@@ -4,7 +4,6 @@ and LightFM, on a planted set of implicit feedback."""
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -14,6 +13,9 @@ import scipy.sparse as sp
 
 from fastfm_c import FM
 from fastfm_c.recommend import Candidates, FMRecommender, evaluate
+
+from .timing import least_seconds, seconds_of
+from .workloads import rows_of_ones
 
 SIZE = (6_000, 4_000, 1_000_000)  # users, items, interactions: about those of MovieLens-1M
 QUICK = (600, 400, 30_000)
@@ -50,26 +52,8 @@ def planted(n_users: int, n_items: int, total: int, seed: int = 0) -> dict[str, 
         sp.csr_array((np.ones(keep.sum(), np.float32), (user[keep], item[keep])), shape=shape)
         for keep in (~held_out, held_out)
     ]
-    features = [one_hot(part) for part in (of_users, of_items)]
+    features = [rows_of_ones(part, FEATURES * VOCABULARY) for part in (of_users, of_items)]
     return {"train": parts[0], "test": parts[1], "features": features}
-
-
-def one_hot(columns: np.ndarray) -> Any:
-    """A row for each row of column numbers."""
-    n, z = columns.shape
-    indptr = np.arange(n + 1) * z
-    return sp.csr_array((np.ones(n * z, np.float32), columns.ravel(), indptr), shape=(n, columns.max() + 1))
-
-
-def seconds(function: Callable[[], Any], repeats: int) -> float:
-    """The least of several runs."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def candidates(n: int, n_factors: int, repeats: int) -> dict[str, float]:
@@ -77,12 +61,10 @@ def candidates(n: int, n_factors: int, repeats: int) -> dict[str, float]:
     rng = np.random.default_rng(0)
     n_columns, first = 1_000, 1_000 * N_CONTEXT_VALUES
     width = first + n_columns * VALUES
-    items = one_hot(first + rng.integers(0, n_columns, (n, VALUES)) + n_columns * np.arange(VALUES))
-    items.resize(n, width)
-    contexts = one_hot(
-        rng.integers(0, n_columns, (200, N_CONTEXT_VALUES)) + n_columns * np.arange(N_CONTEXT_VALUES)
-    )
-    contexts.resize(200, width)
+    of_items = first + rng.integers(0, n_columns, (n, VALUES)) + n_columns * np.arange(VALUES)
+    of_contexts = rng.integers(0, n_columns, (200, N_CONTEXT_VALUES))
+    of_contexts += n_columns * np.arange(N_CONTEXT_VALUES)
+    items, contexts = rows_of_ones(of_items, width), rows_of_ones(of_contexts, width)
     model = FM.random(width, n_factors, init_stdev=0.1, rng=0)
     made = Candidates(model, items)
     vectors, queries = made.vectors(), made.query_vectors(contexts)
@@ -92,12 +74,16 @@ def candidates(n: int, n_factors: int, repeats: int) -> dict[str, float]:
     if not np.allclose(made.scores(contexts[:1])[0], expected, rtol=1e-3, atol=1e-4):
         raise AssertionError("scores differ from predict")
     one = contexts[:1]
+
+    def us(call: Callable[[], Any]) -> float:
+        return 1e6 * least_seconds(call, repeats + 1)
+
     return {
-        "predict": 1e6 * seconds(lambda: model.predict(joined, num_threads=1), repeats),
-        "one context": 1e6 * seconds(lambda: made.top_k(one, K_TOP, num_threads=1), repeats),
-        "NumPy, one": 1e6 * seconds(lambda: _numpy_top(vectors, queries[:1]), repeats),
-        "200 contexts": 1e6 / 200 * seconds(lambda: made.top_k(contexts, K_TOP, num_threads=1), repeats),
-        "NumPy, 200": 1e6 / 200 * seconds(lambda: _numpy_top(vectors, queries), repeats),
+        "predict": us(lambda: model.predict(joined, num_threads=1)),
+        "one context": us(lambda: made.top_k(one, K_TOP, num_threads=1)),
+        "NumPy, one": us(lambda: _numpy_top(vectors, queries[:1])),
+        "200 contexts": us(lambda: made.top_k(contexts, K_TOP, num_threads=1)) / 200,
+        "NumPy, 200": us(lambda: _numpy_top(vectors, queries)) / 200,
     }
 
 
@@ -130,9 +116,7 @@ def of_lightfm(data: dict[str, Any], loss: str, with_features: bool, epochs: int
         ]
     train, times = sp.coo_matrix(data["train"]), []
     for _ in range(epochs):
-        start = time.perf_counter()
-        model.fit_partial(train, *features, num_threads=1)
-        times.append(time.perf_counter() - start)
+        times.append(seconds_of(lambda: model.fit_partial(train, *features, num_threads=1)))
     bias_u, users = model.get_user_representations(features[0])
     bias_i, items = model.get_item_representations(features[1])
     return {"seconds an epoch": min(times), **_measures(data, users @ items.T + bias_u[:, None] + bias_i)}
@@ -144,9 +128,8 @@ def of_implicit(data: dict[str, Any], loss: str, with_features: bool, epochs: in
         return {}
     create = import_module("implicit.bpr").BayesianPersonalizedRanking
     model = create(factors=FACTORS, iterations=epochs, num_threads=1, random_state=0)
-    start = time.perf_counter()
-    model.fit(sp.csr_matrix(data["train"]), show_progress=False)
-    each = (time.perf_counter() - start) / epochs
+    train = sp.csr_matrix(data["train"])
+    each = seconds_of(lambda: model.fit(train, show_progress=False)) / epochs
     return {"seconds an epoch": each, **_measures(data, model.user_factors @ model.item_factors.T)}
 
 

@@ -7,19 +7,20 @@ a case are taken in rounds of all numbers of threads, and the median counts.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from fastfm_c import AdaGrad, LogisticLoss, train
 
+from .machine import cores
 from .problem import make_model, make_problem
 from .report import print_table
+from .timing import seconds_of
 from .workloads import Split, load
 
 LOSS = LogisticLoss()
@@ -39,7 +40,7 @@ class Case:
 
 def run_scale(options: argparse.Namespace) -> list[dict]:
     """One table; returns the figures."""
-    threads = _powers_of_two(options.cores or _cores())
+    threads = _powers_of_two(options.cores or cores())
     rounds = 1 if options.quick else options.repeats
     splits = [load(f"W1_{part}", options.data) for part in ("train", "test")]
     if options.quick:
@@ -50,10 +51,6 @@ def run_scale(options: argparse.Namespace) -> list[dict]:
             records.append(_measure(case, threads, rounds))
     _print(records, threads)
     return records
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _powers_of_two(most: int) -> list[int]:
@@ -106,9 +103,7 @@ def _measure(case: Case, threads: list[int], rounds: int) -> dict:
     seconds: dict[int, list[float]] = {n: [] for n in threads}
     for _ in range(rounds):
         for n, times in seconds.items():
-            start = time.perf_counter()
-            case.run(n)
-            times.append(time.perf_counter() - start)
+            times.append(seconds_of(partial(case.run, n)))
     medians = {n: statistics.median(times) for n, times in seconds.items()}
     return {"case": case.name, "rows": case.n_rows, "seconds": medians}
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sp
 
 from fastfm_c import FM
 from fastfm_c.serving import apply, diff, quantize
 
 from .report import print_table
+from .timing import seconds_of
+from .workloads import rows_of_ones
 
 N_FEATURES, N_FIELDS, N_ROWS = 1_000_000, 39, 100_000
 PATCHED = 0.01
@@ -30,9 +31,7 @@ def run_serving(options: argparse.Namespace) -> dict:
     rng = np.random.default_rng(0)
     per_field = n // N_FIELDS
     columns = rng.integers(0, per_field, (N_ROWS // scale, N_FIELDS)) + per_field * np.arange(N_FIELDS)
-    ends = np.arange(0, columns.size + 1, N_FIELDS, dtype=np.int32)
-    values = np.ones(columns.size, np.float32)
-    X = sp.csr_array((values, columns.ravel().astype(np.int32), ends), shape=(len(columns), n))
+    X = rows_of_ones(columns, n)
     figures: dict = {"predict": [], "patch": [_patch(n, where) for where in ("together", "scattered")]}
     for k in (16, 64):
         model = FM.random(n, k, init_stdev=0.1, rng=0)
@@ -43,9 +42,7 @@ def run_serving(options: argparse.Namespace) -> dict:
         taken = {name: [] for name in models}
         for _ in range(rounds + 1):  # in turns, because the machine changes its speed
             for name, m in models.items():
-                begin = time.perf_counter()
-                m.predict(X, num_threads=1)
-                taken[name].append(time.perf_counter() - begin)
+                taken[name].append(seconds_of(partial(m.predict, X, num_threads=1)))
         for name, m in models.items():
             ms, ratio = 1e3 * min(taken[name]), min(taken[name]) / min(taken["float32"])
             figures["predict"].append([k, name, ms, ratio, m.nbytes / model.nbytes])
@@ -69,9 +66,7 @@ def _patch(n: int, where: str) -> list:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "patch")
         diff(old, new, path)
-        begin = time.perf_counter()
-        apply(old, path)
-        return [where, path.stat().st_size / 1e6, 1e3 * (time.perf_counter() - begin)]
+        return [where, path.stat().st_size / 1e6, 1e3 * seconds_of(lambda: apply(old, path))]
 
 
 def _onnx() -> float:
@@ -86,9 +81,4 @@ def _onnx() -> float:
         options.intra_op_num_threads = 1
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     feed = {"indices": np.arange(39)[None], "values": np.ones((1, 39), np.float32)}
-    taken = []
-    for _ in range(2000):
-        begin = time.perf_counter()
-        session.run(None, feed)
-        taken.append(time.perf_counter() - begin)
-    return 1e6 * float(np.median(taken))
+    return 1e6 * float(np.median([seconds_of(lambda: session.run(None, feed)) for _ in range(2000)]))

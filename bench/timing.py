@@ -1,9 +1,10 @@
-"""Times contenders side by side, after checking that they agree."""
+"""Times calls; times contenders side by side, after checking that they agree."""
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,6 +13,17 @@ from .contenders import LIBRARY, Contender
 TOLERANCE = 1e-4  # of the largest score; float32 sums of this size agree within 3e-6
 MEASURED_SECONDS = 0.03  # a measurement repeats a call until it lasts this long
 SETTLE_SECONDS = 0.01  # idle threads of the last contender spin some milliseconds, then sleep
+
+
+def seconds_of(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def least_seconds(call: Callable[[], object], n_calls: int) -> float:
+    """The least time of several calls, because other programs only ever add to one."""
+    return min(seconds_of(call) for _ in range(n_calls))
 
 
 def agreeing(contenders: list[Contender], num_threads: int) -> list[Contender]:
@@ -64,9 +76,7 @@ def interleaved(
 
 
 def _seconds_per_call(contender: Contender, num_threads: int) -> float:
-    start = time.perf_counter()
-    contender.predict(num_threads)
-    warm_up = time.perf_counter() - start
+    warm_up = seconds_of(lambda: contender.predict(num_threads))
     n_calls = max(1, round(MEASURED_SECONDS / warm_up))
     start = time.perf_counter()
     for _ in range(n_calls):

@@ -93,6 +93,14 @@ def shuffled_zipf(rng: np.random.Generator, n: int, exponent: float, size: int) 
     return order[zipf_ranks(rng, n, exponent, size)]
 
 
+def rows_of_ones(columns: np.ndarray, n_columns: int) -> sp.csr_array:
+    """A matrix with a 1 in each of the columns that a row of `columns` names."""
+    n_rows, n_values = columns.shape
+    indptr = np.arange(0, columns.size + 1, n_values, dtype=np.int32)
+    ones = np.ones(columns.size, np.float32)
+    return sp.csr_array((ones, columns.ravel().astype(np.int32), indptr), shape=(n_rows, n_columns))
+
+
 def planted_scores(X: sp.csr_matrix, w0: float, w: np.ndarray, V: np.ndarray) -> np.ndarray:
     S = X @ V
     return w0 + X @ w + 0.5 * ((S * S).sum(1) - X.multiply(X) @ (V * V).sum(1))

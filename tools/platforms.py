@@ -38,7 +38,8 @@ FLAGS = [f"-I{ROOT / 'csrc'}", *shlex.split((TESTS / "flags").read_text())]
 FAILING = ["-Dmalloc=test_malloc", "-Dcalloc=test_calloc"]  # of csrc: those of test_no_memory.c
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 CLANGS = ["clang", *(f"clang-{version}" for version in range(30, 13, -1))]
-THREADED = ["bits", "prepare", "train", "text", "phases"]  # groups of tests that share work among threads
+# Groups of tests that share work among threads.
+THREADED = ["bits", "columns", "pairs", "phases", "prepare", "recommend", "text", "train"]
 HEAD = [("platform", "built with, how it is run", "result", "seconds"), ("---",) * 4]
 WINES = ["wine", "wine64", "/usr/lib/wine/wine64"]
 
