@@ -1,6 +1,6 @@
 """Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``recommend``, ``persistence``,
-``explain``, ``serving``, ``scale`` and ``busy`` measure, ``defaults`` compares settings, ``columns`` measures
-ALS and Gibbs sampling, ``workloads`` makes data."""
+``explain``, ``serving``, ``scale`` and ``busy`` measure, ``defaults`` compares settings, ``solvers`` models
+and solvers, ``columns`` measures ALS and Gibbs sampling, ``workloads`` makes data."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ OTHERS = {
     "scale": "scale",
     "busy": "busy",
     "columns": "columns",
+    "solvers": "solvers",
 }
 DATA = Path(os.environ.get("FASTFM_C_BENCH_DATA", Path(__file__).with_name("data")))
 

@@ -60,7 +60,7 @@ def _models(data: DataSet) -> dict[str, Fit]:
         if kind == "FM" or len(np.unique(data.fields)) < data.X.shape[1]:  # else each column is a field
             models[f"{kind}, before"] = _ours(kind, before=True)
             models[kind] = _ours(kind, before=False)
-    models["ridge" if data.is_regression else "logistic"] = _linear
+    models["ridge" if data.is_regression else "logistic"] = linear
     if data.X.shape[1] <= MOST_COLUMNS:
         models |= {name: fit for name, (module, fit) in PEERS.items() if find_spec(module)}
     return models
@@ -120,7 +120,7 @@ def _ours(kind: str, before: bool) -> Fit:
     return fit
 
 
-def _linear(data: DataSet, seed: int) -> tuple[np.ndarray, None]:
+def linear(data: DataSet, seed: int) -> tuple[np.ndarray, None]:
     """scikit-learn's, with its defaults, columns divided by their largest values."""
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.pipeline import make_pipeline

@@ -7,6 +7,7 @@ reference is what autosummary makes of the docstrings; the gallery is what docs/
 import os
 import posixpath
 import re
+from pathlib import Path
 from typing import Any
 
 from sphinx.domains.python import PyXRefRole
@@ -26,7 +27,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "_templates", "**/GALLERY_HEADER.md", "gallery/data"]
+exclude_patterns = ["_build", "_templates", "gallery"]
 nitpicky = True  # for our own names; those of others are links only where inventories can be had
 nitpick_ignore_regex = [
     ("py:.*", rf"({name})([.].*)?") for name in ("numpy", "scipy", "sklearn", "sys", "pandas")
@@ -44,18 +45,40 @@ if os.environ.get("FASTFM_C_DOCS_ONLINE"):
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 4
 SOURCE = "https://github.com/fastfm-c/fastfm_c/blob/main/"
+GALLERY = "docs/gallery/GALLERY_HEADER.rst"  # what sphinx-gallery makes auto_gallery/index.rst of
+ROOT = Path(__file__).resolve().parent.parent
 _LINK = re.compile(r"(\]\()([^)\s:#]+)(#[^)\s]*)?\)")
+_INCLUDE = re.compile(r"```\{include\} (\S+)\n```\n")
 
 
-def point_at_the_repository(app: Any, name: str, source: list[str]) -> None:
-    """Let links to what is no page point at the file in the repository."""
-    here = posixpath.dirname(f"docs/{name}")
+def pages_of_the_repository() -> dict[str, str]:
+    """Files outside docs/ that a page includes whole, and that page: links to the one lead to the other."""
+    found = {}
+    for page in Path(__file__).parent.glob("project/*.md"):
+        if included := _INCLUDE.fullmatch(page.read_text(encoding="utf-8")):
+            file = (page.parent / included[1]).resolve().relative_to(ROOT).as_posix()
+            found[file] = page.relative_to(ROOT).as_posix()
+    return found
+
+
+PAGES = pages_of_the_repository() | {GALLERY: "docs/auto_gallery/index.rst"}
+
+
+def point_at_pages(app: Any, name: str, source: list[str]) -> None:
+    """Let links to what is no page point at the file in the repository, and take in what a page includes."""
+    page = f"docs/{name}"
+    if included := _INCLUDE.fullmatch(source[0]):
+        file = posixpath.normpath(posixpath.join(posixpath.dirname(page), included[1]))
+        source[0] = (ROOT / file).read_text(encoding="utf-8")
+    else:
+        file = page
 
     def target(match: re.Match[str]) -> str:
-        path = posixpath.normpath(posixpath.join(here, match[2]))
-        if path.startswith("docs/") and not path.startswith("docs/gallery/"):
-            return match[0]
-        return f"{match[1]}{SOURCE}{path}{match[3] or ''})"
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(file), match[2]))
+        path = PAGES.get(path, path)
+        if not path.startswith("docs/") or path.startswith("docs/gallery/"):
+            return f"{match[1]}{SOURCE}{path}{match[3] or ''})"
+        return f"{match[1]}{posixpath.relpath(path, posixpath.dirname(page))}{match[3] or ''})"
 
     source[0] = _LINK.sub(target, source[0])
 
@@ -114,6 +137,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "min_reported_time": 1,
+    "within_subsection_order": "FileNameSortKey",
     "reset_modules": ("matplotlib",),
 }
 
@@ -121,8 +145,14 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "fastfm_c"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_sidebars = {"index": []}
 html_theme_options = {
     "github_url": "https://github.com/fastfm-c/fastfm_c",
+    "header_links_before_dropdown": 9,  # the sections
+    "navbar_persistent": ["search-button"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
     "show_prev_next": True,
     "navigation_with_keys": False,
 }
@@ -132,4 +162,4 @@ def setup(app: Any) -> None:
     app.add_role("name", Name())
     app.connect("missing-reference", find_at_the_top)
     app.connect("autodoc-skip-member", skip_what_others_wrote)
-    app.connect("source-read", point_at_the_repository)
+    app.connect("source-read", point_at_pages)

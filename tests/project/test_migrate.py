@@ -11,7 +11,7 @@ from helpers import foreign
 import fastfm_c
 
 FOLDER = Path(__file__).parents[2] / "docs" / "migrate"
-PAGES = sorted(path.name for path in FOLDER.glob("*.md"))
+PAGES = sorted(path.name for path in FOLDER.glob("from-*.md"))
 
 
 def run(page):
