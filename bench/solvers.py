@@ -24,6 +24,7 @@ from .report import print_table
 
 SOLVERS = {"FM": ("adagrad", "adam", "sgd", "ftrl", "lbfgs", "als", "mcmc"), "FFM": ("adagrad", "lbfgs")}
 CHOOSES_NOTHING = "lbfgs", "als"
+MOST_COLUMNS = 50_000  # for "lbfgs", whose memory is many times that of the model
 PENALTIES = 1e-5, 1e-4, 1e-3, 1e-2, 1e-1
 N_FACTORS = {"FM": 8, "FFM": 4}
 NOT_HERE = "planted unscaled", "planted outliers"  # these are about units
@@ -50,13 +51,16 @@ def _measured(data: DataSet) -> list[dict]:
         scores = fit()
         seconds = time.perf_counter() - start
         figure = _figure(data.is_regression, data.y_test, scores)
-        return {"model": model, "solver": solver, "figure": figure, "seconds": seconds}
+        sizes = {"rows": data.X.shape[0]}
+        return {"model": model, "solver": solver, "figure": figure, "seconds": seconds, **sizes}
 
     found = [record("linear", "", lambda: linear(data, 0)[0])]
     for kind, solvers in SOLVERS.items():
         if kind == "FFM" and len(np.unique(data.fields)) == data.X.shape[1]:
             continue  # each column is a field
         for solver in solvers:
+            if solver == "lbfgs" and data.X.shape[1] > MOST_COLUMNS:
+                continue
             found.append(record(kind, solver, lambda kind=kind, solver=solver: _scores(kind, solver, data)))
     return found
 
@@ -128,13 +132,14 @@ def _print(name: str, found: list[dict]) -> None:
 def _print_all(records: list[dict]) -> None:
     """In Markdown, as docs/start/which-model.md has it; what is within a hundredth of the best is bold."""
     columns = list(dict.fromkeys((r["model"], r["solver"]) for r in records))
-    print("\n| data | " + " | ".join(" ".join(column).strip() for column in columns) + " |")
-    print("| --- " * (1 + len(columns)) + "|")
+    print("\n| data | rows | " + " | ".join(" ".join(column).strip() for column in columns) + " |")
+    print("| --- " * (2 + len(columns)) + "|")
     for name in dict.fromkeys(r["data"] for r in records):
         figures = {(r["model"], r["solver"]): r["figure"] for r in records if r["data"] == name}
+        n_rows = next(r["rows"] for r in records if r["data"] == name)
         best = min(figures.values())
         cells = [_cell(figures.get(column), best) for column in columns]
-        print(f"| {name} | " + " | ".join(cells) + " |")
+        print(f"| {name} | {n_rows:,} | " + " | ".join(cells) + " |")
 
 
 def _cell(figure: float | None, best: float) -> str:
