@@ -1,6 +1,7 @@
 """Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``recommend``, ``persistence``,
 ``explain``, ``serving``, ``scale`` and ``busy`` measure, ``defaults`` compares settings, ``solvers`` models
-and solvers, ``columns`` measures ALS and Gibbs sampling, ``workloads`` makes data."""
+and solvers, ``columns`` measures ALS and Gibbs sampling, ``growth`` draws, ``history`` counts instructions,
+``workloads`` makes data."""
 
 from __future__ import annotations
 
@@ -32,6 +33,8 @@ OTHERS = {
     "busy": "busy",
     "columns": "columns",
     "solvers": "solvers",
+    "history": "history",
+    "growth": "growth",
 }
 DATA = Path(os.environ.get("FASTFM_C_BENCH_DATA", Path(__file__).with_name("data")))
 
