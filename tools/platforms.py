@@ -215,16 +215,19 @@ def wine() -> list[str]:
 
 
 def zig_target(target: str) -> Cross:
-    machine = target.split("-")[0]
+    machine = QEMU_NAMES.get(target.split("-")[0], target.split("-")[0])
     emulators = {"linux": partial(qemu, machine), "windows": wine if machine == "x86_64" else None}
     return Cross(lambda: [*zig(), "-target", target, "-O3"], emulators.get(target.split("-")[1]))
 
 
 GCC = partial(program, ["gcc"], "gcc")
+QEMU_NAMES = {"x86": "i386"}  # of a machine that zig calls otherwise
 ZIG = {
     "x86_64-linux-musl": "clang",
     "aarch64-linux-musl": "clang, NEON, under qemu",
     "riscv64-linux-musl": "clang, no vectors, under qemu",
+    "s390x-linux-musl": "clang, no vectors, the high byte first, under qemu",
+    "x86-linux-musl": "clang, 32 bits, no vectors, under qemu",
     "x86_64-windows-gnu": "clang, under wine",
     "aarch64-windows-gnu": "clang, NEON, not run",
     "x86_64-macos": "clang, not run",
