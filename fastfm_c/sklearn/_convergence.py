@@ -51,8 +51,8 @@ class Recorder:
         """Write down that L-BFGS has converged, or warn of a fit that ended at `max_iter` too early.
 
         L-BFGS and ALS have to converge. Of a stochastic solver it is the figure of early stopping that has to
-        settle; without early stopping it is to go through `max_iter` epochs. A default number of epochs is not
-        warned of, because the user has not chosen it: `History.settled` tells.
+        settle; without early stopping it is to go through `max_iter` epochs. A default number of epochs is
+        not warned of: the user has not chosen it, and `History.settled` tells.
         """
         estimator, history = self.estimator, self.estimator.history_
         if self.has_converged:
