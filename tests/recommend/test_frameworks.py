@@ -1,4 +1,4 @@
-"""docs/guide/frameworks.md: our recommender as a model of RecTools and of LensKit, where these are installed."""
+"""docs/guide/frameworks.md: the recommender as a model of RecTools and of LensKit, where installed."""
 
 import re
 from pathlib import Path

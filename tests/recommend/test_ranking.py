@@ -102,7 +102,7 @@ def reference_step(model, users, items, matrix, batch, epoch, options, weights):
 def problem(rng, n_users=9, n_items=14, features=True, dtype="float64", k=3):
     """(model, users, items, matrix): rows of the users have the first columns.
 
-    features: False, or True for both sides, or "items", or "shared" for rows of one column that others have, too.
+    features: False, or True for both sides, "items", or "shared" for rows of one column that others have.
     """
     width = n_users + n_items + 8
     users, items = np.zeros((n_users, width)), np.zeros((n_items, width))
