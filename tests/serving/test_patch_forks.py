@@ -47,7 +47,7 @@ def read():
 threads = [threading.Thread(target=read) for _ in range(2)]
 for thread in threads:
     thread.start()
-in_children(lambda: taken(old, there) == new and old.predict_row([0], [1.0]) == 1, 10)
+in_children(lambda: taken(old, there) == new and old.predict_row([0], [1.0]) == 1, 4)
 """
 )
 
@@ -66,7 +66,7 @@ def whole():
     model = zero if old == zero else new
     is_whole = old == model and old.predict_row([0], [1.0]) == model.w[0]
     return is_whole and taken(old, back if model is new else there)
-in_children(whole, 20)
+in_children(whole, 8)
 """
 )
 
