@@ -99,7 +99,7 @@ def test_a_long_root_keeps_what_leads():
 
 @each_loss
 def test_float32_can_take_few_dense_rows(loss):
-    """Factors that rows hardly determine: pivots of their systems were lost to rounding, and became negative."""
+    """Pivots of factors that rows hardly determine were lost to rounding, and became negative."""
     rng = np.random.default_rng(0)
     X = 10 * rng.uniform(size=(40, 3))
     scores = X @ [1.0, -2.0, 1.0] + 0.1 * X[:, 0] * X[:, 1]
