@@ -37,7 +37,8 @@ FORCE_INLINE int atomic_replace_i64(atomic_i64 *a, int64_t old, int64_t value)
 }
 FORCE_INLINE void atomic_pause(void) { YieldProcessor(); }
 #else
-typedef int64_t atomic_i64;
+/* Processors of 32 bits align int64_t to 4 bytes, where a cache line may end inside it. */
+typedef int64_t __attribute__((aligned(8))) atomic_i64;
 FORCE_INLINE int64_t atomic_load_i64(atomic_i64 *a) { return __atomic_load_n(a, __ATOMIC_SEQ_CST); }
 FORCE_INLINE void atomic_store_i64(atomic_i64 *a, int64_t value)
 {
