@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from fastfm_c.sklearn._fit_rows import FitRows
 
-__all__ = ["SizeChange", "size_changes"]
+__all__ = ["Edges", "SizeChange", "Sizes", "blocks_of", "size_changes", "values_of"]
 
 LEAST_VALUES = 2**20  # that are looked at together: few enough for the memory, many enough for NumPy
 GROWTH = 4  # of a column's largest value, before its size is another
 
-_Sizes: TypeAlias = NDArray[Any]
+Sizes: TypeAlias = NDArray[Any]
+Edges: TypeAlias = NDArray[np.int64]  # where batches begin, and where the last one ends
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,14 @@ class SizeChange:
     columns : ndarray of int
     before, after : ndarray of float
         Their sizes, 0 for a column without a value.
+    squares : ndarray of float, optional
+        The sum of the squares of their values before this batch, if the solver learns in units of the sizes.
     """
 
     columns: NDArray[Any]
-    before: _Sizes
-    after: _Sizes
+    before: Sizes
+    after: Sizes
+    squares: NDArray[np.float64] | None = None
 
     @property
     def matters(self) -> bool:
@@ -38,7 +42,7 @@ class SizeChange:
         return bool(np.any(np.where(self.before == 0, 1, self.before) != self.after))
 
 
-def size_changes(rows: FitRows, batch_size: int, sizes: _Sizes) -> dict[int, SizeChange]:
+def size_changes(rows: FitRows, edges: Edges, sizes: Sizes) -> dict[int, SizeChange]:
     """The batches, by their number, after which columns have other sizes than before.
 
     The size of a column is the largest |x| of the first batch in which it has a value. It becomes the largest
@@ -46,36 +50,33 @@ def size_changes(rows: FitRows, batch_size: int, sizes: _Sizes) -> dict[int, Siz
     """
     changes: dict[int, SizeChange] = {}
     sizes = sizes.copy()
-    for first, last in _blocks(rows.X.indptr, batch_size):
-        changes |= dict(_changes_of_block(rows, range(first, last), batch_size, sizes))
+    for batches in blocks_of(rows.X.indptr, edges):
+        changes |= dict(_changes_of_block(rows, batches, edges, sizes))
     return changes
 
 
-def _blocks(indptr: NDArray[Any], batch_size: int) -> Iterator[tuple[int, int]]:
-    """Numbers of batches, some at a time: from the first to before the last."""
-    n_rows = len(indptr) - 1
-    begins = np.minimum(np.arange(0, n_rows + batch_size, batch_size), n_rows)
-    n_batches, first = len(begins) - 1, 0
+def blocks_of(indptr: NDArray[Any], edges: Edges) -> Iterator[range]:
+    """Numbers of batches, some at a time."""
+    n_batches, first = len(edges) - 1, 0
     while first < n_batches:
-        enough = np.searchsorted(indptr[begins], indptr[begins[first]] + LEAST_VALUES)
+        enough = np.searchsorted(indptr[edges], indptr[edges[first]] + LEAST_VALUES)
         last = int(min(max(enough, first + 1), n_batches))
-        yield first, last
+        yield range(first, last)
         first = last
 
 
 def _changes_of_block(
-    rows: FitRows, batches: range, batch_size: int, sizes: _Sizes
+    rows: FitRows, batches: range, edges: Edges, sizes: Sizes
 ) -> Iterator[tuple[int, SizeChange]]:
     """The changes of some batches. `sizes` is brought up to date."""
-    n_rows = rows.n_rows
-    columns, values = _values(rows, batches.start * batch_size, min(batches.stop * batch_size, n_rows))
+    columns, values = values_of(rows, edges[batches.start], edges[batches.stop])
     largest = np.zeros(len(sizes), sizes.dtype)
     np.maximum.at(largest, columns, values)
     may_change = (largest > 0) & ((sizes == 0) | (largest > GROWTH * sizes))
     if not may_change.any():
         return
     for batch in batches:
-        columns, values = _values(rows, batch * batch_size, min((batch + 1) * batch_size, n_rows))
+        columns, values = values_of(rows, edges[batch], edges[batch + 1])
         chosen = may_change[columns]
         found, place = np.unique(columns[chosen], return_inverse=True)
         after = np.zeros(len(found), sizes.dtype)
@@ -88,7 +89,7 @@ def _changes_of_block(
             yield batch, change
 
 
-def _values(rows: FitRows, begin: int, end: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def values_of(rows: FitRows, begin: int, end: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Columns and |x| of the values of rows of positive weight."""
     indptr = rows.X.indptr
     block = slice(indptr[begin], indptr[end])

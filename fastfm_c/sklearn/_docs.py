@@ -50,9 +50,9 @@ _PARAMETERS = """n_factors : int
         number of rows, but at least 10 and at most 100. A ConvergenceWarning tells if "lbfgs", "als" or a
         fit with early stopping ends at a given number before it has settled.
     batch_size : int or None
-        Number of rows between two updates. None is the default of the solver for `partial_fit`. For `fit`,
-        None is a 64th of the rows, but at least 8 and at most 1024 (2048 of an FFM, 32 for "sgd"). "lbfgs",
-        "als" and "mcmc" have none.
+        Number of rows between two updates. For `fit`, None is a 64th of the rows, but at least 8 and at most
+        1024 (2048 of an FFM, 32 for "sgd"). For `partial_fit`, None is 8 at first and grows with the rows so
+        far to the default of the solver: 256 (32 for "sgd"). "lbfgs", "als" and "mcmc" have none.
     clip_value : float or None
         Largest absolute gradient of a parameter in a batch; None is no limit. "lbfgs",
         "als" and "mcmc" have none.
@@ -62,7 +62,8 @@ _PARAMETERS = """n_factors : int
         rows. `history_.candidates` has them all. A number is taken as it is. None is 1e-5 where there are no
         validation rows, with "lbfgs" or "als", and for `partial_fit`. "mcmc" has none. Except with "lbfgs",
         "als" and "ftrl", the penalties are those of columns whose values are divided by their size, which is
-        the root of the mean square of their non-zeros ("sgd" and `partial_fit`: the largest absolute value).
+        the root of the mean square of their non-zeros ("sgd": the largest absolute value). `partial_fit`
+        takes the values so far.
         The docstrings of the solvers say more.
 {classes}    init_stdev : float or None
         Standard deviation of the factors at the start of a fit. None is 0.01, with "als" 0.1, and with "mcmc"

@@ -7,13 +7,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastfm_c.sklearn._column_sizes import size_changes
+from fastfm_c.sklearn._batches import counted_rows
+from fastfm_c.sklearn._column_units import ColumnFigures
 from fastfm_c.sklearn._fit_rows import FitRows
 from fastfm_c.sklearn._parameters import EXACT
 from fastfm_c.sklearn._rows_and_models import RowsAndModels
 from fastfm_c.sklearn._running import batches_of
 from fastfm_c.sklearn._stream import Lessons, Stream, stream_after_unknown_rows
 from fastfm_c.sklearn._trainable import Model, as_trainable, in_solver_units
+from fastfm_c.sklearn._units import follows_columns
 from fastfm_c.solvers import SOLVERS, StochasticSolver
 from fastfm_c.training import History
 from fastfm_c.training._metrics import loss_name
@@ -47,7 +49,8 @@ class PartialFit(RowsAndModels):
         if self.solver != "ftrl":  # its penalties are those of the parameters themselves
             self.solver_._penalise_in_scale()
         start = time.perf_counter()
-        with in_solver_units(self.model_, lambda: self._target_scale):
+        units = in_solver_units(self.model_, lambda: self._target_scale)
+        with units, self._stream.held_units(self.solver_):
             loss = self._learn_stream(rows)
         self.history_.rows = rows.n_rows
         self.history_.loss.append(loss)
@@ -59,9 +62,12 @@ class PartialFit(RowsAndModels):
         """Make a model that knows nothing: no bias, and random factors for values of 1."""
         seed = self._seed()
         self.model_ = self._model_without_bias(rows, fields, np.random.default_rng(seed))
-        sizes = None if self.normalize is not None else np.zeros(rows.X.shape[1], self.model_.dtype)
         zero = np.zeros(np.shape(self.model_.w0)) if np.ndim(self.model_.w0) else 0.0
-        self._stream = Stream(constant=zero, seed=seed, init_stdev=self._init_stdev(), sizes=sizes)
+        self._stream = Stream(constant=zero, seed=seed, init_stdev=self._init_stdev(), n_learned=0)
+        if self.normalize is None:
+            self._stream.sizes = np.zeros(rows.X.shape[1], self.model_.dtype)
+            if follows_columns(SOLVERS[self.solver]):
+                self._stream.columns = ColumnFigures.none(rows.X.shape[1])
         self._set_target_scale(1.0)
 
     def _begin_lessons(self, n_rows: int, is_new: bool) -> None:
@@ -82,9 +88,9 @@ class PartialFit(RowsAndModels):
         What is known of the targets and the columns includes a batch before it is learned from.
         """
         stream, solver, lessons = self._stream, self.solver_, Lessons(self.solver_, rows)
-        sizes = stream.sizes
-        changes = {} if sizes is None else size_changes(rows, solver.batch_size, sizes)
-        batches = batches_of(rows.targets, rows.weight, solver.batch_size, self._n_shares())
+        edges = stream.edges(rows, solver, are_given=self.batch_size is not None)
+        changes = stream.size_changes(rows, edges, solver)
+        batches = batches_of(rows.targets, rows.weight, edges, self._n_shares())
         for number, batch in enumerate(batches):
             is_first = stream.targets.add(batch)
             if stream.targets.mean is None:
@@ -93,9 +99,10 @@ class PartialFit(RowsAndModels):
             unit = self._unit(stream.targets, is_first)
             constant = self._constant(stream.targets)
             is_far = stream.is_far(constant, unit)
-            if change is None and unit == before and not is_far:
+            is_small = number > 0 and edges[number] - edges[number - 1] < solver.batch_size
+            if change is None and unit == before and not is_far and not is_small:
                 continue
-            lessons.learn_until(number * solver.batch_size, before)
+            lessons.learn_until(int(edges[number]), before)
             if change is not None:
                 stream.change_sizes(self.model_, solver, change)
             if unit != before:
@@ -104,6 +111,8 @@ class PartialFit(RowsAndModels):
             if is_far:
                 stream.correct_bias(self.model_, solver, constant, unit)
         lessons.learn_until(rows.n_rows, self._target_scale)
+        if stream.n_learned is not None:
+            stream.n_learned += counted_rows(rows)
         return lessons.mean_loss()
 
     def _begin_history(self, n_rows: int) -> None:

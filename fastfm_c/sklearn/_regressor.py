@@ -21,6 +21,8 @@ from fastfm_c.sklearn._trainable import as_trainable, scale_scores
 from fastfm_c.sklearn._units import unit_for, updated_unit
 from fastfm_c.training import History
 
+MOST_ROUNDING = 64  # what of a deviation may be rounding of the mean, in the last digits of that
+
 __all__ = ["FFMRegressor", "FMRegressor", "power_of_4_near"]
 
 
@@ -147,7 +149,8 @@ class Regressor(RegressorMixin, Estimator):
         return float(max(targets.deviation, rounding))
 
     def _unit(self, targets: RunningTargets, is_first: bool) -> float:
-        size = self._size(targets)
+        rounding = MOST_ROUNDING * float(np.finfo(self.dtype).eps) * abs(targets.mean)
+        size = targets.deviation if targets.deviation > rounding else self._size(targets)
         return unit_for(size) if is_first else updated_unit(self.target_scale_, size)
 
     def _constant(self, targets: RunningTargets) -> Any:

@@ -118,12 +118,14 @@ class RunningTargets:
 
 
 def batches_of(
-    targets: NDArray[Any], weight: Weights | None, batch_size: int, n_classes: int | None
+    targets: NDArray[Any], weight: Weights | None, edges: NDArray[np.int64], n_classes: int | None
 ) -> Iterator[BatchTargets]:
-    """The batches of the rows of a call; None instead of a number of classes: the targets are numbers."""
-    batch = np.arange(len(targets)) // batch_size
-    n_batches = -(-len(targets) // batch_size)
-    n_rows = np.bincount(batch)
+    """The batches of the rows of a call, which begin at these edges, and the last of which ends there.
+
+    None instead of a number of classes: the targets are numbers.
+    """
+    n_batches, n_rows = len(edges) - 1, np.diff(edges)
+    batch = np.repeat(np.arange(n_batches), n_rows)
     totals = np.bincount(batch, weight).astype(np.float64)
     safe = np.where(totals > 0, totals, 1.0)
     if n_classes is not None:
@@ -132,7 +134,7 @@ def batches_of(
         yield from map(BatchTargets, n_rows.tolist(), totals.tolist(), shares)
         return
     y = targets.astype(np.float64)
-    largest = np.maximum.reduceat(np.abs(y), np.arange(0, len(y), batch_size)) if len(y) else y
+    largest = np.maximum.reduceat(np.abs(y), edges[:-1]) if len(y) else y
     largest[largest == 0] = 1  # y is divided by it, so that no square overflows
     y /= largest[batch]
     mean = np.bincount(batch, y if weight is None else weight * y) / safe
@@ -146,6 +148,6 @@ def seen_in_fit(targets: ArrayLike, weight: Weights | None, n_classes: int | Non
     """The figures after a fit: of all rows alike."""
     y = np.asarray(targets)
     running = RunningTargets()
-    for batch in batches_of(y, weight, max(len(y), 1), n_classes):
+    for batch in batches_of(y, weight, np.array([0, len(y)]), n_classes):
         running.add(batch)
     return running

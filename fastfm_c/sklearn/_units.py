@@ -17,7 +17,9 @@ from fastfm_c.sklearn._trainable import Model
 from fastfm_c.solvers import StochasticSolver
 
 __all__ = [
+    "change_column_units",
     "change_target_unit",
+    "follows_columns",
     "initial_factors",
     "per_feature",
     "renew_proximal_state",
@@ -95,6 +97,43 @@ def change_target_unit(
                 array /= factor**power
                 array += first
     renew_proximal_state(solver)
+
+
+def follows_columns(create: type[StochasticSolver] | StochasticSolver) -> bool:
+    """Whether a stream says in which units such a solver learns, as `fit` does: AdaGrad and Adam."""
+    return create._column_measure == "column_rms"
+
+
+def change_column_units(
+    model: Model, solver: StochasticSolver, columns: NDArray[Any], units: NDArray[Any]
+) -> None:
+    """Learn from these columns in these units from now on.
+
+    Parameters
+    ----------
+    model : FM or FFM
+        Its parameters stay: a solver has units for its steps.
+    solver : AdaGrad or Adam
+    columns : ndarray of int
+    units : ndarray of float
+        Of each of these columns.
+    """
+    before = np.float64(1) if solver._scale is None else solver._scale[columns].astype(np.float64)
+    if np.all(before == units):
+        return
+    ratio = before / units
+    initial = solver._options().get("initial_accumulator", 0.0)
+    most = float(np.finfo(model.dtype).max)
+    for name, array in solver.state_arrays.items():  # what belongs to a feature lies together
+        kind, _, parameter = name.partition(".")
+        if parameter in ("w", "V"):
+            first, factor = initial if kind == "G" else 0.0, ratio ** _DEGREES[kind]
+            factor = factor.reshape(-1, *[1] * (array.ndim - 1))
+            with np.errstate(over="ignore"):
+                array[columns] = np.clip(first + (array[columns] - first) * factor, -most, most)
+    if solver._scale is None:
+        solver._set_scale(np.ones(model.n_features, model.dtype))
+    solver.state_arrays["scale"][columns] = units
 
 
 def renew_proximal_state(solver: StochasticSolver, only_bias: bool = False) -> None:

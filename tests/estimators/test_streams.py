@@ -1,7 +1,6 @@
 """The estimators: streams, whose first rows decide nothing for good."""
 
 import pickle
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,31 +8,15 @@ import scipy.sparse as sp
 
 pytest.importorskip("sklearn")
 
-from helpers.estimators import ALL, CLASSIFIERS, REGRESSORS, labelled, planted
+from helpers.estimators import ALL, AS_GOOD_AS_FIT, CLASSIFIERS, in_chunks, labelled, planted, targets_for
 from sklearn.metrics import log_loss
 
 from fastfm_c import load, save
 from fastfm_c.sklearn import FMClassifier, FMRegressor
 
 SOLVERS = ["sgd", "adagrad", "adam", "ftrl"]
-# Of the error that `fit` has after as many rows.
-AS_GOOD_AS_FIT = 1.15
 # Of the log loss without the beginning. Models that begin with zeros, and no bias, stay below.
 COSTS_NOTHING = 1.05
-
-
-def targets_for(estimator, y, n_classes=2):
-    """Targets, and the argument of `partial_fit` that says which there may be."""
-    if estimator in REGRESSORS:
-        return 900 + 28 * y, {}
-    return np.digitize(y, [-0.6, 0.6][: n_classes - 1]), {"classes": list(range(n_classes))}
-
-
-def in_chunks(model, X, y, edges, weight=None, **options):
-    for begin, end in pairwise(edges):
-        part = slice(begin, end)
-        model.partial_fit(X[part], y[part], sample_weight=None if weight is None else weight[part], **options)
-    return model
 
 
 def stream(model, X, y, **options):

@@ -1,5 +1,7 @@
 """The four estimators, and data that they can learn."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -11,6 +13,9 @@ from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegres
 
 CLASSIFIERS, REGRESSORS = (FMClassifier, FFMClassifier), (FMRegressor, FFMRegressor)
 ALL = CLASSIFIERS + REGRESSORS
+
+# Of the error that `fit` has after as many rows of a stream.
+AS_GOOD_AS_FIT = 1.15
 
 # For tests of something else, whose fits take few epochs.
 may_end_early = pytest.mark.filterwarnings(
@@ -44,3 +49,17 @@ def data_for(estimator, n_rows=1200):
 
 def scores_of(estimator, X):
     return getattr(estimator, "decision_function", estimator.predict)(X)
+
+
+def targets_for(estimator, y, n_classes=2):
+    """Targets, and the argument of `partial_fit` that says which there may be."""
+    if estimator in REGRESSORS:
+        return 900 + 28 * y, {}
+    return np.digitize(y, [-0.6, 0.6][: n_classes - 1]), {"classes": list(range(n_classes))}
+
+
+def in_chunks(model, X, y, edges, weight=None, **options):
+    for begin, end in pairwise(edges):
+        part = slice(begin, end)
+        model.partial_fit(X[part], y[part], sample_weight=None if weight is None else weight[part], **options)
+    return model

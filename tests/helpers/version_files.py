@@ -51,8 +51,21 @@ def several():
 
 
 def classifier():
+    """With what a stream of the first version learned: later ones learn in other units."""
     estimator = FMClassifier(n_factors=2, class_weight={"no": 2.0}, random_state=np.random.RandomState(0))
-    return estimator.partial_fit(X, np.array(["no", "yes"], object)[Y], ["no", "yes"])
+    estimator.partial_fit(X, np.array(["no", "yes"], object)[Y], ["no", "yes"])
+    model, solver = estimator.model_, estimator.solver_
+    model.w0 = np.float32(-9.186753e-07)
+    model.w = np.array([-0.0300004464, 0.0223606806, -0.0150002232], np.float32)
+    V = [[0.0026963537, -0.003883194], [0.0020094041, 0.0027958092], [-0.0024672926, -0.005057183]]
+    model.V = np.array(V, np.float32)
+    state = solver.state_arrays
+    state["G.w0"][...] = 1.0
+    state["G.w"][:] = [1.562526, 1.25, 1.562526]
+    state["G.V"][:] = [[1.0000179, 1.0000813], [1.0, 1.0], [1.0000048, 1.0000144]]
+    solver._set_scale(np.array([1.0, 1.0, 2.0], np.float32))
+    estimator.history_.loss = [0.6931543258811381]
+    return estimator
 
 
 def regressor():
