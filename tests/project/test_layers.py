@@ -71,6 +71,7 @@ ROOMS = {
         "bayes",
         "encoding",
         "inspection",
+        "interop",
         "losses",
         "models",
         "persistence",
