@@ -1,4 +1,4 @@
-"""What Gibbs sampling with its defaults learns, beside myFM, if installed, on the same rows and groups.
+"""What Gibbs sampling with its defaults learns, beside myFM on the same rows and groups where there is one.
 
 Adult and phishing are those of data_sets.py, with planted ratings, and the whole of W2 where it is asked
 for. MovieLens-100k, which is not shipped: its fold u3, where the environment names its folder

@@ -64,10 +64,11 @@ void fastfm_columns_begin_sample(fastfm_columns *columns, const fastfm_sampler *
 /* After its end: writes alpha, lambda and mu. */
 void fastfm_columns_read_sample(const fastfm_columns *columns, fastfm_sampler *sampler);
 
-/* Of the plan: colours of columns, and whether all rows are pairs of one-hot values, for which nothing is
+/* Of the plan: values and colours of columns, those of relations by their shared rows (columns that repeat
+ * over many rows, and are learned by what they share); and whether all rows are pairs of one-hot values, for which nothing is
  * kept by row; bytes that are allocated. */
 typedef struct {
-    int64_t n_rows, nnz, n_colours, bytes;
+    int64_t n_rows, nnz, n_colours, n_relations, bytes;
     int is_pair;
 } fastfm_columns_facts;
 fastfm_columns_facts fastfm_columns_plan(const fastfm_columns *columns);

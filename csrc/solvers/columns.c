@@ -15,10 +15,16 @@ static void *reals(fastfm_columns *columns, int64_t n)
     return malloc((size_t)bytes);
 }
 
-/* The most chunks, and heavy columns, of a colour. */
+/* The most chunks, and heavy columns, of a colour, those of relations too. */
 static void largest_colour(const column_plan *plan, int64_t *chunks, int64_t *heavy)
 {
     *chunks = *heavy = 0;
+    for (int64_t r = 0; r < plan->n_relations; r++) {
+        int64_t its_chunks, its_heavy;
+        largest_colour(plan->relations[r].plan, &its_chunks, &its_heavy);
+        *chunks = max_i64(*chunks, its_chunks);
+        *heavy = max_i64(*heavy, its_heavy);
+    }
     for (int64_t c = 0; c < plan->n_colours; c++) {
         *chunks = max_i64(*chunks, plan->colours[c].chunks.end - plan->colours[c].chunks.first);
         *heavy = max_i64(*heavy, plan->colours[c].heavy.end - plan->colours[c].heavy.first);
@@ -48,6 +54,13 @@ static fastfm_status allocate(fastfm_columns *columns)
         view->residuals = reals(columns, plan->n_rows);
         view->sums = reals(columns, plan->n_rows * width);
         if (!view->residuals || !view->sums)
+            return FASTFM_NO_MEMORY;
+    }
+    for (int64_t r = 0; r < plan->n_relations; r++) {
+        column_relation *relation = plan->relations + r;
+        relation->q = reals(columns, relation->n_shared * width);
+        relation->records = reals(columns, relation->n_shared * SHARED_SIZE(width));
+        if (!relation->q || !relation->records)
             return FASTFM_NO_MEMORY;
     }
     return columns->w0 && view->w && view->V && columns->parts && columns->steps &&
@@ -208,15 +221,29 @@ void fastfm_columns_read(const fastfm_columns *columns, const fastfm_model *mode
                (const char *)view->V + j * (size_t)view->stride * size, k * size);
 }
 
+static int64_t bytes_of_csr(const fastfm_csr *X)
+{
+    const int64_t index = X->index_type == FASTFM_I64 ? 8 : 4;
+    return X->indptr ? (X->n_rows + 1) * index + X->nnz * (index + (int64_t)real_size(X->data_type))
+                     : 0;
+}
+
 fastfm_columns_facts fastfm_columns_plan(const fastfm_columns *columns)
 {
     const column_plan *plan = &columns->plan;
     const int64_t real = (int64_t)real_size(plan->real);
     const int64_t per_value = 4 + (plan->values || plan->is_pair ? real : 0);
+    int64_t nnz = plan->nnz, bytes = columns->bytes + bytes_of_csr(&plan->own);
+    for (int64_t r = 0; r < plan->n_relations; r++) {
+        const column_relation *relation = plan->relations + r;
+        nnz += relation->plan->nnz;
+        bytes += bytes_of_csr(&relation->X) + 8 * plan->n_rows + 8 * relation->n_shared;
+    }
     return (fastfm_columns_facts){.n_rows = plan->n_rows,
-                                  .nnz = plan->nnz,
+                                  .nnz = nnz,
                                   .n_colours = plan->n_colours,
-                                  .bytes = columns->bytes + per_value * plan->nnz +
+                                  .n_relations = plan->n_relations,
+                                  .bytes = bytes + per_value * nnz +
                                            (plan->row_ids ? 8 : 0) * plan->n_rows,
                                   .is_pair = plan->is_pair};
 }

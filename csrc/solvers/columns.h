@@ -4,11 +4,16 @@
  *     ADDING     by rows     losses and their derivatives are added, in chunks and then in order
  *        |  w0
  *     for each block of factors
+ *        SHARED_SUMS   by shared rows   q of the shared rows of all relations
  *        ROW_SUMS   by rows     q of the block; e, if w0 has changed
  *        for each colour, or run of small ones
  *           VISITING   by tasks and chunks   light columns are visited; parts of heavy ones are summed
  *           SOLVING    by heavy columns      their parts are added in order; they are solved
  *           APPLYING   by chunks             e and q of their rows
+ *        for each relation
+ *           GATHERING  by shared rows   records of the shared rows, from their rows
+ *           its colours, as above
+ *           SPREADING  by shared rows   e and q of their rows
  *     ABSENT     by columns  those without values go to what their penalties say
  *     ADDING     not when sampling
  *
@@ -20,7 +25,10 @@
 
 #include "base/parallel.h"
 #include "rows/workspace.h"
-#include "solvers/columns_plan.h"
+#include "solvers/columns_relation.h"
+
+/* Shared rows of a block of GATHERING and SPREADING. */
+#define SHARED_CHUNK 64
 
 /* A chunk of rows, or of absent columns. */
 #define ROW_CHUNK 4096
@@ -32,7 +40,10 @@ typedef enum {
     SCORING,
     ADDING,
     HYPER,
+    SHARED_SUMS,
     ROW_SUMS,
+    GATHERING,
+    SPREADING,
     VISITING,
     SOLVING,
     APPLYING,
@@ -51,10 +62,11 @@ struct fastfm_columns {
     fastfm_targets targets;
     column_plan plan;
     column_view view;
-    void *w0;           /* view.w0 in the model's type */
-    double *penalties;  /* lambda_w, mu_w, and lambda_V, mu_V, (stride,) each */
-    void *parts;        /* (most chunks of a colour, LARGEST_PART) */
-    void *steps;        /* (most heavy columns of a colour, LARGEST_STEP) */
+    column_view shared_view; /* of the relation whose columns are visited */
+    void *w0;                /* view.w0 in the model's type */
+    double *penalties;       /* lambda_w, mu_w, and lambda_V, mu_V, (stride,) each */
+    void *parts;             /* (most chunks of a colour, LARGEST_PART) */
+    void *steps;             /* (most heavy columns of a colour, LARGEST_STEP) */
     int64_t n_totals;   /* row chunks; in a pair plan tasks and heavy columns of the first colour */
     double *row_totals; /* (n_totals, 2) sums of losses, and of derivatives */
     double loss_sum, slope_sum;
@@ -62,6 +74,7 @@ struct fastfm_columns {
     sweep_stage stage;
     int has_phase;              /* whether the stage's blocks are under way, or done */
     int has_sweep;              /* a sweep is under way or to come; else only losses are added */
+    int64_t relation;           /* whose columns are visited; n_relations: those of none */
     int64_t colour, end_colour; /* of VISITING, SOLVING and APPLYING */
     double w0_step;             /* what ROW_SUMS adds to e */
     int64_t n_sweeps;           /* since e was computed afresh; -1: it never was */
@@ -87,6 +100,9 @@ void begin_sweep(fastfm_columns *columns);
 void sweep_score_rows(void *context, int64_t block, int thread);
 void sweep_add_rows(void *context, int64_t block, int thread);
 void sweep_add_pairs(void *context, int64_t block, int thread);
+void sweep_shared_sums(void *context, int64_t block, int thread);
+void sweep_gather(void *context, int64_t block, int thread);
+void sweep_spread(void *context, int64_t block, int thread);
 void sweep_row_sums(void *context, int64_t block, int thread);
 void sweep_visit(void *context, int64_t block, int thread);
 void sweep_visit_small(void *context, int64_t block, int thread);
@@ -98,6 +114,19 @@ void sweep_group_sums(void *context, int64_t block, int thread);
 /* After ADDING and HYPER: draws alpha, lambda and mu. */
 void draw_hyperparameters(fastfm_columns *columns);
 void free_groups(fastfm_columns *columns);
+
+/* The plan and the view of the columns that are visited. */
+FORCE_INLINE const column_plan *visited_plan(const fastfm_columns *columns)
+{
+    return columns->relation < columns->plan.n_relations
+               ? columns->plan.relations[columns->relation].plan
+               : &columns->plan;
+}
+
+FORCE_INLINE const column_view *visited_view(const fastfm_columns *columns)
+{
+    return columns->relation < columns->plan.n_relations ? &columns->shared_view : &columns->view;
+}
 
 /* Blocks of VISITING: the chunks of heavy columns, and then the tasks. */
 FORCE_INLINE int64_t visit_blocks(const column_colour *colour)

@@ -137,6 +137,22 @@ void sweep_add_pairs(void *context, int64_t block, int thread)
     columns->row_totals[2 * block + 1] = totals[0];
 }
 
+/* Adds q of their shared rows to those of rows. */
+static void add_shared(const column_view *view, const column_relation *relation, int64_t begin,
+                       int64_t end)
+{
+    const int64_t width = view->width;
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t b = relation->shared_of[i];
+        if (view->real == FASTFM_F64)
+            for (int64_t f = 0; f < width; f++)
+                ((double *)view->sums)[i * width + f] += ((double *)relation->q)[b * width + f];
+        else
+            for (int64_t f = 0; f < width; f++)
+                ((float *)view->sums)[i * width + f] += ((float *)relation->q)[b * width + f];
+    }
+}
+
 void sweep_row_sums(void *context, int64_t block, int thread)
 {
     fastfm_columns *columns = (fastfm_columns *)context;
@@ -147,7 +163,13 @@ void sweep_row_sums(void *context, int64_t block, int thread)
                                   [columns->X.index_type == FASTFM_I64];
     if (!rows_are_sound(columns, thread, begin, end))
         return;
-    row_sums(&columns->X, columns->plan.row_ids, view, begin, end);
+    if (columns->plan.n_relations > 0) {
+        row_sums(&columns->plan.own, NULL, view, begin, end);
+        for (int64_t r = 0; r < columns->plan.n_relations; r++)
+            add_shared(view, columns->plan.relations + r, begin, end);
+    } else {
+        row_sums(&columns->X, columns->plan.row_ids, view, begin, end);
+    }
     for (int64_t i = begin; columns->w0_step != 0 && i < end; i++)
         set_real(view->residuals, view->real, i,
                  real_at(view->residuals, view->real, i) + columns->w0_step);
@@ -155,10 +177,11 @@ void sweep_row_sums(void *context, int64_t block, int thread)
 
 static void visit_task(fastfm_columns *columns, int64_t number)
 {
-    const plan_range task = columns->plan.tasks[number];
+    const column_plan *plan = visited_plan(columns);
+    const plan_range task = plan->tasks[number];
     double part[LARGEST_PART];
     KERNEL(column_visit)
-    (&columns->view, columns->plan.order + task.first, task.end - task.first, part);
+    (visited_view(columns), plan->order + task.first, task.end - task.first, part);
 }
 
 /* Number `at` of an array of pieces of `size` numbers of the model's type. */
@@ -170,7 +193,7 @@ static void *piece(const fastfm_columns *columns, void *array, int64_t at, int64
 void sweep_visit(void *context, int64_t block, int thread)
 {
     fastfm_columns *columns = (fastfm_columns *)context;
-    const column_plan *plan = &columns->plan;
+    const column_plan *plan = visited_plan(columns);
     const column_colour *colour = plan->colours + columns->colour;
     const int64_t n_chunks = colour->chunks.end - colour->chunks.first;
     (void)thread;
@@ -179,7 +202,7 @@ void sweep_visit(void *context, int64_t block, int thread)
         void *part = piece(columns, columns->parts, block, LARGEST_PART);
         memset(part, 0, LARGEST_PART * real_size(columns->view.real));
         KERNEL(column_sums)
-        (&columns->view, plan->heavy[chunk->heavy].column, chunk->begin, chunk->end, part);
+        (visited_view(columns), plan->heavy[chunk->heavy].column, chunk->begin, chunk->end, part);
     } else {
         visit_task(columns, colour->tasks.first + block - n_chunks);
     }
@@ -189,10 +212,10 @@ void sweep_visit(void *context, int64_t block, int thread)
 void sweep_visit_small(void *context, int64_t block, int thread)
 {
     fastfm_columns *columns = (fastfm_columns *)context;
+    const column_plan *plan = visited_plan(columns);
     (void)block, (void)thread;
     for (int64_t c = columns->colour; c < columns->end_colour; c++)
-        for (int64_t t = columns->plan.colours[c].tasks.first;
-             t < columns->plan.colours[c].tasks.end; t++)
+        for (int64_t t = plan->colours[c].tasks.first; t < plan->colours[c].tasks.end; t++)
             visit_task(columns, t);
 }
 
@@ -200,8 +223,9 @@ void sweep_visit_small(void *context, int64_t block, int thread)
 void sweep_solve(void *context, int64_t block, int thread)
 {
     fastfm_columns *columns = (fastfm_columns *)context;
-    const column_colour *colour = columns->plan.colours + columns->colour;
-    const heavy_column *heavy = columns->plan.heavy + colour->heavy.first + block;
+    const column_plan *plan = visited_plan(columns);
+    const column_colour *colour = plan->colours + columns->colour;
+    const heavy_column *heavy = plan->heavy + colour->heavy.first + block;
     const fastfm_type real = columns->view.real;
     const int64_t n = heavy->end_chunk - heavy->first_chunk;
     void *parts =
@@ -214,18 +238,20 @@ void sweep_solve(void *context, int64_t block, int thread)
         set_real(parts, real, f, sum);
     }
     KERNEL(column_solve)
-    (&columns->view, heavy->column, parts, piece(columns, columns->steps, block, LARGEST_STEP));
+    (visited_view(columns), heavy->column, parts,
+     piece(columns, columns->steps, block, LARGEST_STEP));
 }
 
 void sweep_apply(void *context, int64_t block, int thread)
 {
     fastfm_columns *columns = (fastfm_columns *)context;
-    const column_colour *colour = columns->plan.colours + columns->colour;
-    const heavy_chunk *chunk = columns->plan.chunks + colour->chunks.first + block;
+    const column_plan *plan = visited_plan(columns);
+    const column_colour *colour = plan->colours + columns->colour;
+    const heavy_chunk *chunk = plan->chunks + colour->chunks.first + block;
     const void *step =
         piece(columns, columns->steps, chunk->heavy - colour->heavy.first, LARGEST_STEP);
     (void)thread;
-    KERNEL(column_apply)(&columns->view, chunk->begin, chunk->end, step);
+    KERNEL(column_apply)(visited_view(columns), chunk->begin, chunk->end, step);
 }
 
 /* Parameter p of a column without values: the minimum of its penalty, if there is one; or a sample. */
@@ -247,7 +273,8 @@ void sweep_absent(void *context, int64_t block, int thread)
     (void)thread;
     for (int64_t j = chunk_begin(block); j < end; j++) {
         const int64_t group = column_group(view, j);
-        if (view->begins[j + 1] > view->begins[j])
+        if (view->begins[j + 1] > view->begins[j] ||
+            (columns->plan.relation_of && columns->plan.relation_of[j]))
             continue;
         place.index = (uint32_t)j;
         place.stream = STREAM_W;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "losses/loss.h"
+#include "solvers/columns_relation.h"
 
 /* n numbers of `bytes` bytes each, or NULL without memory; never of size 0. */
 static void *numbers(int64_t n, size_t bytes) { return malloc((size_t)(n + 1) * bytes); }
@@ -59,11 +60,11 @@ static double planned_value(const column_plan *plan, const fastfm_csr *X, int64_
 }
 
 /* Counts the values of each column to begins[column + 1]. Returns whether all are 1. */
-static int count_columns(column_plan *plan, const fastfm_csr *X)
+static int count_columns(column_plan *plan, const fastfm_csr *X, const int64_t *ids)
 {
     int are_ones = 1;
     for (int64_t i = 0; i < plan->n_rows; i++) {
-        const int64_t row = row_of(plan->row_ids, i);
+        const int64_t row = row_of(ids, i);
         const int64_t end = index_at(X->indptr, X->index_type, row + 1);
         for (int64_t p = index_at(X->indptr, X->index_type, row); p < end; p++) {
             const double x = planned_value(plan, X, p);
@@ -75,10 +76,10 @@ static int count_columns(column_plan *plan, const fastfm_csr *X)
 }
 
 /* Writes rows and values of each column, from begins[column] on, which moves to the column's end. */
-static void fill_columns(column_plan *plan, const fastfm_csr *X)
+static void fill_columns(column_plan *plan, const fastfm_csr *X, const int64_t *ids)
 {
     for (int64_t i = 0; i < plan->n_rows; i++) {
-        const int64_t row = row_of(plan->row_ids, i);
+        const int64_t row = row_of(ids, i);
         const int64_t end = index_at(X->indptr, X->index_type, row + 1);
         for (int64_t p = index_at(X->indptr, X->index_type, row); p < end; p++) {
             const double x = planned_value(plan, X, p);
@@ -92,15 +93,16 @@ static void fill_columns(column_plan *plan, const fastfm_csr *X)
     }
 }
 
-/* X by columns. Within a column rows ascend in the order of the plan. */
-static fastfm_status make_columns(column_plan *plan, const fastfm_csr *X)
+/* X by columns. Within a column rows ascend in the order of the plan. ids: the rows of X that are those
+ * of the plan, or NULL. */
+static fastfm_status make_columns(column_plan *plan, const fastfm_csr *X, const int64_t *ids)
 {
     const int64_t n = plan->n_columns;
     int are_ones;
     plan->begins = (int64_t *)calloc((size_t)n + 2, sizeof(int64_t));
     if (!plan->begins)
         return FASTFM_NO_MEMORY;
-    are_ones = count_columns(plan, X);
+    are_ones = count_columns(plan, X, ids);
     for (int64_t j = 0; j < n; j++)
         plan->begins[j + 1] += plan->begins[j];
     plan->nnz = plan->begins[n];
@@ -109,7 +111,7 @@ static fastfm_status make_columns(column_plan *plan, const fastfm_csr *X)
         plan->values = numbers(plan->nnz, real_size(plan->real));
     if (!plan->rows || (!are_ones && !plan->values))
         return FASTFM_NO_MEMORY;
-    fill_columns(plan, X);
+    fill_columns(plan, X, ids);
     memmove(plan->begins + 1, plan->begins, (size_t)n * sizeof(int64_t));
     plan->begins[0] = 0;
     return FASTFM_OK;
@@ -132,29 +134,67 @@ static fastfm_status make_targets(column_plan *plan, const fastfm_loss *loss,
     return FASTFM_OK;
 }
 
-fastfm_status column_plan_open(column_plan *plan, const fastfm_csr *X, int64_t n_columns,
+/* Leaves the columns of relations out. */
+static fastfm_status without_relations(column_plan *plan, int32_t *colour_of)
+{
+    fastfm_status status;
+    free(plan->begins);
+    free(plan->rows);
+    free(plan->values);
+    plan->begins = NULL;
+    plan->rows = NULL;
+    plan->values = NULL;
+    plan->n_colours = 0;
+    status = make_columns(plan, &plan->own, NULL);
+    return status == FASTFM_OK ? plan_colours(plan, colour_of) : status;
+}
+
+static fastfm_status open_plan(column_plan *plan, const fastfm_csr *X, int64_t n_columns,
                                fastfm_type real, const int64_t *rows, int64_t n,
                                const fastfm_loss *loss, const fastfm_targets *targets,
-                               int64_t *bad_row)
+                               int finds_relations, int64_t *bad_row)
 {
     int32_t *colour_of;
     fastfm_status status;
     memset(plan, 0, sizeof *plan);
     plan->n_columns = n_columns;
     plan->real = real;
-    status = choose_rows(plan, X, rows, rows ? n : X->n_rows, targets, bad_row);
+    status = choose_rows(plan, X, rows, n, targets, bad_row);
     if (status == FASTFM_OK)
-        status = make_columns(plan, X);
+        status = make_columns(plan, X, plan->row_ids);
     if (status == FASTFM_OK)
         status = make_targets(plan, loss, targets);
     if (status != FASTFM_OK)
         return status;
     colour_of = (int32_t *)numbers(n_columns, sizeof(int32_t));
     status = colour_of ? plan_colours(plan, colour_of) : FASTFM_NO_MEMORY;
+    if (status == FASTFM_OK && finds_relations)
+        status = plan_relations(plan, X, colour_of);
+    if (status == FASTFM_OK && plan->n_relations > 0)
+        status = without_relations(plan, colour_of);
     if (status == FASTFM_OK)
         status = plan_tasks(plan, colour_of);
     free(colour_of);
-    if (status == FASTFM_OK && loss->kind == FASTFM_SQUARED)
+    return status;
+}
+
+fastfm_status plan_flat(column_plan *plan, const fastfm_csr *X, int64_t n_columns, fastfm_type real,
+                        const fastfm_loss *loss, const fastfm_targets *targets, int64_t *bad_row)
+{
+    return open_plan(plan, X, n_columns, real, NULL, X->n_rows, loss, targets, 0, bad_row);
+}
+
+/* Sums over shared rows stand for those of rows where e is known beforehand, so not for the logistic loss,
+ * whose e is made of the score in each visit. */
+fastfm_status column_plan_open(column_plan *plan, const fastfm_csr *X, int64_t n_columns,
+                               fastfm_type real, const int64_t *rows, int64_t n,
+                               const fastfm_loss *loss, const fastfm_targets *targets,
+                               int64_t *bad_row)
+{
+    const int is_squared = loss->kind == FASTFM_SQUARED;
+    fastfm_status status = open_plan(plan, X, n_columns, real, rows, rows ? n : X->n_rows, loss,
+                                     targets, is_squared, bad_row);
+    if (status == FASTFM_OK && is_squared && plan->n_relations == 0)
         status = plan_pairs(plan, X, targets);
     return status;
 }
@@ -166,5 +206,6 @@ void column_plan_close(column_plan *plan)
                             plan->tasks,   plan->heavy,   plan->chunks};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
+    plan_relations_close(plan);
     memset(plan, 0, sizeof *plan);
 }

@@ -37,6 +37,8 @@ typedef struct {
     int is_small; /* light columns only, so few that threads do not pay */
 } column_colour;
 
+typedef struct column_relation column_relation; /* columns_relation.h */
+
 typedef struct {
     int64_t n_rows, n_columns, nnz;
     fastfm_type real;
@@ -52,6 +54,11 @@ typedef struct {
     plan_range *tasks;      /* (n_tasks,) places in order */
     heavy_column *heavy;    /* (n_heavy,) */
     heavy_chunk *chunks;    /* (n_chunks,) */
+    /* Where there are relations, the arrays above are of the other columns alone. */
+    int64_t n_relations;
+    column_relation *relations; /* (n_relations,) */
+    uint8_t *relation_of; /* (n_columns,) 1 + the relation of a column, or 0; or NULL: 0 each */
+    fastfm_csr own;       /* the rows of the plan without columns of relations */
 } column_plan;
 
 /* Makes the plan of rows of X: `rows`, (n,) different row numbers, or NULL for all. X has passed
@@ -64,6 +71,10 @@ fastfm_status column_plan_open(column_plan *plan, const fastfm_csr *X, int64_t n
                                const fastfm_loss *loss, const fastfm_targets *targets,
                                int64_t *bad_row);
 void column_plan_close(column_plan *plan);
+
+/* The same without weights and relations, for all rows: never a pair plan. */
+fastfm_status plan_flat(column_plan *plan, const fastfm_csr *X, int64_t n_columns, fastfm_type real,
+                        const fastfm_loss *loss, const fastfm_targets *targets, int64_t *bad_row);
 
 /* The parts of column_plan_open, each OK or NO_MEMORY. Colours: the colour of each column that has values,
  * else -1, to colour_of, (n_columns,). */

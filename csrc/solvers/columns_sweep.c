@@ -13,12 +13,14 @@ static double cost_of(const fastfm_columns *columns)
     case SCORING:
     case ROW_SUMS:
         return (double)columns->plan.nnz * width;
+    case GATHERING:
+        return (double)columns->plan.n_rows * width * width;
     case VISITING:
         for (int64_t c = columns->colour; c < columns->end_colour; c++)
-            cost += (double)columns->plan.colours[c].cost * width * width;
+            cost += (double)visited_plan(columns)->colours[c].cost * width * width;
         return cost;
     case APPLYING:
-        return (double)columns->plan.colours[columns->colour].cost * width;
+        return (double)visited_plan(columns)->colours[columns->colour].cost * width;
     default:
         return (double)columns->plan.n_rows;
     }
@@ -53,7 +55,7 @@ static void end_adding(fastfm_columns *columns)
  * if there are no more in this block of factors. */
 static int next_colours(fastfm_columns *columns)
 {
-    const column_plan *plan = &columns->plan;
+    const column_plan *plan = visited_plan(columns);
     columns->colour = columns->end_colour;
     if (columns->colour == plan->n_colours)
         return 0;
@@ -61,8 +63,9 @@ static int next_colours(fastfm_columns *columns)
     while (plan->colours[columns->colour].is_small && columns->end_colour < plan->n_colours &&
            plan->colours[columns->end_colour].is_small)
         columns->end_colour++;
-    columns->view.keeps_sums =
-        columns->end_colour < plan->n_colours || columns->end_colour > columns->colour + 1;
+    columns->view.keeps_sums = columns->plan.n_relations > 0 ||
+                               columns->end_colour < plan->n_colours ||
+                               columns->end_colour > columns->colour + 1;
     columns->stage = VISITING;
     return 1;
 }
@@ -78,9 +81,43 @@ static void begin_block(fastfm_columns *columns, int64_t first)
     view->first = first;
     view->width = view->stride - first >= 16 ? 16 : 8;
     columns->colour = columns->end_colour = 0;
-    columns->stage = ROW_SUMS;
+    columns->relation = columns->plan.n_relations;
+    columns->stage = columns->plan.n_relations > 0 ? SHARED_SUMS : ROW_SUMS;
     if (columns->plan.is_pair)
         next_colours(columns);
+}
+
+/* Goes to the columns of a relation, or, if there are no more, to the next block of factors. */
+static void begin_relation(fastfm_columns *columns, int64_t number)
+{
+    const column_relation *relation = columns->plan.relations + number;
+    const column_plan *plan;
+    column_view *view = &columns->shared_view;
+    if (number == columns->plan.n_relations) {
+        begin_block(columns, columns->view.first + columns->view.width);
+        return;
+    }
+    plan = relation->plan;
+    *view = columns->view;
+    view->begins = plan->begins;
+    view->rows = plan->rows;
+    view->values = plan->values;
+    view->nnz = plan->nnz;
+    view->weights = NULL;
+    view->sums = relation->q;
+    view->shared = relation->records;
+    columns->relation = number;
+    columns->colour = columns->end_colour = 0;
+    columns->stage = GATHERING;
+}
+
+/* After the last colour of what is visited. */
+static void end_colours(fastfm_columns *columns)
+{
+    if (columns->relation < columns->plan.n_relations)
+        columns->stage = SPREADING;
+    else
+        begin_relation(columns, 0);
 }
 
 void begin_sweep(fastfm_columns *columns)
@@ -94,7 +131,7 @@ void begin_sweep(fastfm_columns *columns)
 /* After the blocks of a stage: the next one. */
 static void move_on(fastfm_columns *columns)
 {
-    const column_colour *colour = columns->plan.colours + columns->colour;
+    const column_colour *colour = visited_plan(columns)->colours + columns->colour;
     int ends_colour = 1;
     switch (columns->stage) {
     case SCORING:
@@ -114,6 +151,12 @@ static void move_on(fastfm_columns *columns)
     case ABSENT:
         columns->stage = columns->view.samples ? AT_END : ADDING;
         return;
+    case SHARED_SUMS:
+        columns->stage = ROW_SUMS;
+        return;
+    case SPREADING:
+        begin_relation(columns, columns->relation + 1);
+        return;
     case VISITING:
         ends_colour = colour->heavy.end == colour->heavy.first;
         columns->stage = SOLVING;
@@ -122,19 +165,19 @@ static void move_on(fastfm_columns *columns)
         ends_colour = columns->plan.is_pair;
         columns->stage = APPLYING;
         break;
-    default: /* ROW_SUMS or APPLYING */
+    default: /* ROW_SUMS, GATHERING or APPLYING */
         columns->w0_step = 0;
         break;
     }
     if (ends_colour && !next_colours(columns))
-        begin_block(columns, columns->view.first + columns->view.width);
+        end_colours(columns);
 }
 
 /* The body of a stage, and its blocks. */
 static parallel_block body_of(const fastfm_columns *columns, int64_t *n_blocks)
 {
     const column_plan *plan = &columns->plan;
-    const column_colour *colour = plan->colours + columns->colour;
+    const column_colour *colour = visited_plan(columns)->colours + columns->colour;
     *n_blocks = blocks_of(plan->n_rows, ROW_CHUNK);
     switch (columns->stage) {
     case SCORING:
@@ -145,6 +188,15 @@ static parallel_block body_of(const fastfm_columns *columns, int64_t *n_blocks)
     case HYPER:
         *n_blocks = columns->n_group_chunks;
         return sweep_group_sums;
+    case SHARED_SUMS:
+        *n_blocks = 0;
+        for (int64_t r = 0; r < plan->n_relations; r++)
+            *n_blocks += blocks_of(plan->relations[r].n_shared, ROW_CHUNK);
+        return sweep_shared_sums;
+    case GATHERING:
+    case SPREADING:
+        *n_blocks = blocks_of(plan->relations[columns->relation].n_shared, SHARED_CHUNK);
+        return columns->stage == GATHERING ? sweep_gather : sweep_spread;
     case ROW_SUMS:
         return sweep_row_sums;
     case VISITING:

@@ -87,7 +87,7 @@ cdef extern from "fastfm.h" nogil:
     ctypedef struct fastfm_columns:
         pass
     ctypedef struct fastfm_columns_facts:
-        int64_t n_rows, nnz, n_colours, bytes
+        int64_t n_rows, nnz, n_colours, n_relations, bytes
         int is_pair
 
     ctypedef struct fastfm_sampler:

@@ -117,6 +117,22 @@ static matrix matrix_pairs(int64_t n_rows, int64_t n)
     return m;
 }
 
+/* Rows of an item, a user, and what all rows of a user have. */
+static matrix matrix_shared(int64_t n_rows)
+{
+    matrix m = matrix_new(45);
+    for (int64_t i = 0; i < n_rows; i++) {
+        const int64_t user = random_below(20);
+        matrix_add(&m, random_below(10), 1);
+        matrix_add(&m, 10 + user, 1);
+        matrix_add(&m, 30 + user % 5, 0.5);
+        matrix_add(&m, 35 + user % 7, 1 + (double)user / 8);
+        matrix_add(&m, 42 + user % 3, -1);
+        matrix_end_row(&m);
+    }
+    return m;
+}
+
 static void drop_weights(problem *P)
 {
     free((void *)(uintptr_t)P->targets.weight);
@@ -163,13 +179,16 @@ static void test_faults(void)
 void test_columns(void)
 {
     matrix pairs = matrix_pairs(12000, 40), mixed = matrix_mixed_rows(70);
+    matrix shared = matrix_shared(900);
     random_state = 21;
     for (int64_t k = 3; k <= 21; k += 9) {
         test_rows_of(&mixed, k);
         test_rows_of(&pairs, k);
+        test_rows_of(&shared, k);
     }
     test_faults();
     matrix_free(&pairs);
+    matrix_free(&shared);
     matrix_free(&mixed);
 }
 

@@ -5,7 +5,16 @@ import itertools
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from helpers.columns import KINDS, columns_of, make_rows, make_X, one_hot, reference_loss, swept
+from helpers.columns import (
+    KINDS,
+    columns_of,
+    make_rows,
+    make_X,
+    one_hot,
+    reference_loss,
+    shared_rows,
+    swept,
+)
 from helpers.levels import assert_same_bits, at_all_levels
 from helpers.make import csr_of
 from hypothesis import given
@@ -210,3 +219,75 @@ def test_residuals_do_not_drift():
         columns.write()
         wanted = model.objective(X, y, SquaredLoss(), l2_linear=1e-3, l2_factors=1e-2)
         assert objective == pytest.approx(wanted, rel=2e-6), sweep
+
+
+# -------------------------------------------------------------------------------------- relations
+
+
+@pytest.mark.parametrize("k", [3, 16, 20])
+def test_a_relation_is_learned_as_other_rows(k):
+    """Columns that repeat come last here, as in the order of colours: so the reference has the same order."""
+    rng = np.random.default_rng(k)
+    X, _ = shared_rows(rng, 160, 6)
+    y, weight = rng.normal(size=X.shape[0]), rng.choice([0.0, 0.5, 1.0, 2.0], X.shape[0])
+    for sample_weight in None, weight:
+        model = FM.random(X.shape[1], k, init_stdev=0.3, dtype="float64", rng=k)
+        options = {"l2_linear": 0.02, "l2_factors": 0.05, "sample_weight": sample_weight}
+        expected = model.w0, model.w.copy(), model.V.copy()
+        columns = columns_of(model, SquaredLoss(), X, y, sample_weight)
+        assert columns.plan()["n_relations"] == 1
+        for _ in range(2):
+            expected = reference.als_sweep(X, y, reference.squared_loss, *expected, **options)
+            objective = columns.sweep(0.02, 0.05)
+        columns.write()
+        for actual, parameter in zip((model.w0, model.w, model.V), expected, strict=True):
+            np.testing.assert_allclose(actual, parameter, rtol=0, atol=SWEEP_TOLERANCE["float64"])
+        assert objective == pytest.approx(model.objective(X, y, SquaredLoss(), **options), rel=1e-12)
+
+
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_what_hardly_differs_is_no_relation(is_wide):
+    """One value that is missing, or other, in one row: its column does not repeat; the rest does."""
+    rng = np.random.default_rng(0)
+    X, first = shared_rows(rng, 160, 6)
+    index = "int64" if is_wide else "int32"
+    X = csr_of(X.indptr.astype(index), X.indices.astype(index), X.data, X.shape)
+    y, nnz = rng.normal(size=X.shape[0]), []
+    for value in X.data[3], 0.25, 0.0:
+        X.data[3] = value
+        model = FM.random(X.shape[1], 4, init_stdev=0.3, dtype="float64", rng=0)
+        expected = reference.als_sweep(
+            X, y, reference.squared_loss, model.w0, model.w, model.V, l2_linear=0.02, l2_factors=0.05
+        )
+        columns = columns_of(model, SquaredLoss(), X, y)
+        nnz.append(columns.plan()["nnz"])
+        columns.sweep(0.02, 0.05)
+        columns.write()
+        if value == X.data[4]:  # else the order of columns is another one
+            np.testing.assert_allclose(model.V, expected[2], atol=SWEEP_TOLERANCE["float64"])
+    assert nnz[0] < nnz[2] < nnz[1] < X.nnz
+    assert first == 6
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_threads_and_levels_change_no_bit_of_a_relation(dtype):
+    """A column of more than 4096 shared rows, too."""
+    rng = np.random.default_rng(0)
+    X, _ = shared_rows(rng, 80000, 9000, 40, 5)
+    y = rng.normal(size=X.shape[0])
+    model = FM.random(X.shape[1], 20, init_stdev=0.3, dtype=dtype, rng=0)
+    assert columns_of(model, SquaredLoss(), X, y).plan()["n_relations"] == 1
+    alone = at_all_levels(lambda: swept(model, SquaredLoss(), X, y))
+    for num_threads in 2, 3, 7:
+        assert_same_bits(swept(model, SquaredLoss(), X, y, num_threads=num_threads), alone)
+
+
+def test_a_relation_lowers_the_objective_as_far():
+    rng = np.random.default_rng(1)
+    X, _ = shared_rows(rng, 2000, 30, 12, 4)
+    y = rng.normal(size=2000) + X @ rng.normal(size=X.shape[1])
+    model = FM.random(X.shape[1], 3, init_stdev=0.3, dtype="float64", rng=0)
+    end = swept(model, SquaredLoss(), X, y, sweeps=600, l2=(0.2, 0.05))
+    _, gradient = end.gradient(X, y, SquaredLoss(), l2_linear=0.2, l2_factors=0.05)
+    for part in (gradient.w0, gradient.w, gradient.V):
+        assert np.max(np.abs(part)) < 1e-6

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.columns import columns_of, one_hot
+from helpers.columns import columns_of, one_hot, shared_rows
 
 from fastfm_c import FM, LogisticLoss, SquaredLoss
 from fastfm_c.bayes._moments import probit
@@ -69,3 +69,22 @@ def test_iterations_leave_the_joint_distribution_as_it_is(loss, k, dtype, steepn
     error = np.sqrt((np.var(seen, axis=0) + np.var(wanted, axis=0)) / len(seen)) + 1e-12
     off = np.abs(np.mean(seen, axis=0) - np.mean(wanted, axis=0)) / error
     assert np.max(off) < 4.5, np.argmax(off)
+
+
+def test_a_relation_is_sampled_as_other_rows():
+    """Values that differ by less than a rounding of the result make no relation."""
+    rng = np.random.default_rng(0)
+    X, _ = shared_rows(rng)
+    y, ends = rng.normal(size=X.shape[0]), []
+    near = X.copy()
+    near.data *= 1 + 1e-13 * rng.random(X.nnz)
+    for rows in X, near:
+        model = FM.random(X.shape[1], 9, init_stdev=0.3, dtype="float64", rng=0)
+        columns = columns_of(model, SquaredLoss(), rows, y)
+        assert columns.plan()["n_relations"] == (rows is X)
+        columns.set_groups(None, [np.ones(1), np.zeros(1), np.ones((1, 9)), np.zeros((1, 9))])
+        columns.sample(5, 0, 1.0)
+        columns.write()
+        ends.append(model)
+    np.testing.assert_allclose(ends[0].V, ends[1].V, atol=1e-8)
+    np.testing.assert_allclose(ends[0].w, ends[1].w, atol=1e-8)

@@ -56,6 +56,23 @@ def reference_loss(loss):
     return reference.squared_loss, 1.0
 
 
+def shared_rows(rng, n_rows=400, n_users=8, n_items=6, n_liked=3):
+    """Rows of an item, a user, what the user has liked before, and one of two kinds of users.
+
+    All but the item repeats: a relation. Returns X, and the first column that repeats.
+    """
+    users, items = rng.permutation(np.arange(n_rows) % n_users), rng.integers(n_items, size=n_rows)
+    liked = np.array([rng.choice(n_items, n_liked, replace=False) for _ in range(n_users)])[users]
+    firsts = _firsts([n_items, n_users, n_items])
+    kind = firsts[2] + n_items + users % 2
+    indices = np.column_stack([items, firsts[1] + users, firsts[2] + liked, kind])
+    values = np.concatenate([np.ones(2), np.full(n_liked, n_liked**-0.5), np.ones(1)])
+    X = sp.csr_array((n_rows, int(firsts[2]) + n_items + 2))
+    X.indices, X.data = indices.ravel().astype("int32"), np.tile(values, n_rows)
+    X.indptr = np.arange(0, len(X.data) + 1, len(values)).astype("int32")
+    return X, n_items
+
+
 def columns_of(model, loss, X, y, sample_weight=None, rows=None, num_threads=1):
     """The plan of these rows."""
     data = TrainingRows(model, loss, X, y, sample_weight)

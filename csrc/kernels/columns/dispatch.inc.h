@@ -7,6 +7,10 @@ static void NAME(column_sums)(const column_view *view, int64_t column, int64_t b
         NAME(pair_sums_16x1)(view, column, begin, end, (REAL *)part);
     else if (!view->residuals)
         NAME(pair_sums_8x1)(view, column, begin, end, (REAL *)part);
+    else if (view->shared && view->width == 16)
+        NAME(relation_sums_16x1)(view, column, begin, end, (REAL *)part);
+    else if (view->shared)
+        NAME(relation_sums_8x1)(view, column, begin, end, (REAL *)part);
     else if (view->width == 16)
         NAME(column_sums_16x1)(view, column, begin, end, (REAL *)part);
     else
@@ -24,10 +28,32 @@ static void NAME(column_solve)(const column_view *view, int64_t column, void *pa
 static void NAME(column_apply)(const column_view *view, int64_t begin, int64_t end,
                                const void *step)
 {
-    if (view->width == 16)
+    if (view->shared && view->width == 16)
+        NAME(relation_apply_16x1)(view, begin, end, (const REAL *)step);
+    else if (view->shared)
+        NAME(relation_apply_8x1)(view, begin, end, (const REAL *)step);
+    else if (view->width == 16)
         NAME(column_apply_16x1)(view, begin, end, (const REAL *)step);
     else
         NAME(column_apply_8x1)(view, begin, end, (const REAL *)step);
+}
+
+static void NAME(relation_gather)(const column_view *view, const int32_t *rows, int64_t n,
+                                  const void *q, void *record)
+{
+    if (view->width == 16)
+        NAME(gather_rows_16x1)(view, rows, n, (const REAL *)q, (REAL *)record);
+    else
+        NAME(gather_rows_8x1)(view, rows, n, (const REAL *)q, (REAL *)record);
+}
+
+static void NAME(relation_spread)(const column_view *view, const int32_t *rows, int64_t n,
+                                  const void *q, const void *record)
+{
+    if (view->width == 16)
+        NAME(spread_rows_16x1)(view, rows, n, (const REAL *)q, (const REAL *)record);
+    else
+        NAME(spread_rows_8x1)(view, rows, n, (const REAL *)q, (const REAL *)record);
 }
 
 static void NAME(column_visit)(const column_view *view, const int32_t *columns, int64_t n,

@@ -17,6 +17,9 @@
  *   part        sums over rows of a column, or over a chunk of them: PART_SIZE numbers (sums.inc.h)
  *   chunk       up to COLUMN_CHUNK values of a heavy column, one that has more than these
  *   step        what a visit adds: 2 width + 1 numbers: that of v, v as it was, that of w
+ *   relation    columns that have the same values in all rows of a kind, its shared row: what a user is
+ *               like, in each row of the user. They are visited by sums over the rows of shared rows
+ *               (relation.inc.h)
  *   pair plan   a plan of rows of two values of 1, in columns of two colours, with weights of 1 and the
  *               squared loss: then h_i is v of the row's other column, its mate, and nothing is kept
  *               for rows */
@@ -35,6 +38,10 @@
 #define LARGEST_PART PART_SIZE(16)
 #define LARGEST_STEP 33
 
+/* The numbers that a relation keeps of a shared row (relation.inc.h). */
+#define SHARED_SIZE(width) ((width) * ((width) + 3) + 8)
+#define LARGEST_SHARED SHARED_SIZE(16)
+
 /* All arrays of `real` have the model's type. */
 typedef struct {
     fastfm_type real;
@@ -46,6 +53,8 @@ typedef struct {
     const void *weights;   /* (n_rows,) real, or NULL: 1 each */
     void *residuals;       /* (n_rows,) real: e, for the logistic loss the score. Pair plan: NULL */
     void *sums;            /* (n_rows, width) real: q of the block. Pair plan: NULL */
+    void *shared; /* (shared rows, SHARED_SIZE(width)) real, where rows are those of a relation:
+                            * sums are q_b then, and residuals any but NULL. Else NULL */
     double w0;
     void *w, *V;          /* (n_columns,) and (n_columns, stride) real; unused factors are 0 */
     int64_t stride;       /* factors of a column in V: a multiple of 8 */
@@ -97,6 +106,13 @@ typedef void (*column_solve_kernel)(const column_view *view, int64_t column, voi
 /* Brings e and q of the rows of values [begin, end) up to date after a step. */
 typedef void (*column_apply_kernel)(const column_view *view, int64_t begin, int64_t end,
                                     const void *step);
+
+/* Gathers what a relation keeps of a shared row, from its rows; and spreads to them what its visits have
+ * changed. q: (width,) q_b. view: that of rows. */
+typedef void (*relation_gather_kernel)(const column_view *view, const int32_t *rows, int64_t n,
+                                       const void *q, void *record);
+typedef void (*relation_spread_kernel)(const column_view *view, const int32_t *rows, int64_t n,
+                                       const void *q, const void *record);
 
 /* Visits n columns that share no row. part: LARGEST_PART numbers. */
 typedef void (*column_visit_kernel)(const column_view *view, const int32_t *columns, int64_t n,

@@ -8,15 +8,20 @@ static void BLOCK_NAME(visit_columns)(const column_view *view, const int32_t *co
     for (int64_t i = 0; i < n; i++) {
         const int64_t column = columns[i];
         const int64_t begin = view->begins[column], end = view->begins[column + 1];
-        if (is_pair || end - begin > FEW_ROWS || !BLOCK_NAME(visit_few)(view, column, step)) {
+        if (is_pair || view->shared || end - begin > FEW_ROWS ||
+            !BLOCK_NAME(visit_few)(view, column, step)) {
             memset(part, 0, PART_SIZE(BLOCK_WIDTH) * sizeof(REAL));
             if (is_pair)
                 BLOCK_NAME(pair_sums)(view, column, begin, end, part);
+            else if (view->shared)
+                BLOCK_NAME(relation_sums)(view, column, begin, end, part);
             else
                 BLOCK_NAME(column_sums)(view, column, begin, end, part);
             BLOCK_NAME(column_solve)(view, column, part, step);
         }
-        if (!is_pair)
+        if (view->shared)
+            BLOCK_NAME(relation_apply)(view, begin, end, step);
+        else if (!is_pair)
             BLOCK_NAME(column_apply)(view, begin, end, step);
     }
 }
