@@ -102,6 +102,10 @@ def _link(model: Any, loss: Any) -> str | None:
     """The operator that makes probabilities of scores."""
     if loss is None or isinstance(loss, SquaredLoss):
         return None
+    if model.metadata.get("link") == "probit":
+        raise ValueError(
+            f"the model has the probit link, so its scores are none for {loss!r}: loss must be None"
+        )
     is_multiple = isinstance(loss, SoftmaxLoss)
     if not isinstance(loss, SoftmaxLoss | LogisticLoss) or is_multiple != bool(model._snapshot().has_outputs):
         raise ValueError(f"loss is {loss!r}, which does not fit a model of {model.n_outputs} outputs")
