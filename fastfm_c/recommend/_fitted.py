@@ -10,7 +10,8 @@ from fastfm_c._validation import as_count
 from fastfm_c.encoding._estimator_api import not_fitted
 from fastfm_c.models import FM
 from fastfm_c.recommend._candidates import Candidates
-from fastfm_c.recommend._interactions import Ids, as_interactions
+from fastfm_c.recommend._ids import Ids
+from fastfm_c.recommend._interactions import as_interactions
 from fastfm_c.recommend._options import Options
 from fastfm_c.recommend._side import Side, as_features
 
@@ -150,7 +151,7 @@ class Fitted(Options):
             dtype = self.model_.dtype
             features = as_features(user_features, "user_features", None, len(side.columns), dtype)
             return side.rows_of(features, self.model_.n_features), None, False
-        is_one = np.ndim(userid) == 0
+        is_one = _is_one(userid, self.user_ids_)
         users = self._numbers([userid] if is_one else userid, self.user_ids_, side.n, "user")
         return self.user_rows(users), users, is_one
 
@@ -208,7 +209,7 @@ class Fitted(Options):
         return self._most_similar(self._fitted("_users"), self.__dict__.get("user_ids_"), userid, N, "user")
 
     def _most_similar(self, side: Side, ids: Ids | None, asked: Any, N: int, name: str) -> tuple[Any, _Array]:
-        is_one, N = np.ndim(asked) == 0, as_count(N, "N")
+        is_one, N = _is_one(asked, ids), as_count(N, "N")
         numbers = self._numbers([asked] if is_one else asked, ids, side.n, name)
         cache = vars(self).setdefault("_similar", {})
         if name not in cache:
@@ -218,6 +219,13 @@ class Fitted(Options):
         contexts, exclude = sp.csr_array(own, (m, 2 * n)), sp.csr_array(own, (m, n))
         found, scores = cache[name].top_k(contexts, N, exclude=exclude, num_threads=self._num_threads())
         return self._answer(found, ids, is_one), scores[0] if is_one else scores
+
+
+def _is_one(asked: Any, ids: Ids | None) -> bool:
+    """Whether one user or item is asked for; an id may be a tuple."""
+    if ids is None or np.isscalar(asked):
+        return bool(np.ndim(asked) == 0)
+    return not hasattr(asked, "__iter__") or (isinstance(asked, tuple) and asked in ids)
 
 
 def _directions(model: FM, side: Side) -> Candidates:

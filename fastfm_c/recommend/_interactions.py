@@ -1,116 +1,18 @@
-"""Interactions of users and items: their checks, the ids of both, and tables of them."""
+"""Interactions of users and items: their checks, and tables of them."""
 
-from collections.abc import Hashable, Iterable
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from fastfm_c._validation import as_csr
+from fastfm_c.recommend._ids import Ids, Interactions
 
-__all__ = ["Ids", "Interactions", "as_interactions", "from_frame", "resized", "weights_of"]
+__all__ = ["as_interactions", "checked_csr", "from_frame", "resized", "weights_of"]
 
 _Array: TypeAlias = NDArray[Any]
-
-
-class Ids:
-    """Numbers 0, 1, 2, ... for keys of any hashable type, in the order in which the keys come.
-
-    Parameters
-    ----------
-    keys : iterable of hashable
-        Repeated ones keep their first number.
-
-    Examples
-    --------
-    >>> from fastfm_c.recommend import Ids
-    >>> ids = Ids(["ann", "bob", "ann"])
-    >>> ids.numbers(["bob", "ann", "eve"]), ids.keys([1])
-    (array([ 1,  0, -1]), ['bob'])
-    >>> ids.add(["eve"])
-    array([2])
-    """
-
-    def __init__(self, keys: Iterable[Hashable] = ()) -> None:
-        self._numbers: dict[Hashable, int] = {}
-        self._keys: list[Hashable] = []
-        self.add(keys)
-
-    def add(self, keys: Iterable[Hashable]) -> NDArray[np.int64]:
-        """The numbers of the keys; new ones get the next numbers.
-
-        Parameters
-        ----------
-        keys : iterable of hashable
-
-        Returns
-        -------
-        int64 ndarray
-        """
-        keys = _plain_keys(keys)
-        for key in keys:
-            if key not in self._numbers:
-                self._numbers[key] = len(self._keys)
-                self._keys.append(key)
-        return self.numbers(keys)
-
-    def numbers(self, keys: Iterable[Hashable]) -> NDArray[np.int64]:
-        """The numbers of the keys; -1 for one that is not known.
-
-        Parameters
-        ----------
-        keys : iterable of hashable
-
-        Returns
-        -------
-        int64 ndarray
-        """
-        return np.array([self._numbers.get(key, -1) for key in _plain_keys(keys)], np.int64)
-
-    def keys(self, numbers: Any = None) -> list[Any]:
-        """The keys of numbers; None for -1.
-
-        Parameters
-        ----------
-        numbers : array_like of int, optional
-            Default: all.
-
-        Returns
-        -------
-        list
-        """
-        if numbers is None:
-            return list(self._keys)
-        return [None if number < 0 else self._keys[number] for number in np.ravel(numbers).tolist()]
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._numbers
-
-    def __eq__(self, other: object) -> bool:
-        return self._keys == other._keys if isinstance(other, Ids) else NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"Ids({len(self)} keys)"
-
-
-class Interactions(NamedTuple):
-    """A matrix of interactions, and what its rows and columns stand for.
-
-    Parameters
-    ----------
-    matrix : csr_array of shape (n_users, n_items)
-    users, items : Ids
-    """
-
-    matrix: Any
-    users: Ids
-    items: Ids
 
 
 def from_frame(
@@ -133,6 +35,11 @@ def from_frame(
     Interactions
         What `FMRecommender.fit` and `partial_fit` take. Then ids stand in the place of numbers.
 
+    Raises
+    ------
+    ValueError
+        For a column that is not there, missing ids, and weights that are negative or not finite.
+
     Examples
     --------
     >>> from fastfm_c.recommend import from_frame
@@ -142,12 +49,20 @@ def from_frame(
            [0., 1.]], dtype=float32), ['tea', 'jam'])
     """
     known = [Ids(() if old is None else old.keys()) for old in (users, items)]
-    rows, columns = (ids.add(frame[name]) for ids, name in zip(known, (user, item), strict=True))
+    rows, columns = (
+        _in_column(name, ids.add, _column(frame, name)) for ids, name in zip(known, (user, item), strict=True)
+    )
     if len(rows) != len(columns):
         raise ValueError(f"column {user!r} has {len(rows)} values, column {item!r} has {len(columns)}")
-    values = np.ones(len(rows), np.float32) if weight is None else np.asarray(frame[weight], np.float32)
+    values = np.ones(len(rows), np.float32)
+    if weight is not None:
+        values = _in_column(weight, lambda column: np.asarray(column, np.float32), _column(frame, weight))
     if values.shape != rows.shape:
         raise ValueError(f"column {weight!r} has shape {values.shape}, expected {rows.shape}")
+    bad = ~(np.isfinite(values) & (values >= 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(f"row {row} of column {weight!r} holds {values[row]}, expected finite weights >= 0")
     shape = len(known[0]), len(known[1])
     matrix = sp.csr_array(sp.coo_array((values, (rows, columns)), shape=shape))
     return Interactions(matrix, *known)
@@ -167,12 +82,7 @@ def canonical(matrix: Any, name: str) -> Any:
     """A sparse matrix of float64 weights >= 0 as a CSR array in canonical form: a copy."""
     if not sp.issparse(matrix):
         raise ValueError(f"{name} must be a sparse matrix, got {type(matrix).__name__}")
-    try:
-        indptr, indices, data, shape = as_csr(matrix)
-        matrix = sp.csr_array((data.astype(np.float64), indices, indptr), shape=shape)
-        matrix.check_format(full_check=True)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+    matrix = checked_csr(matrix, name, np.float64)
     bad = ~(np.isfinite(matrix.data) & (matrix.data >= 0))
     if bad.any():
         p = int(np.argmax(bad))
@@ -181,6 +91,24 @@ def canonical(matrix: Any, name: str) -> Any:
     matrix = matrix.copy()
     matrix.sum_duplicates()
     return matrix
+
+
+def checked_csr(matrix: Any, name: str, dtype: Any) -> Any:
+    """A matrix as a CSR array of this dtype, whose indptr and indices are sound."""
+    try:
+        indptr, indices, data, shape = as_csr(matrix)
+        starts, outside = np.append(0, indptr[:-1]), (indices < 0) | (indices >= shape[1])
+        broken = (indptr < starts) | (indptr > len(indices)) | (np.arange(len(indptr)) == 0) & (indptr != 0)
+        if broken.any():
+            raise ValueError(f"indptr is broken at row {max(int(np.argmax(broken)) - 1, 0)}")
+        outside = outside[: indptr[-1]]
+        if outside.any():
+            p = int(np.argmax(outside))
+            row = int(np.searchsorted(indptr, p, side="right")) - 1
+            raise ValueError(f"row {row} has column index {indices[p]}, outside 0..{shape[1] - 1}")
+        return sp.csr_array((data.astype(dtype), indices, indptr), shape=shape)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def weights_of(matrix: Any, sample_weight: Any) -> NDArray[np.float64]:
@@ -215,11 +143,15 @@ def _places(matrix: Any) -> NDArray[np.int64]:
     return places
 
 
-def _plain_keys(keys: Iterable[Hashable]) -> list[Hashable]:
-    """Keys as a list; numbers of NumPy become Python's, which are equal and can be saved."""
-    if hasattr(keys, "to_numpy"):
-        keys = keys.to_numpy()
-    if isinstance(keys, np.ndarray):
-        plain: list[Hashable] = keys.tolist()
-        return plain
-    return [key.item() if isinstance(key, np.generic) else key for key in keys]
+def _column(frame: Any, name: str) -> Any:
+    try:
+        return frame[name]
+    except Exception as error:  # the table library's own
+        raise ValueError(f"the frame has no column {name!r}") from error
+
+
+def _in_column(name: str, make: Callable[[Any], _Array], column: Any) -> _Array:
+    try:
+        return make(column)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"column {name!r}: {error}") from None

@@ -9,9 +9,10 @@ import scipy.sparse as sp
 from fastfm_c.losses import LogisticLoss
 from fastfm_c.models import FM
 from fastfm_c.recommend._fitted import Fitted
-from fastfm_c.recommend._interactions import Interactions, as_interactions, resized, weights_of
+from fastfm_c.recommend._ids import Interactions, joined_ids
+from fastfm_c.recommend._interactions import as_interactions, resized, weights_of
 from fastfm_c.recommend._learning import Validation, learn, ranking_rows
-from fastfm_c.recommend._side import Side, as_features
+from fastfm_c.recommend._side import Side
 from fastfm_c.solvers import SOLVERS
 from fastfm_c.training import History
 
@@ -161,15 +162,9 @@ class FMRecommender(Fitted):
             If a loss or a parameter is no longer finite.
         """
         self._check()
-        self._start()
-        try:
-            return self._go_on(
-                user_items, user_features, item_features, sample_weight, X_val, callbacks, int(self.max_iter)
-            )
-        except ValueError:
-            if not self.model_.n_features:  # nothing was taken
-                del self.model_, self._users, self._items
-            raise
+        return self._from_the_start(
+            user_items, user_features, item_features, sample_weight, X_val, callbacks, int(self.max_iter)
+        )
 
     def partial_fit(
         self,
@@ -199,9 +194,20 @@ class FMRecommender(Fitted):
         self
         """
         self._check()
-        if "_users" not in vars(self):
-            self._start()
-        return self._go_on(user_items, user_features, item_features, sample_weight, None, callbacks, 1)
+        go_on = self._go_on if "_users" in vars(self) else self._from_the_start
+        return go_on(user_items, user_features, item_features, sample_weight, None, callbacks, 1)
+
+    def _from_the_start(self, *arguments: Any) -> Self:
+        """Forget all and go on with these; what was fitted stays if nothing of them is taken."""
+        before = dict(vars(self))
+        self._start()
+        try:
+            return self._go_on(*arguments)
+        except ValueError:
+            if not self.model_.n_features:
+                vars(self).clear()
+                vars(self).update(before)
+            raise
 
     def _start(self) -> None:
         """Begin anew: no users, no items, a model without columns."""
@@ -221,11 +227,11 @@ class FMRecommender(Fitted):
         callbacks: _Callbacks,
         max_iter: int,
     ) -> Self:
-        ids = (user_items.users, user_items.items) if isinstance(user_items, Interactions) else (None, None)
         matrix = as_interactions(user_items.matrix if isinstance(user_items, Interactions) else user_items)
         held_out = None if X_val is None else as_interactions(X_val, "X_val")
         if held_out is not None and held_out.shape != matrix.shape:
             raise ValueError(f"X_val has shape {held_out.shape}, expected {matrix.shape}")
+        ids = joined_ids(user_items, (self.user_ids_, self.item_ids_), matrix.shape)
         weights = weights_of(matrix, sample_weight)
         if held_out is not None and not (held_out - held_out.multiply(matrix > 0)).count_nonzero():
             raise ValueError("X_val has no interactions beside those of user_items")
@@ -249,23 +255,7 @@ class FMRecommender(Fitted):
             (self._users, shape[0], user_features, "user"),
             (self._items, shape[1], item_features, "item"),
         ):
-            if n < side.n:
-                raise ValueError(f"user_items has {n} {name}s, expected at least the {side.n} of before")
-            features = side.features
-            if given is not None:
-                features = as_features(given, f"{name}_features", n, None, self.dtype)
-            if features is not None and features.shape[0] != n:
-                raise ValueError(
-                    f"{name}_features is None, but there are {n - side.n} new {name}s with features"
-                )
-            if features is not None and features.shape[1] < len(side.columns):
-                raise ValueError(
-                    f"{name}_features has {features.shape[1]} columns, expected at least {len(side.columns)}"
-                )
-            if side.n and side.features is None and given is not None:
-                raise ValueError(f"{name}_features is given, but {name}s so far have none")
-            if features is None and not self.identity:
-                raise ValueError(f"identity=False needs {name}_features")
+            features = side.next_features(n, given, name, bool(self.identity), self.dtype)
             side, width = side.grown(n, features, bool(self.identity), width)
             sides.append(side)
         self.model_.resize(width, init_stdev=self.init_stdev, rng=self._rng)

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import DTypeLike, NDArray
 
-from fastfm_c._validation import as_csr
+from fastfm_c.recommend._interactions import checked_csr
 
 __all__ = ["Side", "as_features"]
 
@@ -29,13 +29,8 @@ def as_features(features: Any, name: str, n_rows: int | None, n_columns: int | N
     -------
     csr_array
     """
-    try:
-        indptr, indices, data, shape = as_csr(features)
-        X = sp.csr_array((data.astype(dtype), indices, indptr), shape=shape)
-        X.check_format(full_check=True)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
-    for axis, (found, wanted) in enumerate(zip(shape, (n_rows, n_columns), strict=True)):
+    X = checked_csr(features, name, dtype)
+    for axis, (found, wanted) in enumerate(zip(X.shape, (n_rows, n_columns), strict=True)):
         if wanted is not None and found != wanted:
             raise ValueError(f"{name} has {found} {('rows', 'columns')[axis]}, expected {wanted}")
     if not np.isfinite(X.data).all():
@@ -68,6 +63,25 @@ class Side:
     def empty(cls) -> "Side":
         """A side of nothing."""
         return cls(np.empty(0, np.int64), np.empty(0, np.int64), None, 0)
+
+    def next_features(self, n: int, given: Any, name: str, identity: bool, dtype: DTypeLike) -> Any:
+        """The features of n rows: those that are given, or else of before. `name` is that of a row."""
+        if n < self.n:
+            raise ValueError(f"user_items has {n} {name}s, expected at least the {self.n} of before")
+        features = self.features
+        if given is not None:
+            features = as_features(given, f"{name}_features", n, None, dtype)
+        if features is not None and features.shape[0] != n:
+            raise ValueError(f"{name}_features is None, but there are {n - self.n} new {name}s with features")
+        if features is not None and features.shape[1] < len(self.columns):
+            raise ValueError(
+                f"{name}_features has {features.shape[1]} columns, expected at least {len(self.columns)}"
+            )
+        if self.n and self.features is None and given is not None:
+            raise ValueError(f"{name}_features is given, but {name}s so far have none")
+        if features is None and not identity:
+            raise ValueError(f"identity=False needs {name}_features")
+        return features
 
     def grown(self, n: int, features: Any, identity: bool, n_columns: int) -> tuple["Side", int]:
         """A side of at least as many rows; new columns of the model begin at n_columns.

@@ -10,7 +10,7 @@ from fastfm_c.models import FM
 from fastfm_c.persistence._generators import generator_state, restored_generator
 from fastfm_c.persistence._json import as_scalar, json_member
 from fastfm_c.persistence._objects import Reader, Writer
-from fastfm_c.recommend._interactions import Ids
+from fastfm_c.recommend._ids import Ids
 from fastfm_c.recommend._side import Side
 
 __all__ = ["from_state", "to_state"]
@@ -132,7 +132,7 @@ def _plain_key(key: Any) -> Any:
     """A key as JSON: strings, integers, floats, and lists for tuples of them."""
     if isinstance(key, tuple):
         return [_plain_key(part) for part in key]
-    if isinstance(key, bool) or not isinstance(key, str | int | float | NoneType):
+    if isinstance(key, bool) or not isinstance(key, str | int | float):
         raise ValueError(f"an id is {key!r:.200}; files take ids of strings, integers, floats and tuples")
     return key
 
