@@ -15,7 +15,7 @@ from fastfm_c.solvers._base import Model
 from fastfm_c.solvers._exact import ExactSolver
 from fastfm_c.solvers._minimise import Lbfgs
 
-__all__ = ["LbfgsFit", "LbfgsSolver", "fit_lbfgs"]
+__all__ = ["LARGEST_TOL", "LEAST_SLOPE", "LbfgsFit", "LbfgsSolver", "first_weights", "fit_lbfgs"]
 
 # A gradient of a mean over many rows is small in every component long before the end: the decrease of the
 # objective is what ends the search. This is the default of SciPy.
@@ -190,13 +190,17 @@ def fit_lbfgs(
 def _first_curvature(
     flat: FlatParameters, X: Any, sample_weight: ArrayLike | None, num_threads: int | None
 ) -> NDArray[Any] | None:
+    indptr, indices, data = flat.sound_rows(X, num_threads)
+    weight = as_weights(sample_weight, len(indptr) - 1)
+    return first_weights(flat, column_rms(indptr, indices, data, flat.n_features, weight))
+
+
+def first_weights(flat: FlatParameters, size: NDArray[np.float64]) -> NDArray[Any] | None:
     """How far each parameter may move at first: 1 over the square of the size of its column; None: all alike.
 
     So the search is one in parameters times the size of their columns. The objective is the same, but as
     steep in a column of thousandths as in a column of thousands.
     """
-    indptr, indices, data = flat.sound_rows(X, num_threads)
-    size = column_rms(indptr, indices, data, flat.n_features, as_weights(sample_weight, len(indptr) - 1))
     if (size == 1).all():
         return None
     largest = float(np.finfo(flat.dtype).max) ** 0.25  # its products with squares must not overflow
