@@ -15,7 +15,7 @@ from fastfm_c.solvers._base import Model
 from fastfm_c.solvers._exact import ExactSolver
 from fastfm_c.solvers._minimise import Lbfgs
 
-__all__ = ["LARGEST_TOL", "LEAST_SLOPE", "LbfgsFit", "LbfgsSolver", "first_weights", "fit_lbfgs"]
+__all__ = ["LbfgsFit", "LbfgsSolver", "fit_lbfgs"]
 
 # A gradient of a mean over many rows is small in every component long before the end: the decrease of the
 # objective is what ends the search. This is the default of SciPy.
