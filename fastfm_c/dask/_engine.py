@@ -36,12 +36,15 @@ class Cluster:
         self._state: State | None = None
         self._shards, self._validation = (client.compute(list(part)) for part in (shards, validation))
         self._sent: Any = None  # the future of the state
-        self._is_direct: bool | None = (
             True  # past the scheduler, until that fails; None: as the client is set
         )
 
     def send(self, state: State) -> None:
-        """Let all workers have the state: one future for all tasks."""
+        """Let all workers have the state: one future for all tasks.
+
+        One worker gets it, and the others take it from those that have it. (To broadcast it may never end
+        where workers have just been lost.)
+        """
         self._state, self._sent = state, None
 
     def total(self, function: Callable[..., Delta], *arguments: Any, validation: bool = False) -> Delta:
@@ -59,13 +62,10 @@ class Cluster:
     def _futures(
         self, function: Callable[..., Any], arguments: tuple[Any, ...], validation: bool
     ) -> list[Any]:
-        if self._sent is None:
+        if self._sent is None and self._state is not None:
             try:
-                self._sent = self._client.scatter(
-                    self._state, broadcast=True, hash=False, direct=self._is_direct
-                )
+                self._sent = self._client.scatter(self._state, hash=False)
             except Exception as error:  # KeyError, too, where a worker has just been lost
-                self._is_direct = None
                 raise CommClosedError(str(error)) from error
         shards = self._validation if validation else self._shards
         name, call = f"{function.__name__}-{uuid4().hex}-shard", partial(self._client.submit, function)

@@ -1,6 +1,6 @@
 """Where the work on shards is done: what `train` asks of it, and this process."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from fastfm_c.distributed._local import State
@@ -27,9 +27,9 @@ class Engine(Protocol):
         """``function(state, shard)`` of each shard, in their order."""
 
 
-def sources_of(shards: Iterable[Any], expected: Expected) -> list[Shard | Source]:
-    """The shards that a user gave, with their numbers."""
-    return [Source(index, rows, expected) for index, rows in enumerate(shards)]
+def sources_of(shards: Iterable[Any], expected: Expected, first: int = 0) -> list[Source]:
+    """The shards that a user gave, with their numbers, from `first` on."""
+    return [Source(index, rows, expected) for index, rows in enumerate(shards, first)]
 
 
 class ThisProcess:
@@ -42,7 +42,7 @@ class ThisProcess:
         together than the memory. The others are kept, with their columns numbered anew.
     """
 
-    def __init__(self, shards: list[Shard | Source], validation: list[Shard | Source]) -> None:
+    def __init__(self, shards: Sequence[Shard | Source], validation: Sequence[Shard | Source]) -> None:
         self._shards, self._validation = (
             [s.load() if isinstance(s, Source) and not callable(s.rows) else s for s in sources]
             for sources in (shards, validation)
