@@ -2,7 +2,7 @@
 
 Rows of ratings (user, item; users and items as Zipf has them), as pairs and, with a weight that is not 1,
 as rows like any others; W2 and W1 of workloads.py. myFM (``pip install myfm``) runs its own Gibbs
-sampler on the same rows where it is installed, on one thread: it has no other.
+sampler on the same rows where it is installed, on one thread: it has no other. Then columns_quality.py.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import scipy.sparse as sp
 from fastfm_c import FM, LogisticLoss, SquaredLoss, _core
 from fastfm_c.solvers import TrainingRows
 
+from .columns_quality import run_quality
 from .timing import least_seconds, seconds_of
 from .workloads import load
 
@@ -104,4 +105,4 @@ def run_columns(options: argparse.Namespace) -> list[dict]:
                 f"Gibbs {ours['sample']:6.3f} s   {ours['MB']:6.0f} MB{words}",
                 flush=True,
             )
-    return figures
+    return figures + run_quality(options)

@@ -12,8 +12,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from fastfm_c import FM
-from fastfm_c.recommend import Candidates, FMRecommender, evaluate
+from fastfm_c.recommend import Candidates, FMRecommender, evaluate, split_by_user
 
+from .movielens import movielens
 from .timing import least_seconds, seconds_of
 from .workloads import rows_of_ones
 
@@ -21,20 +22,22 @@ SIZE = (6_000, 4_000, 1_000_000)  # users, items, interactions: about those of M
 QUICK = (600, 400, 30_000)
 N_CANDIDATES, K_TOP, VALUES, N_CONTEXT_VALUES = 100_000, 100, 8, 30
 EPOCHS, FACTORS, DIM, FEATURES, VOCABULARY = 20, 32, 16, 5, 40
+MOVIELENS_EPOCHS = 30
 
 
 def planted(n_users: int, n_items: int, total: int, seed: int = 0) -> dict[str, Any]:
     """Interactions drawn without replacement by softmax of logits; half of the variance of the factors comes
-    from five features of forty values each. A fifth of the interactions is held out."""
+    from five features of forty values each. A fifth of the interactions is held out. "factors": of users, and
+    of items as far as their features tell."""
     rng = np.random.default_rng(seed)
 
-    def side(n: int) -> tuple[np.ndarray, np.ndarray]:
+    def side(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         features = rng.integers(0, VOCABULARY, (n, FEATURES)) + np.arange(FEATURES) * VOCABULARY
         of_feature = rng.standard_normal((FEATURES * VOCABULARY, DIM))
         mean = of_feature[features].sum(axis=1) / np.sqrt(FEATURES)
-        return features, np.sqrt(0.5) * (mean + rng.standard_normal((n, DIM)))
+        return features, np.sqrt(0.5) * (mean + rng.standard_normal((n, DIM))), mean
 
-    (of_users, p), (of_items, q) = side(n_users), side(n_items)
+    (of_users, p, _), (of_items, q, expected) = side(n_users), side(n_items)
     popularity = rng.standard_normal(n_items)
     counts = np.clip(rng.lognormal(0, 0.8, n_users), 0.12, 6)
     counts = np.clip((counts / counts.sum() * total).astype(int), 10, n_items // 2)
@@ -53,7 +56,7 @@ def planted(n_users: int, n_items: int, total: int, seed: int = 0) -> dict[str, 
         for keep in (~held_out, held_out)
     ]
     features = [rows_of_ones(part, FEATURES * VOCABULARY) for part in (of_users, of_items)]
-    return {"train": parts[0], "test": parts[1], "features": features}
+    return {"train": parts[0], "test": parts[1], "features": features, "factors": (p, expected)}
 
 
 def candidates(n: int, n_factors: int, repeats: int) -> dict[str, float]:
@@ -106,6 +109,24 @@ def ranking(data: dict[str, Any], loss: str, with_features: bool, epochs: int) -
     }
 
 
+def cold_items(data: dict[str, Any], loss: str, epochs: int) -> dict[str, float]:
+    """ndcg of the tenth of the items that nobody has chosen yet, among themselves. The oracle knows all but
+    what features do not tell."""
+    (users, expected), everything = data["factors"], sp.csc_array(data["train"] + data["test"])
+    n_known = everything.shape[1] * 9 // 10
+    known = sp.csr_array(
+        sp.hstack([everything[:, :n_known], sp.csc_array((len(users), len(expected) - n_known))])
+    )
+    model = FMRecommender(n_factors=FACTORS, loss=loss, max_iter=epochs, random_state=0).fit(
+        known, *data["features"]
+    )
+    cold = sp.csr_array(everything[:, n_known:])
+    asked = {"train": sp.csr_array(cold.shape), "test": cold}
+    found = _measures(asked, model.item_candidates_.scores(model.user_rows())[:, n_known:])["ndcg"]
+    oracle = _measures(asked, users @ expected[n_known:].T)["ndcg"]
+    return {"ndcg": found, "oracle": oracle, "share": found / oracle}
+
+
 def of_lightfm(data: dict[str, Any], loss: str, with_features: bool, epochs: int) -> dict[str, float]:
     """The same of lightfm or lightfm-next, on one thread."""
     model = import_module("lightfm").LightFM(no_components=FACTORS, loss=loss, random_state=0)
@@ -114,7 +135,9 @@ def of_lightfm(data: dict[str, Any], loss: str, with_features: bool, epochs: int
         features = [
             sp.csr_matrix(sp.hstack([sp.identity(f.shape[0]), f]), dtype=np.float32) for f in data["features"]
         ]
-    train, times = sp.coo_matrix(data["train"]), []
+    times, entries = [], data["train"].tocoo()
+    places = [numbers.astype(np.int32) for numbers in (entries.row, entries.col)]  # LightFM takes no other
+    train = sp.coo_matrix((np.ones(entries.nnz, np.float32), places), shape=entries.shape)
     for _ in range(epochs):
         times.append(seconds_of(lambda: model.fit_partial(train, *features, num_threads=1)))
     bias_u, users = model.get_user_representations(features[0])
@@ -148,6 +171,21 @@ def _measures(data: dict[str, Any], scores: np.ndarray) -> dict[str, float]:
     }
 
 
+def compare(data: dict[str, Any], loss: str, with_features: bool, epochs: int) -> dict[str, Any]:
+    """Prints the figures of ours and of the peers that are installed; returns them."""
+    figures = {}
+    for name, run in ("fastfm_c", ranking), ("lightfm", of_lightfm), ("implicit", of_implicit):
+        try:
+            found = run(data, loss, with_features, epochs)
+        except ImportError:
+            continue
+        if found:
+            label = f"{name} {loss}{' with features' if with_features else ''}"
+            figures[label] = found
+            print(f"{label:30}", "  ".join(f"{key} {value:.4f}" for key, value in found.items()), flush=True)
+    return figures
+
+
 def run_recommend(options: argparse.Namespace) -> dict[str, Any]:
     """Prints the tables; returns the figures."""
     figures: dict[str, Any] = {}
@@ -159,20 +197,19 @@ def run_recommend(options: argparse.Namespace) -> dict[str, Any]:
     size = QUICK if options.quick else SIZE
     data, epochs = planted(*size), 2 if options.quick else EPOCHS
     print(f"\nplanted set of {size}: {data['train'].nnz:,} to learn from, {epochs} epochs, one thread")
-    contenders = {"fastfm_c": ranking, "lightfm": of_lightfm, "implicit": of_implicit}
     for with_features in False, True:
         for loss in "warp", "bpr":
-            for name, run in contenders.items():
-                try:
-                    found = run(data, loss, with_features, epochs)
-                except ImportError:
-                    continue
-                if found:
-                    label = f"{name} {loss}{' with features' if with_features else ''}"
-                    figures[label] = found
-                    print(
-                        f"{label:30}",
-                        "  ".join(f"{key} {value:.4f}" for key, value in found.items()),
-                        flush=True,
-                    )
+            figures |= compare(data, loss, with_features, epochs)
+    for loss in "warp", "bpr":
+        figures[f"cold items {loss}"] = found = cold_items(data, loss, epochs)
+        print(
+            f"cold items by features, {loss}: ",
+            "  ".join(f"{key} {value:.4f}" for key, value in found.items()),
+        )
+    ratings = movielens()
+    if ratings is not None:
+        train, test = split_by_user(ratings, 0.2, rng=0)
+        print(f"\nMovieLens, a fifth of each user's ratings held out: {train.nnz:,} to learn from")
+        found = compare({"train": train, "test": test}, "warp", False, MOVIELENS_EPOCHS)
+        figures |= {f"MovieLens {name}": values for name, values in found.items()}
     return figures

@@ -1,5 +1,7 @@
 """``python -m bench serving``: small models beside float32, patches, and ONNX where it is installed.
 
+Speed, files and AUC of small models; patches, also of a model of 1 GB; 10^6 reads beside patches; one row by
+onnxruntime, and its largest error in 1000 random models. Without ``--quick`` it takes some minutes and 5 GB.
 The problem: 39 one-hot fields of a million features, drawn uniformly, so that V is beyond the caches.
 """
 
@@ -17,11 +19,13 @@ from fastfm_c import FM
 from fastfm_c.serving import apply, diff, quantize
 
 from .report import print_table
+from .serving_checks import auc_of_small_models, largest_onnx_error, torn_reads
 from .timing import seconds_of
 from .workloads import rows_of_ones
 
 N_FEATURES, N_FIELDS, N_ROWS = 1_000_000, 39, 100_000
 PATCHED = 0.01
+LARGE_FEATURES = 15_000_000  # 1 GB
 
 
 def run_serving(options: argparse.Namespace) -> dict:
@@ -32,7 +36,11 @@ def run_serving(options: argparse.Namespace) -> dict:
     per_field = n // N_FIELDS
     columns = rng.integers(0, per_field, (N_ROWS // scale, N_FIELDS)) + per_field * np.arange(N_FIELDS)
     X = rows_of_ones(columns, n)
-    figures: dict = {"predict": [], "patch": [_patch(n, where) for where in ("together", "scattered")]}
+    figures: dict = {"predict": []}
+    features = n if options.quick else LARGE_FEATURES
+    figures["patch"] = [_patch(features, where) for where in ("together", "scattered")]
+    figures["auc"] = auc_of_small_models(options.data, 20_000 if options.quick else 200_000)
+    figures["reads"] = torn_reads(10_000 if options.quick else 1_000_000)
     for k in (16, 64):
         model = FM.random(n, k, init_stdev=0.1, rng=0)
         fields = np.arange(n) // max(per_field, 1) % (N_FIELDS + 1)
@@ -49,10 +57,17 @@ def run_serving(options: argparse.Namespace) -> dict:
     rows = [[f"{k}", name, f"{ms:.1f}", f"{r:.2f}", f"{b:.3f}"] for k, name, ms, r, b in figures["predict"]]
     print_table(f"{len(columns):,} rows, one thread, ms", ["k", "", "ms", "ratio", "bytes"], rows)
     rows = [[where, f"{mb:.1f}", f"{ms:.0f}"] for where, mb, ms in figures["patch"]]
-    print_table(f"patch of 1 % of {n:,} features", ["", "MB", "ms"], rows)
+    print_table(f"patch of 1 % of {features:,} features, k = 16", ["", "MB", "ms"], rows)
+    rows = [[name, dtype, f"{auc:.7f}", f"{d:+.1e}", f"{s:.3f}"] for name, dtype, auc, d, s in figures["auc"]]
+    print_table("AUC and file", ["", "", "AUC", "difference", "file"], rows)
+    print("{:,} reads beside patches, {} of them torn".format(*figures["reads"]))
     if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
-        figures["onnx_us"] = _onnx()
-        print(f"onnxruntime, one row: {figures['onnx_us']:.1f} us")
+        figures["onnx_us"], n_models = _onnx(), 20 if options.quick else 1000
+        figures["onnx_error"] = largest_onnx_error(n_models)
+        print(
+            f"onnxruntime, one row: {figures['onnx_us']:.1f} us; largest error of {n_models} random models: "
+        )
+        print(f"{figures['onnx_error']:.1e} of the sum of absolute terms")
     return figures
 
 

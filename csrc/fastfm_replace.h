@@ -5,7 +5,8 @@
 /* A gate lets parameters be replaced while other threads score with them: an int64_t that begins as 0.
  * Readers stand between begin and end, and any number of them at once. fastfm_replace_rows takes the gate
  * for a fraction of a millisecond at a time, when no reader is inside; after a while it keeps new
- * readers out. It waits for other threads, so it must hold no lock that a reader needs to end. */
+ * readers out. It waits for other threads, so it must hold no lock that a reader needs to end. In a child
+ * of fork() nobody is inside; a row that was being written then may be torn there. */
 void fastfm_read_begin(int64_t *gate);
 void fastfm_read_end(int64_t *gate);
 

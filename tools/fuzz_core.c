@@ -151,7 +151,8 @@ void problem_with_sums_free(problem *P)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
-    static void (*const parts[])(input *) = {fuzz_rows, fuzz_train, fuzz_text, fuzz_losses};
+    static void (*const parts[])(input *) = {fuzz_rows,   fuzz_train,      fuzz_text,
+                                             fuzz_losses, fuzz_candidates, fuzz_ranking};
     input in = {bytes, bytes + n_bytes};
     fastfm_init_threads(0);
     CASE("of the fuzzer");

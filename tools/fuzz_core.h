@@ -24,6 +24,11 @@ void fuzz_rows(input *in);
 void fuzz_losses(input *in);
 void fuzz_train(input *in);
 void fuzz_text(input *in);
+void fuzz_candidates(input *in);
+void fuzz_ranking(input *in);
+
+/* Any options that the interface lets through. */
+fastfm_solver solver_from(input *in);
 
 /* A matrix that may lie, with a model and targets whose labels may be wrong. */
 problem problem_from(input *in);

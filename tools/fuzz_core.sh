@@ -45,6 +45,8 @@ shrink 64 BLOCK_BYTES PAGE_BYTES
 shrink 3 MAX_PARTITION_BITS
 shrink 3 FFM_SUMS_FIELDS
 shrink 5 TILE_MAX_FIELDS
+shrink 8 BLOCK_POSITIVES BLOCK_ITEMS BLOCK_CONTEXTS
+shrink 3 MOST_REJECTIONS OPEN_POSITIVES MOST_PANELS
 shrink 500 SERIAL_WORK
 
 flags="-I$build/csrc -std=c11 -O1 -g1 -fno-math-errno -ffp-contract=off -fno-omit-frame-pointer -Wall -Wextra -Werror"

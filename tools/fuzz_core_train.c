@@ -5,7 +5,7 @@
 
 #include "../tests/c/reference.h"
 
-static fastfm_solver solver_from(input *in)
+fastfm_solver solver_from(input *in)
 {
     static const double rates[] = {1e-8, 1e-3, 0.1, 1, 100, 1e30};
     static const double penalties[] = {0, 0, 1e-3, 1, 1e6, 1e300};

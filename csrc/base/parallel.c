@@ -36,11 +36,13 @@
  *
  * A child of fork() does not have the team's threads. It could start others, but children are mostly
  * workers, one for each processor. So the child remembers that it is one, and stays on one thread. */
-static int is_forked_child = 0;
+static int64_t n_forks = 0;
 
 #if !defined(_WIN32)
-static void after_fork_in_child(void) { is_forked_child = 1; }
+static void after_fork_in_child(void) { n_forks++; }
 #endif
+
+int64_t forks_before(void) { return n_forks; }
 
 static int64_t stack_size = 0; /* of threads that are started; set once, at the time of loading */
 
@@ -109,7 +111,7 @@ int fastfm_has_openmp(void)
 int fastfm_max_threads(void)
 {
 #ifdef _OPENMP
-    return is_forked_child ? 1 : omp_get_max_threads();
+    return n_forks ? 1 : omp_get_max_threads();
 #else
     return 1;
 #endif
@@ -117,7 +119,7 @@ int fastfm_max_threads(void)
 
 int parallel_threads(int num_threads, double work)
 {
-    if (num_threads <= 1 || work < SERIAL_WORK || is_forked_child)
+    if (num_threads <= 1 || work < SERIAL_WORK || n_forks)
         return 1;
 #ifdef _OPENMP
     if (omp_in_parallel())

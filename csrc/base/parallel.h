@@ -16,6 +16,9 @@
  * region of OpenMP. The number decides who computes, never what is computed. */
 int parallel_threads(int num_threads, double work);
 
+/* How many forks made this process, since its ancestor loaded the library; 0 where the system has none. */
+int64_t forks_before(void);
+
 /* One phase: calls body(context, block, thread) once for each block in [0, n_blocks), and returns
  * when all have returned. Blocks are handed out in ascending order. n_blocks may be 0. */
 typedef void (*parallel_block)(void *context, int64_t block, int thread);

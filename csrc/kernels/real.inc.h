@@ -9,7 +9,7 @@
 #define WIDE_BLOCKS
 #include "kernels/factor_blocks.inc.h"
 #ifdef HAS_SMALL
-#include "kernels/ffm/widen.inc.h"
+#include "kernels/widen.inc.h"
 #endif
 #include "kernels/update/rules.inc.h"
 #include "kernels/update/rule_loops.inc.h"

@@ -116,6 +116,21 @@ FORCE_INLINE int64_t feature_stride(const fastfm_model *model)
     return model->n_outputs * model->n_factors * (model->fields ? model->n_fields : 1);
 }
 
+/* Bytes of a number of V. */
+FORCE_INLINE int64_t stored_size(const fastfm_model *model)
+{
+    if (model->small.storage == FASTFM_AS_REAL)
+        return (int64_t)real_size(model->real);
+    return model->small.storage == FASTFM_HALF ? 2 : 1;
+}
+
+/* What the int8 numbers of feature j are multiplied by. */
+FORCE_INLINE float scale_of_feature(const fastfm_model *model, int64_t j)
+{
+    const fastfm_small *small = &model->small;
+    return small->scale[small->scale_of ? small->scale_of[j] : j * small->scale_step];
+}
+
 /* The last two columns of FASTFM_RULE_LIST. */
 FORCE_INLINE int rule_degree(fastfm_rule rule)
 {

@@ -1,14 +1,20 @@
 /* Parameters that are replaced while other threads read them.
  *
  * The gate is the number of readers inside; WRITING while rows are written, and WAITING is added to the
- * number where a writer has waited long. A reader that finds either waits. */
+ * number where a writer has waited long. A reader that finds either waits.
+ *
+ * A child of fork() has a copy of the gate, and none of the threads that are inside. So the gate also has
+ * the era of whoever took it last: how many forks made that process. A gate of another era is free. */
 #include <string.h>
 
 #include "base/atomic.h"
+#include "base/parallel.h"
 #include "kernels/table.h"
 
-#define WRITING ((int64_t)-1)
 #define WAITING ((int64_t)1 << 40)
+#define WRITING ((int64_t)1 << 41)
+#define ERA_SHIFT 42
+#define ERAS ((int64_t)1 << 20)
 
 /* How often a writer lets others have the processor before it keeps new readers out. */
 #define PATIENCE 1000
@@ -16,13 +22,25 @@
 /* Bytes that are written at a time: some tens of microseconds, which is how long readers wait. */
 #define PIECE_BYTES 262144
 
+/* A gate with nobody inside. */
+static int64_t free_gate(void) { return (forks_before() % ERAS) << ERA_SHIFT; }
+
+/* What stands in the gate, of this era. */
+static int64_t look(atomic_i64 *gate, int64_t *stored)
+{
+    const int64_t free = free_gate();
+    *stored = atomic_load_i64(gate);
+    return *stored >> ERA_SHIFT == free >> ERA_SHIFT ? *stored : free;
+}
+
 void fastfm_read_begin(int64_t *gate_)
 {
     atomic_i64 *gate = (atomic_i64 *)gate_;
     for (;;) {
-        const int64_t n = atomic_load_i64(gate);
-        if (n >= 0 && n < WAITING) {
-            if (atomic_replace_i64(gate, n, n + 1))
+        int64_t stored;
+        const int64_t n = look(gate, &stored);
+        if (!(n & (WAITING | WRITING))) {
+            if (atomic_replace_i64(gate, stored, n + 1))
                 return;
             atomic_pause();
         } else {
@@ -36,24 +54,19 @@ void fastfm_read_end(int64_t *gate) { atomic_decrement_i64((atomic_i64 *)gate); 
 static void write_begin(atomic_i64 *gate)
 {
     for (int64_t turn = 0;; turn++) {
-        int64_t n;
-        if (atomic_replace_i64(gate, 0, WRITING) || atomic_replace_i64(gate, WAITING, WRITING))
-            return;
-        n = atomic_load_i64(gate);
-        if (turn >= PATIENCE && n > 0 && n < WAITING)
-            atomic_replace_i64(gate, n, n + WAITING);
+        int64_t stored;
+        const int64_t n = look(gate, &stored), free = free_gate();
+        if (n == free || n == (free | WAITING)) {
+            if (atomic_replace_i64(gate, stored, free | WRITING))
+                return;
+        } else if (turn >= PATIENCE && !(n & (WAITING | WRITING))) {
+            atomic_replace_i64(gate, stored, n | WAITING);
+        }
         atomic_yield();
     }
 }
 
-static void write_end(atomic_i64 *gate) { atomic_store_i64(gate, 0); }
-
-static int64_t stored_size(const fastfm_model *model)
-{
-    if (model->small.storage == FASTFM_AS_REAL)
-        return (int64_t)real_size(model->real);
-    return model->small.storage == FASTFM_HALF ? 2 : 1;
-}
+static void write_end(atomic_i64 *gate) { atomic_store_i64(gate, free_gate()); }
 
 void fastfm_replace_rows(const fastfm_model *model, int64_t *gate_, const fastfm_rows *rows)
 {

@@ -179,7 +179,7 @@ static void carve(rank_job *job, arena *memory, int n_threads)
     view->g_negative = arena_alloc(memory, B * size);
     view->negatives = (int32_t *)arena_alloc(memory, 4 * B);
     view->losses = (double *)arena_alloc(memory, 8 * B);
-    view->context_sums = arena_alloc(memory, B * row);
+    view->context_sums = arena_alloc(memory, view->has_columns_of_contexts ? 0 : B * row);
     view->grad_context = arena_alloc(memory, B * row);
     view->touched = (int32_t *)arena_alloc(memory, 4 * room);
     view->local = (int32_t *)arena_alloc(memory, 12 * B);
@@ -202,6 +202,29 @@ static void mark_seen(rank_job *job)
                                                                  << (ranking->seen[e] % 64);
 }
 
+/* Whether every row is one value of 1. */
+static int are_columns(const fastfm_rank_rows *rows, fastfm_type real)
+{
+    for (int64_t row = 0; row < rows->n_rows; row++)
+        if (rows->indptr[row + 1] != row + 1 || real_at(rows->data, real, row) != 1)
+            return 0;
+    return 1;
+}
+
+/* Whether rows of one value each have a column in common; has_gradient: zeros, before and afterwards. */
+static int have_common_columns(const fastfm_ranking *ranking, uint8_t *has_gradient)
+{
+    const fastfm_rank_rows *sides[] = {&ranking->contexts, &ranking->items};
+    int is_common = 0;
+    for (int mark = 1; mark >= 0; mark--)
+        for (int side = 0; side < 2; side++)
+            for (int64_t row = 0; row < sides[side]->n_rows; row++) {
+                is_common |= mark && has_gradient[sides[side]->indices[row]];
+                has_gradient[sides[side]->indices[row]] = (uint8_t)mark;
+            }
+    return is_common;
+}
+
 /* Sizes that depend on the interactions and the model alone. */
 static void choose(rank_job *job, int n_threads)
 {
@@ -212,7 +235,10 @@ static void choose(rank_job *job, int n_threads)
     const int64_t looks = ranking->loss == FASTFM_WARP ? LOOKS_OF_WARP : LOOKS;
     view->n_partitions = n_threads;
     view->words_per_context = words <= MOST_BITMAP_BYTES / 8 / max_i64(n_contexts, 1) ? words : 0;
-    view->is_cached = n_items <= looks * B && ranking->items.indptr[n_items] > n_items;
+    view->has_columns_of_contexts = are_columns(&ranking->contexts, view->model->real);
+    view->has_columns_of_items = are_columns(&ranking->items, view->model->real);
+    view->is_cached = n_items <= looks * B && !view->has_columns_of_items &&
+                      ranking->items.indptr[n_items] > n_items;
     job->room = min_i64(B, n_contexts) + min_i64(2 * B, n_items);
 }
 
@@ -238,6 +264,8 @@ fastfm_status fastfm_rank(const fastfm_ranking *ranking, const fastfm_model *mod
     memory.start = align_to_line(allocated);
     carve(&job, &memory, n_threads);
     mark_seen(&job);
+    job.view.is_plain = job.view.has_columns_of_contexts && job.view.has_columns_of_items &&
+                        !have_common_columns(ranking, job.view.has_gradient);
     parallel_phases(next_phase, &job, n_threads);
     free(allocated);
     *total = job.total;

@@ -1,5 +1,6 @@
 /* x86-64 with AVX2 and F16C (vector.h says what is provided). Native: f32x4, f32x8, f64x4; wider ones are
  * pairs. Include <immintrin.h> first, outside the region that sets the target. */
+#define OWN_F32X1_LOAD_HALF
 #include "simd/vector.h"
 
 #ifndef VECTOR_BYTES
@@ -33,6 +34,10 @@ FORCE_INLINE double f64x4_sum(f64x4 a)
     return _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
 }
 
+FORCE_INLINE f32x1 f32x1_load_half(const uint16_t *p)
+{
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(*p)));
+}
 FORCE_INLINE f32x4 f32x4_load_half(const uint16_t *p)
 {
     return _mm_cvtph_ps(_mm_loadl_epi64((const __m128i *)(const void *)p));

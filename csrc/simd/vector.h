@@ -125,7 +125,9 @@ FORCE_INLINE float half_as_float(uint16_t half)
 
 VECTOR_SCALAR(f32x1, float)
 VECTOR_SCALAR(f64x1, double)
+#ifndef OWN_F32X1_LOAD_HALF /* else the header has an instruction for it */
 FORCE_INLINE f32x1 f32x1_load_half(const uint16_t *p) { return half_as_float(*p); }
+#endif
 FORCE_INLINE f32x1 f32x1_load_byte(const int8_t *p) { return (float)*p; }
 
 #endif

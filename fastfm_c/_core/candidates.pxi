@@ -47,7 +47,7 @@ cdef class CandidateRows:
 
     @property
     def dtype(self):
-        return self.parameters.V.dtype
+        return self.parameters.scores_dtype()
 
     cdef int point(self, int64_t n_candidates) except -1:
         """Set the struct; make panels if there are none."""
@@ -58,8 +58,8 @@ cdef class CandidateRows:
             self.c.slots = <const int32_t *>cnp.PyArray_DATA(self.slots)
             self.c.fields = <const int32_t *>cnp.PyArray_DATA(self.fields)
         n_terms = self.parameters.c.n_factors * max(1, self.parameters.c.n_fields) * self.c.n_slots
-        self.panels = aligned_zeros((n_panels, n_terms, FASTFM_PANEL), self.parameters.V.dtype)
-        self.constants = np.full(n_panels * FASTFM_PANEL, -np.inf, self.parameters.V.dtype)
+        self.panels = aligned_zeros((n_panels, n_terms, FASTFM_PANEL), self.parameters.scores_dtype())
+        self.constants = np.full(n_panels * FASTFM_PANEL, -np.inf, self.parameters.scores_dtype())
         self.c.panels, self.c.constants = cnp.PyArray_DATA(self.panels), cnp.PyArray_DATA(self.constants)
         return 0
 
@@ -87,9 +87,11 @@ cdef class CandidateRows:
         alone.w0 = &zero  # both float and double
         linear = cnp.PyArray_DATA(self.constants)
         with nogil:
+            fastfm_read_begin(&parameters.gate)
             status = fastfm_reduce(&rows.csr, &self.c, 0, cnp.PyArray_DATA(self.panels), linear, n_threads)
             if status == FASTFM_OK and own_pairs:
                 status = fastfm_score(&rows.csr, &alone, linear, n_threads, &bad_row)
+            fastfm_read_end(&parameters.gate)
         if status != FASTFM_OK:
             rows.raise_for_status(status, bad_row)
         return self
@@ -121,7 +123,7 @@ cdef class CandidateRows:
         """The scores of the contexts alone, or None if their pairs do not count."""
         if not self.context_pairs:
             return None
-        scores = np.empty(rows.csr.n_rows, self.parameters.V.dtype)
+        scores = np.empty(rows.csr.n_rows, self.parameters.scores_dtype())
         self.parameters.score(rows, scores, n_threads)
         return scores
 
@@ -135,12 +137,14 @@ cdef class CandidateRows:
         cdef int n_threads = resolve_num_threads(num_threads)
         cdef Rows rows = self.contexts_of(X, n_threads)
         cdef cnp.ndarray own = self.own_scores(rows, n_threads)
-        cdef cnp.ndarray sums = np.zeros((rows.csr.n_rows, self.panels.shape[1]), self.parameters.V.dtype)
-        cdef cnp.ndarray linear = np.empty(rows.csr.n_rows, self.parameters.V.dtype)
+        cdef cnp.ndarray sums = np.zeros((rows.csr.n_rows, self.panels.shape[1]), self.parameters.scores_dtype())
+        cdef cnp.ndarray linear = np.empty(rows.csr.n_rows, self.parameters.scores_dtype())
         cdef fastfm_status status
         with nogil:
+            fastfm_read_begin(&self.parameters.gate)
             status = fastfm_reduce(&rows.csr, &self.c, 1, cnp.PyArray_DATA(sums), cnp.PyArray_DATA(linear),
                                    n_threads)
+            fastfm_read_end(&self.parameters.gate)
         if status != FASTFM_OK:
             rows.raise_for_status(status, 0)
         return sums, linear if own is None else own
@@ -150,13 +154,13 @@ cdef class CandidateRows:
         cdef int n_threads = resolve_num_threads(num_threads)
         cdef Rows rows = self.contexts_of(X, n_threads)
         cdef cnp.ndarray own = self.own_scores(rows, n_threads), scores
-        cdef int64_t size = cnp.PyArray_ITEMSIZE(self.parameters.V), begin = 0, end, step = self.rows_per_call()
+        cdef int64_t size = cnp.PyArray_ITEMSIZE(self.panels), begin = 0, end, step = self.rows_per_call()
         cdef const char *own_at = NULL if own is None else <const char *>cnp.PyArray_DATA(own)
         cdef fastfm_csr piece
         cdef fastfm_status status
         cdef char *at
         shape = (rows.csr.n_rows, self.c.n_candidates)
-        dtype = self.parameters.V.dtype
+        dtype = self.parameters.scores_dtype()
         if out is None:
             out = np.empty(shape, dtype)
         elif not (isinstance(out, np.ndarray) and out.shape == shape and out.dtype == dtype
@@ -169,8 +173,10 @@ cdef class CandidateRows:
             end = min(begin + step, rows.csr.n_rows)
             piece = rows.slice(begin, end)
             with nogil:
+                fastfm_read_begin(&self.parameters.gate)
                 status = fastfm_candidate_scores(&piece, &self.c, NULL if own_at == NULL else own_at + begin * size,
                                                  at + begin * self.c.n_candidates * size, n_threads)
+                fastfm_read_end(&self.parameters.gate)
             if status != FASTFM_OK:
                 rows.raise_for_status(status, begin)
             begin = end
@@ -182,10 +188,10 @@ cdef class CandidateRows:
         cdef int n_threads = resolve_num_threads(num_threads)
         cdef Rows rows = self.contexts_of(X, n_threads)
         cdef cnp.ndarray own = self.own_scores(rows, n_threads)
-        cdef int64_t size = cnp.PyArray_ITEMSIZE(self.parameters.V), begin = 0, end, step = self.rows_per_call()
+        cdef int64_t size = cnp.PyArray_ITEMSIZE(self.panels), begin = 0, end, step = self.rows_per_call()
         cdef const char *own_at = NULL if own is None else <const char *>cnp.PyArray_DATA(own)
         cdef cnp.ndarray indices = np.empty((rows.csr.n_rows, k), np.int64)
-        cdef cnp.ndarray scores = np.empty((rows.csr.n_rows, k), self.parameters.V.dtype)
+        cdef cnp.ndarray scores = np.empty((rows.csr.n_rows, k), self.parameters.scores_dtype())
         cdef int64_t *indices_at = <int64_t *>cnp.PyArray_DATA(indices)
         cdef char *scores_at = <char *>cnp.PyArray_DATA(scores)
         cdef Rows out_rows = Rows.__new__(Rows)
@@ -203,9 +209,11 @@ cdef class CandidateRows:
             if has_excluded:
                 of_piece = out_rows.slice(begin, end)
             with nogil:
+                fastfm_read_begin(&self.parameters.gate)
                 status = fastfm_top_k(&piece, &self.c, NULL if own_at == NULL else own_at + begin * size, k,
                                       &of_piece if has_excluded else NULL, indices_at + begin * k,
                                       scores_at + begin * k * size, n_threads)
+                fastfm_read_end(&self.parameters.gate)
             if status != FASTFM_OK:
                 rows.raise_for_status(status, begin)
             begin = end

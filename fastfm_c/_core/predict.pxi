@@ -5,6 +5,7 @@
 cdef class Model:
     """What FM and FFM share: parameters, and the two calls that serve."""
     cdef Parameters parameters
+    cdef dict words  # metadata; None: not asked for yet
     cdef object __weakref__
 
     cdef Parameters snapshot(self):
@@ -28,6 +29,26 @@ cdef class Model:
                 self.parameters = parameters
         if is_first and old is not None:
             raise TypeError(f"this {type(self).__name__} has its parameters already")
+
+    @property
+    def metadata(self):
+        """Words about the model, a dict of str to str, which copies, pickles and files keep; may be changed.
+
+        ``{"link": "probit"}`` is that of a classifier of ``solver="mcmc"``: its scores are no log-odds.
+        """
+        with cython.critical_section(self):
+            if self.words is None:
+                self.words = {}
+            return self.words
+
+    @metadata.setter
+    def metadata(self, words):
+        words = dict(words)
+        for word in (*words, *words.values()):
+            if not isinstance(word, str):
+                raise ValueError(f"metadata holds {word!r:.50}, expected str to str")
+        with cython.critical_section(self):
+            self.words = words
 
     def _require_rows(self, X):
         """Raise for rows that this model cannot read."""

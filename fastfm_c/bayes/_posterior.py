@@ -1,18 +1,29 @@
 """`Posterior`: what a Gibbs sampler has found."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_c._validation import as_csr
 from fastfm_c.bayes._moments import FactorMean, ScoreMoments
 from fastfm_c.losses import LogisticLoss, SquaredLoss
 from fastfm_c.models import FM
 
-__all__ = ["Posterior"]
+__all__ = ["Posterior", "digest_of"]
 
 _Array = NDArray[np.float64]
 HYPER = "lambda_w", "mu_w", "lambda_V", "mu_V"
+
+
+def digest_of(X: Any) -> str:
+    """What tells these rows from others: a hash of their values."""
+    indptr, indices, data, shape = as_csr(X)
+    hashed = hashlib.blake2b(repr(tuple(shape)).encode(), digest_size=16)
+    for array, dtype in (indptr, np.int64), (indices, np.int64), (data, np.float64):
+        hashed.update(np.ascontiguousarray(array, dtype).data)
+    return hashed.hexdigest()
 
 
 class Posterior:
@@ -51,6 +62,7 @@ class Posterior:
         self._factors = FactorMean(start.n_features, start.n_factors)
         self._seed = 0
         self._X_test: Any = None
+        self._digest = ""  # of the values of X_test, which a file does not hold
         self._scores: ScoreMoments | None = None
 
     @property
@@ -69,11 +81,15 @@ class Posterior:
 
         Its scores are near `mean`, at the cost of one model. Of a probit model they are no log-odds: the
         probability at a score s is the normal distribution function of s, and `LogisticLoss.proba` is wrong.
+        `metadata` of the model say so: ``{"link": "probit"}``.
         """
         self._require_kept()
         dtype = self._now.dtype
         V = self._factors.factors(self._now.n_factors)
-        return FM(self._w0, self._w.astype(dtype), V.astype(dtype))
+        model = FM(self._w0, self._w.astype(dtype), V.astype(dtype))
+        if self.is_probit:
+            model.metadata = {"link": "probit"}
+        return model
 
     def mean(self, X: Any = None) -> _Array:
         """Mean of the scores of rows.
@@ -81,8 +97,8 @@ class Posterior:
         Parameters
         ----------
         X : matrix of shape (rows, n_features), optional
-            The X_test of the sampling, which is also the default: of all counted iterations. Others: of
-            `samples`.
+            The X_test of the sampling, or rows of the same values, which is also the default: of all counted
+            iterations. Others: of `samples`.
 
         Returns
         -------
@@ -115,7 +131,7 @@ class Posterior:
     def _moments(self, X: Any) -> ScoreMoments:
         """Of these rows, over all counted iterations or over the samples."""
         self._require_kept()
-        if self._scores is not None and (X is None or X is self._X_test):
+        if self._scores is not None and (X is None or X is self._X_test or digest_of(X) == self._digest):
             return self._scores
         if X is None:
             raise ValueError("X is missing: the sampling had no X_test")

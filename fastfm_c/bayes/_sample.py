@@ -14,7 +14,7 @@ from fastfm_c import _core
 from fastfm_c._errors import DivergenceError
 from fastfm_c._validation import as_count, as_csr
 from fastfm_c.bayes._moments import ScoreMoments
-from fastfm_c.bayes._posterior import Posterior
+from fastfm_c.bayes._posterior import Posterior, digest_of
 from fastfm_c.losses import LogisticLoss, SquaredLoss
 from fastfm_c.models import FM
 from fastfm_c.solvers import TrainingRows, require_columns
@@ -186,7 +186,8 @@ def _start(
         rows = len(model.predict(X_test))
         if not np.isfinite(as_csr(X_test)[2]).all():
             raise ValueError("X_test holds nan or inf")
-        posterior._X_test, posterior._scores = X_test, ScoreMoments(rows, posterior.is_probit)
+        posterior._X_test, posterior._digest = X_test, digest_of(X_test)
+        posterior._scores = ScoreMoments(rows, posterior.is_probit)
     return posterior
 
 
@@ -200,10 +201,10 @@ def _go_on(resume: Posterior, model: FM, loss: SquaredLoss | LogisticLoss, X_tes
     without._X_test = None  # which is not copied
     posterior = copy.deepcopy(without)
     posterior._X_test = resume._X_test if X_test is None else X_test
-    n_wanted = None if posterior._scores is None else len(posterior._scores.mean)
-    n_given = None if posterior._X_test is None else len(model.predict(posterior._X_test))
-    if n_given != n_wanted:
-        raise ValueError(f"X_test has {n_given} rows, that of the earlier sampling has {n_wanted}")
+    if posterior._X_test is None and posterior._digest:
+        raise ValueError("X_test is missing: the earlier sampling had one, which its file does not hold")
+    if X_test is not None and digest_of(X_test) != posterior._digest:
+        raise ValueError("X_test is not that of the earlier sampling")
     return posterior
 
 

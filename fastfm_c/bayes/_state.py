@@ -45,7 +45,7 @@ def to_state(posterior: Posterior, writer: Writer) -> dict[str, Any]:
     writer.tensor("scores.squares", scores.squares)
     if scores.proba is not None:
         writer.tensor("scores.proba", scores.proba)
-    return state | {"n_scores": scores.n_samples}
+    return state | {"n_scores": scores.n_samples, "X_test": posterior._digest}
 
 
 def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
@@ -82,6 +82,7 @@ def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
     posterior._factors.n_samples = posterior.n_kept
     n_scores = json_member(state, "n_scores", int, NoneType)
     if n_scores is not None:
+        posterior._digest = json_member(state, "X_test", str)
         posterior._scores = _scores(reader, n_scores, posterior)
     return posterior
 

@@ -17,7 +17,7 @@ from fastfm_c.interop._onnx_graph import Graph
 from fastfm_c.losses import LogisticLoss, Loss, SoftmaxLoss, SquaredLoss
 from fastfm_c.models import FFM, FM
 
-__all__ = ["dump_onnx"]
+__all__ = ["dump_onnx", "graph_of"]
 
 _Array: TypeAlias = NDArray[Any]
 
@@ -83,13 +83,7 @@ def dump_onnx(
             f"the parameters take {4 * (now.V.size + now.w.size):,} bytes as float32, and an ONNX file holds "
             "less than 2 GB: give external_data=True"
         )
-    graph = Graph(onnx)
-    if input == "sparse":
-        linear, pairs = _sparse(graph, model, now)
-    else:
-        linear, pairs = _dense(graph, model, now)
-    _finish(graph, model, now, linear, pairs, function)
-    proto = graph.model("fastfm_c")
+    proto = graph_of(onnx, model, input, function).model("fastfm_c")
     target = os.fsdecode(path)
     location = os.path.basename(target) + ".data"
     options = (
@@ -98,10 +92,22 @@ def dump_onnx(
     onnx.save_model(proto, target, **options)
 
 
+def graph_of(onnx: Any, model: Any, input: str, function: str | None) -> Graph:
+    """The graph of an FM or FFM, with inputs as `dump_onnx` says; `function` makes probabilities."""
+    graph, now = Graph(onnx), model._snapshot()
+    linear, pairs = (_sparse if input == "sparse" else _dense)(graph, model, now)
+    _finish(graph, model, now, linear, pairs, function)
+    return graph
+
+
 def _link(model: Any, loss: Any) -> str | None:
     """The operator that makes probabilities of scores."""
     if loss is None or isinstance(loss, SquaredLoss):
         return None
+    if model.metadata.get("link") == "probit":
+        raise ValueError(
+            f"the model has the probit link, so its scores are none for {loss!r}: loss must be None"
+        )
     is_multiple = isinstance(loss, SoftmaxLoss)
     if not isinstance(loss, SoftmaxLoss | LogisticLoss) or is_multiple != bool(model._snapshot().has_outputs):
         raise ValueError(f"loss is {loss!r}, which does not fit a model of {model.n_outputs} outputs")

@@ -66,6 +66,16 @@ class Graph:
         name = "shape_" + "_".join(map(str, shape))
         return self.node("Reshape", value, self.constant(name, np.array(shape, np.int64)))
 
+    @property
+    def nodes(self) -> list[Any]:
+        """The nodes, as NodeProto, in order."""
+        return self._nodes
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """The constants by name, as TensorProto."""
+        return self._constants
+
     def model(self, name: str) -> Any:
         """The whole as a ModelProto."""
         helper = self._onnx.helper

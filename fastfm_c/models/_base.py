@@ -185,11 +185,15 @@ class FactorizationMachine(DifferentiableModel):
     def __reduce__(self) -> Any:
         now = self._snapshot()
         fields = () if now.fields is None else (shown_fields(now.fields),)
-        state = (now.normalize, self.repeats) if now.separates_repeats else now.normalize
+        state: Any = (now.normalize, self.repeats) if now.separates_repeats else now.normalize
+        if self.metadata:
+            state = now.normalize, self.repeats, dict(self.metadata)
         return type(self), (self.w0, self.w, self.V, *fields), state
 
     def __setstate__(self, state: Any) -> None:
-        self.normalize, self.repeats = state if isinstance(state, tuple) else (state, "sum")
+        self.normalize, self.repeats, *words = state if isinstance(state, tuple) else (state, "sum")
+        if words:
+            (self.metadata,) = words
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):

@@ -10,7 +10,7 @@ from fastfm_c._field_table import read_table, write_table
 from fastfm_c.persistence._json import json_member
 from fastfm_c.persistence._objects import Reader, Writer
 
-__all__ = ["from_state", "to_state"]
+__all__ = ["from_state", "take_words", "to_state", "words_of"]
 
 
 def to_state(obj: Any, writer: Writer) -> dict[str, Any]:
@@ -25,7 +25,20 @@ def to_state(obj: Any, writer: Writer) -> dict[str, Any]:
         write_table(obj.fields, writer)
     writer.tensor("w0", np.asarray(obj.w0, obj.dtype))
     state = {} if obj.normalize is None else {"normalize": obj.normalize}
-    return state if obj.repeats == "sum" else state | {"repeats": obj.repeats}
+    if obj.repeats != "sum":
+        state["repeats"] = obj.repeats
+    return state | words_of(obj)
+
+
+def words_of(model: Any) -> dict[str, Any]:
+    """The member of a state that keeps the metadata of a model, if there are any."""
+    model.metadata = model.metadata  # which checks them
+    return {"metadata": dict(model.metadata)} if model.metadata else {}
+
+
+def take_words(model: Any, state: dict[str, Any]) -> None:
+    """Give a model the metadata of a state."""
+    model.metadata = json_member(state, "metadata", dict, NoneType) or {}
 
 
 def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
@@ -46,6 +59,7 @@ def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
     model = create(w0, *_outputs_swapped(w, V, has_fields), *fields, normalize=normalize)
     if repeats is not None:
         model.repeats = repeats
+    take_words(model, state)
     return model
 
 

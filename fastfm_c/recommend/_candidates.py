@@ -6,9 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from fastfm_c._core import CandidateRows
+from fastfm_c._core import CandidateRows, Model
 from fastfm_c._validation import as_count
-from fastfm_c.models import FFM, FM
 
 __all__ = ["Candidates"]
 
@@ -24,9 +23,10 @@ class Candidates:
 
     Parameters
     ----------
-    model : FM or FFM
+    model : FM, FFM, or a model of `fastfm_c.serving.quantize`
         Of one output and without `normalize`, which would divide by the length of the joined row. When its
-        parameters change, the candidates have to be made anew.
+        parameters change, the candidates have to be made anew. Small parameters are read where they are, and
+        the sums are float32: so are the scores, with the bits that the model's `full` gives.
     X : scipy.sparse CSR matrix or array of shape (n_candidates, n_features)
         The candidates, whose columns no context has. As for `FM.predict`.
     own_pairs : bool, default True
@@ -60,12 +60,12 @@ class Candidates:
     _rows: CandidateRows
 
     def __init__(
-        self, model: FM | FFM, X: Any, *, own_pairs: bool = True, num_threads: int | None = None
+        self, model: Model, X: Any, *, own_pairs: bool = True, num_threads: int | None = None
     ) -> None:
         self._rows = _reduced(model, X, bool(own_pairs), True, num_threads)
 
     @classmethod
-    def _without_pairs(cls, model: FM | FFM, X: Any, own_pairs: bool, num_threads: int | None) -> Self:
+    def _without_pairs(cls, model: Model, X: Any, own_pairs: bool, num_threads: int | None) -> Self:
         """Candidates for contexts whose own pairs count only with `own_pairs`, as those of the candidates."""
         made = cls.__new__(cls)
         made._rows = _reduced(model, X, own_pairs, own_pairs, num_threads)
@@ -198,18 +198,19 @@ class Candidates:
 
 
 def _reduced(
-    model: FM | FFM, X: Any, own_pairs: bool, context_pairs: bool, num_threads: int | None
+    model: Model, X: Any, own_pairs: bool, context_pairs: bool, num_threads: int | None
 ) -> CandidateRows:
-    if not isinstance(model, FM | FFM):
-        raise ValueError(f"model must be an FM or FFM, got {type(model).__name__}")
-    if model._snapshot().has_outputs:
-        raise ValueError(f"model has {model.n_outputs} outputs, expected one score a row")
-    if model.normalize is not None:
+    if not isinstance(model, Model):
+        raise ValueError(f"model must be an FM, an FFM or a quantised model, got {type(model).__name__}")
+    now = model._snapshot()
+    if now.has_outputs:
+        raise ValueError(f"model has {len(now.w0)} outputs, expected one score a row")
+    if now.normalize is not None:
         raise ValueError(
-            f"model has normalize={model.normalize!r}, expected None: the length of a joined row is unknown "
+            f"model has normalize={now.normalize!r}, expected None: the length of a joined row is unknown "
             "beforehand"
         )
-    return CandidateRows.of(model._snapshot(), X, own_pairs, context_pairs, num_threads)
+    return CandidateRows.of(now, X, own_pairs, context_pairs, num_threads)
 
 
 def _excluded(exclude: Any, n_candidates: int) -> tuple[_Array, _Array]:

@@ -1,5 +1,7 @@
 """Patches: the features that differ between two models, in a file that is applied while others predict."""
 
+import os
+import threading
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +19,20 @@ _Array: TypeAlias = NDArray[Any]
 
 _TENSORS = ("w0", "f"), ("w", "f"), ("V", "fi")
 _BLOCK_BYTES = 1 << 17  # of rows that are compared or summed up at a time: they stay in the cache
+
+_one_apply = threading.RLock()  # a patch at a time; no fork meanwhile: the child would have half of one
+
+
+def _fork_begin() -> None:
+    _one_apply.acquire()
+
+
+def _fork_end() -> None:
+    _one_apply.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_fork_begin, after_in_parent=_fork_end, after_in_child=_fork_end)
 
 
 @dataclass(eq=False)
@@ -91,7 +107,8 @@ def apply(model: Any, path: Any, *, copy: bool = False) -> Any:
 
     Other threads may go on to predict. They see each feature's parameters as they were or as they are, never
     a mixture; two features of a row may be of either time. A prediction waits for some tens of microseconds
-    at most, and `apply` for batches that are being scored.
+    at most, and `apply` for batches that are being scored. Calls of `apply` wait for each other, and
+    `os.fork` waits for them: the child has the whole patch or nothing of it.
 
     Parameters
     ----------
@@ -132,15 +149,16 @@ def apply(model: Any, path: Any, *, copy: bool = False) -> Any:
         raise ValueError(f"the file holds a {type(patch).__name__}, expected a patch, which diff writes")
     if patch.kind != _kind(model):
         raise ValueError(f"the patch is for {patch.kind}, the model is {_kind(model)}")
-    now = model._snapshot()
-    if len(patch.features) and patch.features[-1] >= len(now.w):
-        raise ValueError(f"the patch has feature {patch.features[-1]}, the model has {len(now.w)}")
-    if _sum_of(now, patch.features) != patch.old_sum:
-        raise ValueError("the model is not the one that the patch was made from: other numbers are there")
-    if copy:
-        model = model.copy()
+    with _one_apply:
         now = model._snapshot()
-    now.replace_rows(patch.features, patch.w0, patch.w, patch.V, patch.scale)
+        if len(patch.features) and patch.features[-1] >= len(now.w):
+            raise ValueError(f"the patch has feature {patch.features[-1]}, the model has {len(now.w)}")
+        if _sum_of(now, patch.features) != patch.old_sum:
+            raise ValueError("the model is not the one that the patch was made from: other numbers are there")
+        if copy:
+            model = model.copy()
+            now = model._snapshot()
+        now.replace_rows(patch.features, patch.w0, patch.w, patch.V, patch.scale)
     return model
 
 

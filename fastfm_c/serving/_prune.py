@@ -106,7 +106,7 @@ def prune(
     shares = _shares(model, X)
     features = np.flatnonzero(shares >= share)
     smaller = _rotated(_with_features(model, features), k)
-    smaller.repeats = model.repeats
+    smaller.repeats, smaller.metadata = model.repeats, dict(model.metadata)
     indptr, indices, data, shape = as_csr(X)
     rows = sp.csr_array((data, indices, indptr), shape=shape)
     before = model.objective(rows, y, loss)

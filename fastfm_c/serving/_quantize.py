@@ -77,7 +77,9 @@ def quantize(model: Any, dtype: str = "float16", *, fields: ArrayLike | None = N
         scale_of = None if groups is None else groups.astype(np.uint16)
         V = _as_bytes(now.V, scale, scale_of)
     create: Any = QuantizedFFM if is_ffm else QuantizedFM
-    return create(w0, w, V, scale, scale_of, now.fields, now.has_outputs, now.normalize, model.repeats)
+    small = create(w0, w, V, scale, scale_of, now.fields, now.has_outputs, now.normalize, model.repeats)
+    small.metadata = dict(model.metadata)
+    return small
 
 
 def _require_representable(array: _Array, name: str, largest: float | None) -> None:

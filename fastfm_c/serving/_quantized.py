@@ -105,11 +105,12 @@ class _Quantized(Model):
 
     def copy(self) -> Self:
         """An equal model with parameters of its own, in memory that may be written to."""
-        create, arguments = self.__reduce__()
+        create, arguments, words = self.__reduce__()
         own = [copy(a) if isinstance(a, FieldTable) else np.array(a) for a in arguments[:6] if a is not None]
         given = iter(own)
         arrays = [None if a is None else next(given) for a in arguments[:6]]
         model: Self = create(*arrays, *arguments[6:])
+        model.metadata = words
         return model
 
     def full(self) -> Any:
@@ -129,7 +130,7 @@ class _Quantized(Model):
         w0 = now.w0 if now.has_outputs else now.w0[0]
         create: Any = FM if now.fields is None else FFM
         model = create(w0, w, outputs_first(V, now.has_outputs), *fields, normalize=now.normalize)
-        model.repeats = self.repeats
+        model.repeats, model.metadata = self.repeats, dict(self.metadata)
         return model
 
     def _arrays(self) -> tuple[Any, ...]:
@@ -138,7 +139,11 @@ class _Quantized(Model):
 
     def __reduce__(self) -> Any:
         now = self._snapshot()
-        return type(self), (*self._arrays(), now.has_outputs, now.normalize, self.repeats)
+        arguments = *self._arrays(), now.has_outputs, now.normalize, self.repeats
+        return type(self), arguments, dict(self.metadata)
+
+    def __setstate__(self, words: dict[str, str]) -> None:
+        self.metadata = words
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):

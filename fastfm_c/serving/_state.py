@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_c._field_table import as_fields, read_table, write_table
+from fastfm_c.models._state import take_words, words_of
 from fastfm_c.persistence._json import json_member
 from fastfm_c.persistence._objects import Reader, Writer
 
@@ -24,7 +25,8 @@ def to_state(model: Any, writer: Writer) -> dict[str, Any]:
     if now.fields is not None:
         write_table(now.fields, writer)
     writer.tensor("w0", now.w0)
-    return {"has_outputs": now.has_outputs, "normalize": now.normalize, "repeats": model.repeats}
+    state = {"has_outputs": now.has_outputs, "normalize": now.normalize, "repeats": model.repeats}
+    return state | words_of(model)
 
 
 def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
@@ -57,7 +59,9 @@ def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
         fields = as_fields(read_table(reader), len(w), V.shape[-2])
     w_dtype = np.float32 if has_bytes else np.float16
     arrays = (np.array(w0, np.float32), _aligned(w, w_dtype), _aligned(V, V.dtype))
-    return create(*arrays, scale, scale_of, fields, has_outputs, normalize, repeats)
+    model = create(*arrays, scale, scale_of, fields, has_outputs, normalize, repeats)
+    take_words(model, state)
+    return model
 
 
 def _aligned(array: NDArray[Any], dtype: Any) -> NDArray[Any]:

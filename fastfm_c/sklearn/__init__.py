@@ -4,6 +4,7 @@ try:
     from fastfm_c.sklearn._classifier import FFMClassifier, FMClassifier
     from fastfm_c.sklearn._encoder import FieldEncoder
     from fastfm_c.sklearn._fields import FieldColumnTransformer
+    from fastfm_c.sklearn._onnx import register_onnx_converters
     from fastfm_c.sklearn._regressor import FFMRegressor, FMRegressor
 except ImportError as error:
     if (error.name or "").partition(".")[0] not in ("joblib", "sklearn"):
@@ -19,4 +20,5 @@ __all__ = [
     "FMRegressor",
     "FieldColumnTransformer",
     "FieldEncoder",
+    "register_onnx_converters",
 ]

@@ -12,7 +12,6 @@ from fastfm_c.sklearn._explaining import Explaining
 from fastfm_c.sklearn._fit_rows import FitRows, Split, weighted, with_mean_one
 from fastfm_c.sklearn._fitting import Fitting
 from fastfm_c.sklearn._mcmc import fit_by_sampling
-from fastfm_c.sklearn._parameters import EXACT
 from fastfm_c.sklearn._partial_fit import PartialFit
 from fastfm_c.sklearn._running import seen_in_fit
 from fastfm_c.sklearn._stream import Stream
@@ -89,6 +88,7 @@ class Estimator(Explaining, PartialFit):
             Passed on. The estimator has the best model so far.
         """
         given = given_validation_rows(X_val, y_val, sample_weight_val, eval_set)
+        self._require_words()
         if self.solver == "mcmc":
             fit_by_sampling(self, X, y, sample_weight, given, callbacks)
             return self
@@ -97,12 +97,7 @@ class Estimator(Explaining, PartialFit):
         rows, fields = self._checked_rows(X, y, sample_weight, is_new=not goes_on)
         if rows.weight is not None:
             rows.weight = with_mean_one(rows.weight)
-        if (
-            self.solver not in EXACT
-            and self.normalize is None
-            and (centring := far_columns(rows)) is not None
-        ):
-            rows.X, rows.centring = centring.centred(rows.X), centring
+        self._centre(rows)
         if goes_on:
             self._go_on_with(rows)
         else:
@@ -115,6 +110,14 @@ class Estimator(Explaining, PartialFit):
         more = as_callbacks(() if callbacks is None else callbacks)
         Fitting(self, rows, not goes_on, splits, options, more, rng).train().finish()
         return self
+
+    def _centre(self, rows: FitRows) -> None:
+        """Take the means off columns far from zero. L-BFGS finds its way without."""
+        if self.solver == "lbfgs" or self.normalize is not None:
+            return
+        centring = far_columns(rows)
+        if centring is not None:
+            rows.X, rows.centring = centring.centred(rows.X), centring
 
     def _see_targets(self, rows: FitRows) -> None:
         """Note what the targets of a fit are like, and where their origin is."""

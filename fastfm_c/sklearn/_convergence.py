@@ -5,7 +5,7 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
-from fastfm_c.sklearn._parameters import EarlyStopping
+from fastfm_c.sklearn._parameters import EXACT, EarlyStopping
 from fastfm_c.solvers import StochasticSolver
 from fastfm_c.training import EpochInfo
 from fastfm_c.training._lbfgs import LbfgsSolver
@@ -30,7 +30,7 @@ class Recorder:
 
     def __init__(self, estimator: Any, early_stopping: EarlyStopping) -> None:
         self.estimator = estimator
-        self.is_lbfgs = estimator.solver == "lbfgs"
+        self.is_lbfgs, self.is_exact = estimator.solver == "lbfgs", estimator.solver in EXACT
         self.stops_early = early_stopping not in (None, False)
         default = (LbfgsSolver if self.is_lbfgs else StochasticSolver).default_patience
         self.patience: int = estimator.n_iter_no_change or default
@@ -50,19 +50,19 @@ class Recorder:
     def finish(self) -> None:
         """Write down that L-BFGS has converged, or warn of a fit that ended at `max_iter` too early.
 
-        L-BFGS has to converge. Of a stochastic solver it is the figure of early stopping that has to settle;
-        without early stopping it is to go through `max_iter` epochs. A default number of epochs is not warned
-        of, because the user has not chosen it: `History.settled` tells.
+        L-BFGS and ALS have to converge. Of a stochastic solver it is the figure of early stopping that has to
+        settle; without early stopping it is to go through `max_iter` epochs. A default number of epochs is
+        not warned of: the user has not chosen it, and `History.settled` tells.
         """
         estimator, history = self.estimator, self.estimator.history_
         if self.has_converged:
             history.stop_reason = "converged"
         is_enough = estimator.max_iter is None
-        is_enough |= not self.is_lbfgs and (self.has_settled or not self.stops_early)
+        is_enough |= not self.is_exact and (self.has_settled or not self.stops_early)
         if history.stop_reason in _SETTLED or is_enough:
             return
-        epochs = "iterations" if self.is_lbfgs else "epochs"
-        figure = "objective" if self.is_lbfgs else history.validation_name
+        epochs = "iterations" if self.is_lbfgs else "sweeps" if self.is_exact else "epochs"
+        figure = "objective" if self.is_exact else history.validation_name
         warnings.warn(
             f"{type(estimator).__name__} ended after max_iter={history.n_iter} {epochs}, before the {figure} "
             "settled: increase max_iter or tol",

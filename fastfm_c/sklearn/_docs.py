@@ -47,11 +47,11 @@ _PARAMETERS = """n_factors : int
         Largest number of epochs, of iterations of "lbfgs" or of sweeps of "als"; of "mcmc" the number of
         iterations, of which the first 20, or a fifth if that is less, do not count. None is 100 with early
         stopping or "lbfgs", 20 with "als", and 200 with "mcmc". Otherwise None is 100,000 divided by the
-        number of rows, but at least 10 and at most 100. A ConvergenceWarning tells if "lbfgs", or a fit with
-        early stopping, ends at a given number before it has settled.
+        number of rows, but at least 10 and at most 100. A ConvergenceWarning tells if "lbfgs", "als" or a
+        fit with early stopping ends at a given number before it has settled.
     batch_size : int or None
         Number of rows between two updates. None is the default of the solver for `partial_fit`. For `fit`,
-        None is a 64th of the rows, but at least 8 and at most 1024 (32 for "sgd"). "lbfgs",
+        None is a 64th of the rows, but at least 8 and at most 1024 (2048 of an FFM, 32 for "sgd"). "lbfgs",
         "als" and "mcmc" have none.
     clip_value : float or None
         Largest absolute gradient of a parameter in a batch; None is no limit. "lbfgs",

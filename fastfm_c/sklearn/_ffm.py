@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -28,6 +28,7 @@ class FieldAware(Estimator):
     """A mixin for an estimator whose model is an FFM."""
 
     fields: ArrayLike | Literal["one-hot"] | Any | None = None
+    _largest_batch: ClassVar[int] = 2048  # as good as 1024 on W1 (.5775), and work for more threads
 
     def _checked_rows(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, is_new: bool, *args: Any, **options: Any

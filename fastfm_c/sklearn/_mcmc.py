@@ -17,11 +17,11 @@ from fastfm_c.bayes._moments import ScoreMoments
 from fastfm_c.bayes._units import express
 from fastfm_c.losses import SquaredLoss
 from fastfm_c.sklearn._fit_rows import FitRows, with_mean_one
+from fastfm_c.sklearn._mcmc_units import column_units, express_in_columns, in_units
 from fastfm_c.sklearn._overflow import scores_without_nan
 from fastfm_c.sklearn._parameters import OF_STEPS
 from fastfm_c.sklearn._trainable import Model, as_dtype, into_solver_units
 from fastfm_c.sklearn._validation_rows import ValidationRows
-from fastfm_c.solvers import TrainingRows
 from fastfm_c.solvers._callbacks import any_ends, as_callbacks
 from fastfm_c.training import EpochInfo
 
@@ -58,13 +58,18 @@ def fit_by_sampling(
         )
     if rows.weight is not None:
         rows.weight = with_mean_one(rows.weight)
+    estimator._centre(rows)
     estimator._fit_targets(rows)
     estimator._see_targets(rows)
     estimator._begin_history(rows.n_rows)
     eval_set = None if given is None else estimator._checked_validation_rows(given, rows)
     # Factors that rows hardly determine grow beyond what float32 can take.
     estimator.model_ = as_dtype(estimator._new_model(rows, None, rng), "float64")
-    follower = _Follower(estimator, rows, eval_set, callbacks)
+    units = column_units(estimator, rows)
+    rows.X = in_units(rows.X, units)
+    if eval_set is not None:
+        eval_set = in_units(eval_set[0], units), *eval_set[1:]
+    follower = _Follower(estimator, rows, units, eval_set, callbacks)
     try:
         _sample(estimator, rows, _groups(groups, rows.X.shape[1]), follower, rng)
     finally:
@@ -83,8 +88,6 @@ def _sample(
     loss: Any = estimator._loss()
     threads = estimator._num_threads()
     targets = rows.for_solver(estimator._target_scale)
-    data = TrainingRows(start, loss, rows.X, targets, rows.weight, threads)
-    estimator._scale_factors(data.column_rms)
     into_solver_units(start, estimator._target_scale, rows.origin)
     sample(
         start,
@@ -141,6 +144,8 @@ class _Follower:
     ----------
     estimator : Estimator
     rows : FitRows
+    units : ndarray of float, shape (n_features,), or None
+        What the values of each column of these rows, and of those to validate with, were divided by.
     eval_set : (X, y, sample_weight), optional
         In the units of the solver.
     callbacks : callable, sequence of callables, or None
@@ -150,6 +155,7 @@ class _Follower:
         self,
         estimator: "Estimator",
         rows: FitRows,
+        units: _Array | None,
         eval_set: tuple[Any, ...] | None,
         callbacks: Callable[[EpochInfo], Any] | Sequence[Callable[[EpochInfo], Any]] | None,
     ) -> None:
@@ -158,6 +164,7 @@ class _Follower:
         given = estimator.max_iter
         self.n_iter = N_ITER if given is None else as_count(given, "max_iter")
         self.burn_in = min(BURN_IN, int(self.n_iter * MOST_BURNT))
+        self.units, self.centring = units, rows.centring
         self.origin, targets = rows.origin, rows.for_solver(estimator._target_scale)
         self.is_probit = estimator._n_shares() is not None
         self.learned, self.eval_set = (rows.X, targets, rows.weight), eval_set
@@ -208,9 +215,12 @@ class _Follower:
             _take_last(posterior)
         if history.stop_reason is None and history.n_iter == self.n_iter:
             history.stop_reason = "max_iter"
-        express(posterior, estimator._target_scale, self.origin, estimator.dtype)
+        express_in_columns(posterior, self.units, self.centring)
+        # Far from zero the terms of a score are much larger than their sum.
+        dtype = estimator.dtype if self.centring is None else "float64"
+        express(posterior, estimator._target_scale, self.origin, dtype)
         estimator._unscale_history(history)
-        estimator.posterior_, estimator.model_ = posterior, posterior.model
+        estimator.posterior_, estimator.model_ = posterior, as_dtype(posterior.model, estimator.dtype)
 
 
 def _is_finite(posterior: Posterior) -> bool:

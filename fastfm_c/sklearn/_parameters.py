@@ -7,7 +7,7 @@ import math
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
-from fastfm_c._validation import as_fraction
+from fastfm_c._validation import as_fraction, require_choice
 from fastfm_c.solvers import SOLVERS
 from fastfm_c.training._folds import N_FOLDS
 from fastfm_c.training._holdout import SplitName
@@ -29,7 +29,7 @@ LEAST_ROWS_LEARNED = 100_000  # in all epochs together, as far as MOST_EPOCHS al
 
 BATCHES_PER_EPOCH = 64  # as far as the limits of a batch allow
 SMALLEST_BATCH = 8
-LARGEST_BATCH, LARGEST_BATCH_OF_SGD = 1024, 32
+LARGEST_BATCH_OF_SGD = 32
 
 EXACT = "lbfgs", "als"  # solvers of the exact objective, which need all rows at once
 OF_STEPS = "learning_rate", "schedule", "batch_size", "clip_value"  # what they have no use for
@@ -71,6 +71,8 @@ class Parameters(BaseEstimator, ABC):
     random_state: Any = None
     n_jobs: int | None = None
     verbose: bool | int = False
+    # Of an FM 2048 rows cost quality: W1's log-loss is .576 to .579 instead of .569.
+    _largest_batch: ClassVar[int] = 1024
 
     def _train_options(self, n_rows: int, has_eval_set: bool) -> dict[str, Any]:
         """Arguments of `train_on` for a fit to this number of rows."""
@@ -152,11 +154,19 @@ class Parameters(BaseEstimator, ABC):
             return options
         batch_size = self.batch_size
         if batch_size is None and n_rows is not None:
-            largest = LARGEST_BATCH_OF_SGD if self.solver == "sgd" else LARGEST_BATCH
+            largest = LARGEST_BATCH_OF_SGD if self.solver == "sgd" else self._largest_batch
             batch_size = min(max(n_rows // BATCHES_PER_EPOCH, SMALLEST_BATCH), largest)
         options |= {name: getattr(self, name) for name in OF_STEPS} | {"batch_size": batch_size}
         options["learning_rate"] = settings.learning_rate
         return {name: value for name, value in options.items() if value is not None}
+
+    def _require_words(self) -> None:
+        """Refuse words and switches that no fit knows, also where this one does not look at them."""
+        require_choice(self.solver, "solver", (*SOLVERS, *EXACT, "mcmc"))
+        require_choice(self.validation_split, "validation_split", get_args(SplitName))
+        for name in "refit", "warm_start":
+            if not isinstance(value := getattr(self, name), bool | np.bool_):
+                raise ValueError(f"{name} must be True or False, got {value!r}")
 
     def _require_none(self, *names: str) -> None:
         """Refuse parameters that are given, although the solver has no use for them."""

@@ -35,12 +35,15 @@ openmp()
     $1 $common $3 -fopenmp -c "$here/test_bits.c" -o "$2/test_bits.o"
 }
 
-# run <compiler> <folder> <flags>
-run()
+# start <compiler> <folder> <flags>: link the objects, and run them beside what is compiled next.
+start()
 {
-    echo "== $1 $3"
-    $1 $3 "$2"/*.o -lm -o "$2/test_kernels"
-    "$2/test_kernels" || failed=1
+    binaries=$((binaries + 1))
+    $1 $3 "$2"/*.o -lm -o "$build/$binaries"
+    {
+        echo "== $1 $3"
+        "$build/$binaries" || echo failed > "$build/failed"
+    } > "$build/$binaries.log" 2>&1 &
 }
 
 test_compiler()
@@ -51,11 +54,11 @@ test_compiler()
     esac
     objects "$1" "$build/optimised" "$optimised" "$optimised"
     openmp "$1" "$build/optimised" "$optimised"
-    run "$1" "$build/optimised" "$optimised -fopenmp"
+    start "$1" "$build/optimised" "$optimised -fopenmp"
     objects "$1" "$build/sanitized" "$sanitized $kernels" "$sanitized -O1"
-    run "$1" "$build/sanitized" "$sanitized"
+    start "$1" "$build/sanitized" "$sanitized"
     openmp "$1" "$build/sanitized" "$sanitized -O1"
-    run "$1" "$build/sanitized" "$sanitized -fopenmp"
+    start "$1" "$build/sanitized" "$sanitized -fopenmp"
 }
 
 has_openmp() # Debian's clang comes without omp.h
@@ -63,11 +66,15 @@ has_openmp() # Debian's clang comes without omp.h
     command -v "$1" >/dev/null && echo '#include <omp.h>' | "$1" -fopenmp -fsyntax-only -x c - 2>/dev/null
 }
 
-failed=0
+binaries=0
 if [ $# -eq 0 ]; then
     set -- gcc $(has_openmp clang && echo clang)
 fi
 for compiler; do
     test_compiler "$compiler"
 done
-exit $failed
+wait
+for i in $(seq "$binaries"); do
+    cat "$build/$i.log"
+done
+[ ! -e "$build/failed" ]

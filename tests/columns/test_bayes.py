@@ -75,9 +75,27 @@ def test_the_model_has_the_means():
     np.testing.assert_allclose(model.w, np.mean([m.w for m in posterior.samples], axis=0), atol=1e-6)
     assert model.w0 == pytest.approx(np.mean([m.w0 for m in posterior.samples]), abs=1e-6)
     scores = np.array([m.predict(X_new) for m in posterior.samples], float)
-    for rows in X_new, X_new.copy():  # X_test itself, and other rows
-        np.testing.assert_allclose(posterior.mean(rows), scores.mean(axis=0), atol=1e-5)
-        np.testing.assert_allclose(posterior.std(rows), scores.std(axis=0, ddof=1), atol=1e-5)
+    for n in len(scores[0]), 100:  # X_test itself, and other rows
+        rows, those = X_new[:n].copy(), scores[:, :n]
+        np.testing.assert_allclose(posterior.mean(rows), those.mean(axis=0), atol=1e-5)
+        np.testing.assert_allclose(posterior.std(rows), those.std(axis=0, ddof=1), atol=1e-5)
+
+
+def test_rows_are_those_of_the_test_by_their_values():
+    X, y, start, _, X_new, _ = planted(n_rows=300)
+    posterior = sample(start, X, y, SquaredLoss(), n_iter=4, burn_in=2, X_test=X_new, rng=0)
+    for rows in X_new, X_new.copy(), X_new.toarray(), X_new.astype(np.float64):
+        np.testing.assert_array_equal(posterior.mean(rows), posterior.mean())
+    for rows in X_new[:-1], 2 * X_new, X_new[::-1]:
+        with pytest.raises(ValueError, match="X is not the X_test"):
+            posterior.mean(rows)
+
+
+def test_a_probit_model_says_that_its_scores_are_no_log_odds():
+    X, y, start, _, _, _ = planted(n_rows=300, loss=LogisticLoss())
+    posterior = sample(start, X, y, LogisticLoss(), n_iter=4, burn_in=2, rng=0)
+    assert posterior.model.metadata == {"link": "probit"}
+    assert sample(start, X, X @ start.w, SquaredLoss(), n_iter=4, burn_in=2, rng=0).model.metadata == {}
 
 
 def test_a_long_root_keeps_what_leads():
@@ -95,6 +113,21 @@ def test_a_long_root_keeps_what_leads():
     found = mean.factors(4)
     best = (vectors[:, -4:] * values[-4:]) @ vectors[:, -4:].T
     np.testing.assert_allclose(found @ found.T, best, atol=0.02)
+
+
+@each_loss
+def test_float32_can_take_few_dense_rows(loss):
+    """Pivots of factors that rows hardly determine were lost to rounding, and became negative."""
+    rng = np.random.default_rng(0)
+    X = 10 * rng.uniform(size=(40, 3))
+    scores = X @ [1.0, -2.0, 1.0] + 0.1 * X[:, 0] * X[:, 1]
+    means = []
+    for dtype in "float32", "float64":
+        start = FM.random(3, 8, init_stdev=0.3, dtype=dtype, rng=0)
+        y = scores + rng.normal(size=40) if isinstance(loss, SquaredLoss) else np.sign(scores) / 2 + 0.5
+        posterior = sample(start, X[:20], y[:20], loss, n_iter=400, X_test=X[20:], rng=0)
+        means.append(posterior.mean() if posterior.loss == SquaredLoss() else posterior.proba())
+    assert np.sqrt(np.mean((means[0] - means[1]) ** 2)) < (2 if isinstance(loss, SquaredLoss) else 0.15)
 
 
 # ---------------------------------------------------------------------------------- same bits
@@ -143,8 +176,10 @@ def test_a_file_goes_on_too(tmp_path, loss):
     a = sample(start, X, y, loss, n_iter=5, resume=first)
     b = sample(start, X, y, loss, n_iter=5, resume=loaded, X_test=X_new)
     assert_same_bits([a.mean(), a.model, *a.trace.values()], [b.mean(), b.model, *b.trace.values()])
-    with pytest.raises(ValueError, match="X_test has None rows, that of the earlier sampling has 1000"):
+    with pytest.raises(ValueError, match="X_test is missing"):
         sample(start, X, y, loss, n_iter=5, resume=loaded)
+    with pytest.raises(ValueError, match="X_test is not that of the earlier sampling"):
+        sample(start, X, y, loss, n_iter=5, resume=loaded, X_test=X_new[::-1])
 
 
 @pytest.mark.parametrize(

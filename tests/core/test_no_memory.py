@@ -15,6 +15,8 @@ import numpy as np
 from helpers.make import make_csr, make_model
 import fastfm_c
 from fastfm_c import Adam, FM, FieldEncoder, LogisticLoss, dump_libsvm, load, load_libsvm, save, train
+from fastfm_c.recommend import Candidates, FMRecommender
+from scipy.sparse import csr_array
 rng = np.random.default_rng(0)
 n_rows, n = 15_000, 100_000
 X = make_csr(rng, [20] * n_rows, n, "float32", repeats={repeats})
@@ -26,6 +28,17 @@ file, text = sys.argv[1] + "/model", sys.argv[1] + "/text"
 save(model, file)
 dump_libsvm(X[:5000], y[:5000], text) if not {repeats} else None
 rows = [dict(site=str(i % 5000), size=str(i % 77)) for i in range(10_000)]
+
+def rows_between(first, n_columns, n_rows):
+    rows = make_csr(rng, [20] * n_rows, n_columns, "float32")
+    return csr_array((rows.data, rows.indices + first, rows.indptr), shape=(n_rows, n))
+
+contexts, candidates = rows_between(0, 1000, 3000), Candidates(model, rows_between(1000, 1000, 2000))
+seen = make_csr(rng, [20] * 5000, 2000, "float32")
+seen.data[:] = 1
+
+def ranked():
+    return FMRecommender(n_factors=8, max_iter=1, random_state=0, n_jobs=2).fit(seen).model_
 
 def solver_after():
     solver = Adam(model.copy(), LogisticLoss(), num_threads=2)
@@ -96,6 +109,8 @@ CALLS = {
     "train": "train(model.copy(), X, y, LogisticLoss(), max_iter=2, num_threads=2).n_iter",
     "load": "load(file, mmap=False)",
     "save": "save(model, file)",
+    "top_k": "candidates.top_k(contexts, 200, num_threads=2)",
+    "rank": "ranked()",
     "load_libsvm": "load_libsvm(text, n_features=n, zero_based=False)",
     "encode": "FieldEncoder().fit(rows).transform(rows)",
 }
@@ -119,6 +134,8 @@ import pickle, sys
 import numpy as np
 from helpers.make import make_csr, make_model
 from fastfm_c import Adam, FieldEncoder, LogisticLoss, dump_libsvm, load, load_libsvm, save
+from fastfm_c.recommend import Candidates, FMRecommender
+from scipy.sparse import csr_array
 rng = np.random.default_rng(0)
 X, y = make_csr(rng, [10] * 200, 500, "float32"), np.arange(200) % 2
 again = make_csr(rng, [10] * 200, 500, "float32", repeats=True)
@@ -126,12 +143,16 @@ bad = X.copy()
 bad.indices[7] = 500
 models = [make_model(rng, (), 500, 8, "float32"),
           make_model(rng, (2,), 500, 2, "float64", 4, np.arange(500) % 4)]
+plain = models[0].copy()
 for model in models:
     model.normalize = "instance"
 solver = Adam(models[0], LogisticLoss(), learning_rate=1e-6)
 rows = [dict(site=str(i % 50), size=str(i % 7)) for i in range(100)]
 file, text = sys.argv[1] + "/model", sys.argv[1] + "/text"
 encoder = FieldEncoder().fit(rows)
+candidates = Candidates(plain, X, own_pairs=False)
+context, liked = csr_array((5, 500), dtype="float32"), csr_array(np.eye(40))
+recommender = FMRecommender(n_factors=4, max_iter=1, random_state=0).fit(liked)
 
 def everything(i):
     for model in models:
@@ -149,7 +170,12 @@ def everything(i):
     solver.partial_fit(again, y)
     encoder.transform(rows)
     encoder.encode_row(rows[0])
+    candidates.top_k(context, 10)
+    candidates.scores(context)
     if i % 10 == 0:
+        Candidates(plain, X, own_pairs=False)
+        recommender.partial_fit(liked)
+        recommender.recommend(3)
         models[0].copy().resize(600)
         pickle.loads(pickle.dumps(solver))
         save(solver, file)

@@ -28,7 +28,7 @@ def rows(seed=0):
 
 def test_numbers():
     X, y = rows()
-    model = FMRegressor(**OPTIONS, max_iter=200, tol=0, random_state=0).fit(X, y)
+    model = FMRegressor(**OPTIONS, max_iter=1000, tol=1e-8, random_state=0).fit(X, y)
     assert model.score(*rows(1)) > 0.999
     assert np.all(np.diff(model.history_.loss) <= 0)
     assert clone(model).fit(X, y).model_.n_factors == 2
@@ -36,7 +36,7 @@ def test_numbers():
 
 def test_two_classes():
     X, y = rows()
-    model = FMClassifier(**OPTIONS, max_iter=50, random_state=0).fit(X, np.where(y > 100, "high", "low"))
+    model = FMClassifier(**OPTIONS, max_iter=500, random_state=0).fit(X, np.where(y > 100, "high", "low"))
     X_new, y_new = rows(1)
     assert model.score(X_new, np.where(y_new > 100, "high", "low")) > 0.9
     assert model.predict_proba(X_new).shape == (3000, 2)

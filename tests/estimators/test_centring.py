@@ -31,6 +31,28 @@ def test_a_column_of_years_is_learned_as_well_as_its_distance_from_the_mean(solv
     assert scores[0] > scores[1] - 0.01
 
 
+@pytest.mark.parametrize(("first", "unit"), [(1990.0, 1.0), (1.6e9, 1e7), (0.0, 1e6)])
+@pytest.mark.parametrize("solver", ["als", "mcmc"])
+def test_solvers_by_columns_learn_from_any_origin_and_unit(solver, first, unit):
+    X, y = years(first=0)
+    options = {"solver": solver, "random_state": 0, "max_iter": None if solver == "als" else 60}
+    expected = FMRegressor(**options).fit(X, y).score(X, y)
+    X[:, 0] = first + unit * X[:, 0]
+    model = FMRegressor(**options).fit(X[:1500], y[:1500], X_val=X[1500:], y_val=y[1500:])
+    assert expected > 0.99
+    assert model.score(X, y) > expected - 0.01
+    assert model.history_.validation[-1] < 0.01 * np.var(y)
+
+
+def test_a_posterior_of_centred_columns_has_the_same_model():
+    X, y = years()
+    model = FMRegressor(solver="mcmc", random_state=0, max_iter=40, dtype="float64").fit(X, y)
+    scores = np.mean([drawn.predict(X) for drawn in model.posterior_.samples], axis=0)
+    np.testing.assert_allclose(model.predict(X), scores)
+    assert np.corrcoef(model.model_.predict(X), y)[0, 1] > 0.99
+    assert np.corrcoef(model.posterior_.model.predict(X), y)[0, 1] > 0.99
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("estimator", ALL)
 def test_years_in_validation_rows_and_a_warm_start(estimator, n_classes):

@@ -33,6 +33,16 @@ def test_too_few_epochs_are_warned_of_where_the_call_stands(estimator, solver, m
     assert model.history_.stop_reason == "max_iter"
 
 
+@pytest.mark.parametrize("estimator", [FMClassifier, FMRegressor])
+def test_too_few_sweeps_are_warned_of(estimator):
+    X, y = data_for(estimator)
+    with pytest.warns(
+        ConvergenceWarning, match="ended after max_iter=2 sweeps, before the objective settled"
+    ):
+        estimator(solver="als", max_iter=2, random_state=0).fit(X, y)
+    estimator(solver="als", max_iter=500, tol=1e-3, random_state=0).fit(X, y)
+
+
 @pytest.mark.parametrize("solver", ["adagrad", "lbfgs"])
 @pytest.mark.parametrize("estimator", ALL)
 def test_a_fit_that_settled_is_not_warned_of(estimator, solver):

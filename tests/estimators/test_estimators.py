@@ -72,6 +72,9 @@ def test_parameters_are_keywords_stored_as_given(estimator):
         {"tol": -1.0},
         {"dtype": "int32"},
         {"n_jobs": 0},
+        {"refit": "x"},
+        {"warm_start": 3},
+        {"validation_split": "first"},
     ],
     ids=str,
 )

@@ -55,6 +55,22 @@ def test_random_models(how, kind, outputs, dtype, tmp_path):
         assert_scores(run(tmp_path / "model.onnx", X, how)["scores"], model, X)
 
 
+@pytest.mark.slow
+def test_many_random_models(tmp_path):
+    """60 of all kinds; ``python -m bench serving`` takes 1000."""
+    for seed in range(60):
+        rng = np.random.default_rng(100 + seed)
+        fields = rng.integers(0, 5, N) if seed % 2 else None
+        outputs = [(), (1,), (3,)][seed % 3]
+        dtype = ("float32", "float64")[seed // 2 % 2]
+        model = make_model(rng, outputs, N, int(rng.integers(1, 33)), dtype, n_fields=5, fields=fields)
+        model.V[...] *= 10 ** rng.uniform(-2, 1)
+        X = make_csr(rng, rng.integers(0, N + 1, 20), N, "float32")
+        how = ("sparse", "dense")[seed // 4 % 2]
+        dump_onnx(model, tmp_path / "model.onnx", input=how)
+        assert_scores(run(tmp_path / "model.onnx", X, how)["scores"], model, X)
+
+
 @pytest.mark.parametrize("how", ["sparse", "dense"])
 @pytest.mark.parametrize("normalize", ["instance", "xlearn"])
 def test_normalised_models(how, normalize, tmp_path):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from fastfm_c import FFM, FM
+from fastfm_c import FFM, FM, load, save
+from fastfm_c.serving import quantize
 
 X4 = sp.csr_array([[1.0, 2.0, 0.0, 0.5], [0.0, 1.0, 1.0, 0.0]])
 FIELDS = [0, 1, 1, 2]
@@ -51,6 +52,49 @@ class OwnFM(FM):
 
 class OwnFFM(FFM):
     """A user's own."""
+
+
+def test_metadata_are_kept(model, tmp_path):
+    assert model.copy().metadata == {}
+    model = model.copy()
+    model.metadata["made by"] = "the job of Monday"
+    save(model, tmp_path / "model")
+    for other in (
+        model.copy(),
+        copy.deepcopy(model),
+        pickle.loads(pickle.dumps(model)),
+        load(tmp_path / "model"),
+    ):
+        assert other == model
+        assert other.metadata == {"made by": "the job of Monday"}
+        assert other.metadata is not model.metadata
+    model.metadata = {}
+    assert model.copy().metadata == {}
+
+
+def test_small_models_keep_metadata(tmp_path):
+    model = FM.random(4, 2, rng=0)
+    model.metadata = {"link": "probit"}
+    small = quantize(model, "int8")
+    save(small, tmp_path / "small")
+    for other in (
+        small,
+        small.copy(),
+        pickle.loads(pickle.dumps(small)),
+        load(tmp_path / "small"),
+        small.full(),
+    ):
+        assert other.metadata == {"link": "probit"}
+
+
+def test_metadata_are_words():
+    model = FM.random(4, 2)
+    for wrong in ({"rows": 3}, {3: "rows"}):
+        with pytest.raises(ValueError, match="metadata holds 3, expected str to str"):
+            model.metadata = wrong
+    model.metadata["rows"] = 3
+    with pytest.raises(ValueError, match="metadata holds 3"):
+        save(model, "never-written")
 
 
 @pytest.mark.parametrize("own", [OwnFM.random(4, 2, rng=0), OwnFFM.random(FIELDS, 2, rng=0)], ids=repr)

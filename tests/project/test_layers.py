@@ -74,6 +74,7 @@ ROOMS = {
         "bayes",
         "encoding",
         "inspection",
+        "interop",
         "losses",
         "models",
         "persistence",

@@ -100,12 +100,18 @@ def reference_step(model, users, items, matrix, batch, epoch, options, weights):
 
 
 def problem(rng, n_users=9, n_items=14, features=True, dtype="float64", k=3):
-    """(model, users, items, matrix): rows of the users have the first columns."""
+    """(model, users, items, matrix): rows of the users have the first columns.
+
+    features: False, or True for both sides, "items", or "shared" for rows of one column that others have.
+    """
     width = n_users + n_items + 8
     users, items = np.zeros((n_users, width)), np.zeros((n_items, width))
     users[:, :n_users], items[:, n_users : n_users + n_items] = np.eye(n_users), np.eye(n_items)
-    if features:
+    if features == "shared":
+        users, items = users[np.arange(n_users) // 2], items[np.arange(n_items) // 3]
+    if features is True:
         users[:, -8:-4] = rng.integers(0, 2, (n_users, 4)) * rng.random((n_users, 4))
+    if features in (True, "items"):
         items[:, -4:] = rng.integers(0, 2, (n_items, 4)) * rng.random((n_items, 4))
     matrix = sp.csr_array(sp.random(n_users, n_items, 0.4, "csr", random_state=rng))
     matrix.sort_indices()
@@ -121,7 +127,7 @@ def data_of(users, items, matrix, weights, options, dtype="float64"):
 @pytest.mark.parametrize("loss", ["bpr", "warp", "logistic"])
 @pytest.mark.parametrize("own_pairs", [False, True])
 @pytest.mark.parametrize("negative_sampling", ["uniform", "popularity"])
-@pytest.mark.parametrize("features", [False, True])
+@pytest.mark.parametrize("features", [False, True, "items", "shared"])
 def test_a_step_is_that_of_the_reference(loss, own_pairs, negative_sampling, features):
     rng = np.random.default_rng(3)
     model, users, items, matrix = problem(rng, features=features)
@@ -156,13 +162,14 @@ def test_batches_are_steps_after_each_other():
 
 @pytest.mark.parametrize("loss", ["bpr", "warp", "logistic"])
 @pytest.mark.parametrize("k", [3, 16, 37])
-def test_same_bits_for_threads_and_levels(loss, k):
+@pytest.mark.parametrize("features", [True, False])
+def test_same_bits_for_threads_and_levels(loss, k, features):
     """Large enough for several threads."""
     results = []
     for level in LEVELS:
         for num_threads in 1, 2, 3, 7:
             rng = np.random.default_rng(0)
-            model, users, items, matrix = problem(rng, 60, 80, True, "float32", k)
+            model, users, items, matrix = problem(rng, 60, 80, features, "float32", k)
             data = data_of(users, items, matrix, np.ones(matrix.nnz), OPTIONS | dict(loss=loss), "float32")
             solver = AdaGrad(model, LogisticLoss(), learning_rate=0.1, batch_size=20_000 // k)
             order = np.tile(np.arange(matrix.nnz), 5)

@@ -4,9 +4,12 @@
  *     (alpha A + Lambda) dv           = -alpha (g + s dw) - Lambda (v_j - mu)
  *
  * w_j first, then the block with what that leaves. Where the view samples, these are the means of normal
- * distributions with the matrices on the left as precisions, and a number of each is drawn. Where the penalties are small beside roundings of A, a
- * diagonal is added that is not: a penalty on the step alone, so the objective does not rise all the
- * same. Where there is no unique solution, it makes dv the shortest.
+ * distributions with the matrices on the left as precisions, and a number of each is drawn.
+ *
+ * Where the penalties are small beside roundings of A, a diagonal P is added that is not: a penalty on the
+ * step alone, P / 2 |dv - d|^2. With d = 0 the objective does not rise all the same; where there is no
+ * unique solution, it makes dv the shortest. A sampler first draws d ~ N(0, P^-1), and then dv given d:
+ * these are two steps of Gibbs sampling for v_j and v_j + d, so the distribution stays the same.
  *
  * Template parameters: those of widths.inc.h. */
 
@@ -50,15 +53,17 @@ FORCE_INLINE void BLOCK_NAME(noise)(const column_view *view, uint32_t stream, in
     }
 }
 
-/* Solves A d = b in place of b, by A = L D L'. A: columns of its lower half, used up. Unless z, normal
- * numbers, is NULL, L'^-1 D^-1/2 z is added, whose covariance is A^-1. */
-FORCE_INLINE void BLOCK_NAME(solve_system)(REAL *RESTRICT A, REAL *RESTRICT b, const REAL *z)
+/* Solves A d = b in place of b, by A = L D L'. A: columns of its lower half, used up. D is not below
+ * `lowest`. Unless z, normal numbers, is NULL, L'^-1 D^-1/2 z is added, whose covariance is A^-1. */
+FORCE_INLINE void BLOCK_NAME(solve_system)(REAL *RESTRICT A, REAL *RESTRICT b, const REAL *lowest,
+                                           const REAL *z)
 {
     REAL inverse[BLOCK_WIDTH];
     for (int c = 0; c < BLOCK_WIDTH; c++) {
         const BLOCK_VEC column = OP(_load)(A + c * BLOCK_WIDTH);
+        const REAL pivot = A[c * BLOCK_WIDTH + c];
         BLOCK_VEC l;
-        inverse[c] = 1 / A[c * BLOCK_WIDTH + c];
+        inverse[c] = 1 / (pivot < lowest[c] ? lowest[c] : pivot);
         for (int r = c + 1; r < BLOCK_WIDTH; r++) {
             const BLOCK_VEC f = OP(_broadcast)(A[c * BLOCK_WIDTH + r] * inverse[c]);
             REAL *later = A + r * BLOCK_WIDTH;
@@ -104,9 +109,12 @@ FORCE_INLINE void BLOCK_NAME(penalties)(const column_view *view, int64_t column,
     }
 }
 
-/* alpha A + Lambda + Proximal, with 1 on the diagonal where all is 0, or too small to be inverted; writes the diagonal of Proximal. */
+/* alpha A + Lambda + P, with 1 on the diagonal where all is 0, or too small to be inverted. Writes the
+ * diagonal of P to proximal, and half of that of Lambda + P to lowest: a pivot below it has been
+ * lost to roundings. */
 FORCE_INLINE void BLOCK_NAME(add_penalties)(const column_view *view, const REAL *lambda,
-                                            REAL *RESTRICT A, REAL *RESTRICT proximal)
+                                            REAL *RESTRICT A, REAL *RESTRICT proximal,
+                                            REAL *RESTRICT lowest)
 {
     const BLOCK_VEC alpha = OP(_broadcast)((REAL)view->alpha);
     REAL least = 0;
@@ -115,11 +123,10 @@ FORCE_INLINE void BLOCK_NAME(add_penalties)(const column_view *view, const REAL 
         OP(_store)(column, OP(_mul)(OP(_load)(column), alpha));
         least += column[c] * (sizeof(REAL) == 4 ? (REAL)0x1p-20 : (REAL)0x1p-46);
     }
-    if (view->samples) /* the penalties are what they are: those of a distribution */
-        least = 0;
     for (int c = 0; c < BLOCK_WIDTH; c++) {
         REAL *diagonal = A + c * BLOCK_WIDTH + c;
         proximal[c] = lambda[c] < least ? least - lambda[c] : 0;
+        lowest[c] = (lambda[c] + proximal[c]) / 2;
         *diagonal += lambda[c] + proximal[c];
         if (!(*diagonal >= (sizeof(REAL) == 4 ? (REAL)0x1p-100 : (REAL)0x1p-900)))
             *diagonal = 1;
@@ -138,12 +145,28 @@ FORCE_INLINE void BLOCK_NAME(right_side)(const column_view *view, const REAL *pa
                                : alpha * (g[f] - w * s[f]) + lambda[f] * mu[f] + proximal[f] * v[f];
 }
 
+/* Draws d, and adds P d to the right side. */
+FORCE_INLINE void BLOCK_NAME(draw_step)(const column_view *view, int64_t column,
+                                        const REAL *proximal, REAL *RESTRICT b)
+{
+    REAL z[BLOCK_WIDTH], most = 0;
+    for (int f = 0; f < BLOCK_WIDTH; f++)
+        if (view->first + f < view->n_factors && proximal[f] > most)
+            most = proximal[f];
+    if (!(most > 0))
+        return;
+    BLOCK_NAME(noise)(view, STREAM_STEP, column, z);
+    for (int f = 0; f < BLOCK_WIDTH; f++)
+        b[f] += SQRT(proximal[f]) * z[f];
+}
+
 static void BLOCK_NAME(column_solve)(const column_view *view, int64_t column, REAL *RESTRICT part,
                                      REAL *RESTRICT step)
 {
     const REAL *last = part + BLOCK_WIDTH * (BLOCK_WIDTH + 2), *w = (const REAL *)view->w + column;
     REAL *v = (REAL *)view->V + column * view->stride + view->first;
-    REAL lambda[BLOCK_WIDTH], mu[BLOCK_WIDTH], proximal[BLOCK_WIDTH], z[BLOCK_WIDTH], dw;
+    REAL lambda[BLOCK_WIDTH], mu[BLOCK_WIDTH], proximal[BLOCK_WIDTH], lowest[BLOCK_WIDTH];
+    REAL z[BLOCK_WIDTH], dw;
     const int is_pair = view->residuals == NULL;
     if (is_pair)
         BLOCK_NAME(pair_total)(view, column, part);
@@ -151,10 +174,12 @@ static void BLOCK_NAME(column_solve)(const column_view *view, int64_t column, RE
     BLOCK_NAME(penalties)(view, column, lambda, mu);
     memcpy(step + BLOCK_WIDTH, v, BLOCK_WIDTH * sizeof(REAL));
     step[2 * BLOCK_WIDTH] = dw;
-    BLOCK_NAME(add_penalties)(view, lambda, part, proximal);
+    BLOCK_NAME(add_penalties)(view, lambda, part, proximal, lowest);
     BLOCK_NAME(right_side)(view, part, is_pair ? *w : dw, v, lambda, mu, proximal, step);
-    if (view->samples)
+    if (view->samples) {
         BLOCK_NAME(noise)(view, STREAM_V, column, z);
-    BLOCK_NAME(solve_system)(part, step, view->samples ? z : NULL);
+        BLOCK_NAME(draw_step)(view, column, proximal, step);
+    }
+    BLOCK_NAME(solve_system)(part, step, lowest, view->samples ? z : NULL);
     OP(_store)(v, is_pair ? OP(_load)(step) : OP(_add)(OP(_load)(v), OP(_load)(step)));
 }

@@ -71,7 +71,8 @@ enum {
     STREAM_LATENT,
     STREAM_ALPHA,
     STREAM_LAMBDA,
-    STREAM_MU
+    STREAM_MU,
+    STREAM_STEP /* where v of a column is drawn near to (solve.inc.h) */
 };
 
 FORCE_INLINE random_place place_of_column(const column_view *view, uint32_t stream, int64_t index)

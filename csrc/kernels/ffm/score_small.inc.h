@@ -31,24 +31,22 @@ static void NAME(ffm_widen_value)(const NAME(ffm_widened) * row, const fastfm_mo
                                   int64_t p, int64_t n_present)
 {
     const int64_t C = ffm->n_outputs, F = ffm->n_fields, k = ffm->n_factors, stride = C * F * k;
-    const int64_t size = ffm->small.storage == FASTFM_HALF ? 2 : 1;
+    const int64_t size = stored_size(ffm);
     const char *stored = (const char *)ffm->V + j * stride * size;
     float scale = 1, *out = row->V + p * stride;
     if (ffm->small.storage == FASTFM_HALF) {
-        OF_REAL(ffm_widen)
+        OF_REAL(widen)
         (FASTFM_HALF, (const uint16_t *)ffm->w + j * C, C, 1, row->w + p * C);
     } else {
-        scale =
-            ffm->small
-                .scale[ffm->small.scale_of ? ffm->small.scale_of[j] : j * ffm->small.scale_step];
+        scale = scale_of_feature(ffm, j);
         memcpy(row->w + p * C, (const float *)ffm->w + j * C, sizeof(float) * (size_t)C);
     }
     if (n_present == 0)
-        OF_REAL(ffm_widen)(ffm->small.storage, stored, stride, scale, out);
+        OF_REAL(widen)(ffm->small.storage, stored, stride, scale, out);
     for (int64_t c = 0; c < C; c++)
         for (int64_t a = 0; a < n_present; a++) {
             const int64_t at = (c * F + row->present[a]) * k;
-            OF_REAL(ffm_widen)(ffm->small.storage, stored + at * size, k, scale, out + at);
+            OF_REAL(widen)(ffm->small.storage, stored + at * size, k, scale, out + at);
         }
 }
 
@@ -76,7 +74,7 @@ static void NAME(ffm_score_small)(const fastfm_csr *X, const double *linear_scal
 {
     const INDEX *indptr = (const INDEX *)X->indptr, *indices = (const INDEX *)X->indices;
     const int64_t C = ffm->n_outputs, stride = feature_stride(ffm);
-    const int64_t row_bytes = stride * (ffm->small.storage == FASTFM_HALF ? 2 : 1);
+    const int64_t row_bytes = stride * stored_size(ffm);
     NAME(ffm_widened) row;
     fastfm_model widened = *ffm;
     NAME(ffm_widened_place)(&row, ffm, max_row, scratch);

@@ -20,7 +20,7 @@ FORCE_INLINE void BLOCK_NAME(fm_gradient)(const INDEX *RESTRICT indices, const D
     const int64_t row_bytes = feature_stride * (int64_t)sizeof(REAL);
     const int64_t block_bytes = BLOCK_WIDTH * BLOCK_VECTORS * (int64_t)sizeof(REAL);
     const int straddles = prefetch_straddles(V, row_bytes, block_bytes);
-    const int into_L2 = fm_prefetches_into_L2(block_bytes);
+    const int into_L2 = fm_prefetches_into_L2(block_bytes, 0);
     /* s_f of the row stays in registers; each value then needs only its own v and gradient. */
     BLOCK_VEC s[BLOCK_VECTORS];
     for (int b = 0; b < BLOCK_VECTORS; b++)

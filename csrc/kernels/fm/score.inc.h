@@ -50,3 +50,4 @@ static void NAME(FM_SCORE)(const fastfm_csr *X, const double *linear_scale, cons
 #undef SCALE_OF
 #undef LOAD
 #undef LOAD_W
+#undef IS_SMALL

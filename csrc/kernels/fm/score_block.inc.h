@@ -21,7 +21,7 @@ FORCE_INLINE REAL BLOCK_NAME(FM_SCORE)(const fastfm_model *fm, const INDEX *REST
     const int64_t row_bytes = feature_stride * (int64_t)sizeof(STORED);
     const int64_t block_bytes = BLOCK_WIDTH * BLOCK_VECTORS * (int64_t)sizeof(STORED);
     const int straddles = prefetch_straddles(V, row_bytes, block_bytes);
-    const int into_L2 = fm_prefetches_into_L2(block_bytes);
+    const int into_L2 = fm_prefetches_into_L2(block_bytes, IS_SMALL);
     for (int b = 0; b < BLOCK_VECTORS; b++)
         s[b] = q[b] = OP(_zero)();
     for (int64_t p = 0; p < z;) {
@@ -35,6 +35,8 @@ FORCE_INLINE REAL BLOCK_NAME(FM_SCORE)(const fastfm_model *fm, const INDEX *REST
             prefetch_row(V, next, row_bytes, block_bytes, straddles, into_L2);
             if (w)
                 prefetch_row(w, next, C * (int64_t)sizeof(STORED_W), sizeof(STORED_W), 0, into_L2);
+            if (IS_SMALL && fm->small.scale_of)
+                prefetch_row(fm->small.scale_of, next, sizeof(uint16_t), sizeof(uint16_t), 0, 1);
             const REAL x = (REAL)data[p];
             if (x == 0)
                 continue;

@@ -42,12 +42,17 @@ FORCE_INLINE void next_numbers(draws *of_row)
     of_row->left = 4;
 }
 
-/* A number in [0, n), n from 1 to 2^32 - 1; each is as likely as the others, to n / 2^32. */
+/* `number` as one in [0, n), n from 1 to 2^32 - 1; each is as likely as the others, to n / 2^32. */
+FORCE_INLINE int64_t number_below(uint32_t number, int64_t n)
+{
+    return (int64_t)((uint64_t)number * (uint64_t)n >> 32);
+}
+
 FORCE_INLINE int64_t draw_below(draws *of_row, int64_t n)
 {
     if (of_row->left == 0)
         next_numbers(of_row);
-    return (int64_t)((uint64_t)of_row->numbers[--of_row->left] * (uint64_t)n >> 32);
+    return number_below(of_row->numbers[--of_row->left], n);
 }
 
 #endif

@@ -6,6 +6,7 @@
  *   eligible   an item that somebody has seen; others are never negatives
  *   touched    contexts and items with a gradient in the batch, numbered in the order in which the
  *              positives name them: context, positive, negative
+ *   column     of a row that is one value of 1: its feature
  *   partition  the features or touched rows whose gradients one thread sums */
 #ifndef FASTFM_RANK_H
 #define FASTFM_RANK_H
@@ -22,11 +23,15 @@ typedef struct {
     /* Bits of seen items: (n_contexts, words_per_context), or NULL: rows of seen are searched. */
     const uint64_t *seen_bits;
     int64_t words_per_context;
+    /* Whether every row of contexts, of items is one value of 1: then indices[row] is its column, and its
+     * sums are parameters. is_plain: both, and no two rows have a column in common. */
+    int has_columns_of_contexts, has_columns_of_items, is_plain;
     /* All items, if is_cached: their sums and scores alone, under the parameters of the batch. */
     int is_cached;
     void *item_sums, *item_scores; /* (n_items, k), (n_items,) */
     /* Of each positive: d loss / d score of positive and negative, both 0 if nothing is learned; the
-     * negative; the loss; sums of the context; and d loss / d those sums. */
+     * negative; the loss; sums of the context; and d loss / d those sums. context_sums
+     * has none where contexts are columns. */
     void *g_positive, *g_negative;     /* (batch,) */
     int32_t *negatives;                /* (batch,) */
     double *losses;                    /* (batch,) */

@@ -28,6 +28,17 @@ FORCE_INLINE const fastfm_rank_rows *touched_rows(const rank_view *view, int64_t
 }
 #endif
 
+/* The sums of the context of positive r. */
+FORCE_INLINE const REAL *NAME(sums_of_context)(const rank_view *view, int64_t r)
+{
+    const int64_t k = view->model->n_factors;
+    REAL score;
+    if (!view->has_columns_of_contexts)
+        return (const REAL *)view->context_sums + r * k;
+    return NAME(rank_column)(view, &view->ranking->contexts,
+                             view->ranking->context_of[view->order[r]], &score);
+}
+
 /* Partition `partition`: the touched rows whose number has this remainder. */
 static int NAME(rank_rows)(const rank_view *view, int64_t partition, int64_t end, void *scratch)
 {
@@ -42,9 +53,10 @@ static int NAME(rank_rows)(const rank_view *view, int64_t partition, int64_t end
         const int32_t *local = view->local + 3 * r;
         const REAL g_i = ((const REAL *)view->g_positive)[r];
         const REAL g_j = ((const REAL *)view->g_negative)[r];
-        const REAL *q = (const REAL *)view->context_sums + r * k;
+        const REAL *q;
         if (local[0] < 0)
             continue;
+        q = NAME(sums_of_context)(view, r);
         if (local[0] % n == partition) {
             NAME(rank_add)(grad_rows + local[0] * k, 1, (const REAL *)view->grad_context + r * k,
                            k);
@@ -94,37 +106,65 @@ FORCE_INLINE void NAME(rank_scatter)(const rank_view *view, int64_t partition, i
     }
 }
 
-/* Updates a feature, and sets its gradient to zero again. */
-FORCE_INLINE int NAME(rank_update)(const rank_view *view, NAME(rule) * linear, NAME(rule) * factors,
-                                   int64_t j)
+/* How the parameters of features are updated. */
+typedef struct {
+    NAME(rule) linear, factors;
+} NAME(rank_rules);
+
+/* Updates a feature by the gradients of its w and of its factors. */
+FORCE_INLINE int NAME(rank_update)(const rank_view *view, const NAME(rank_rules) * rules, int64_t j,
+                                   const REAL *g_w, const REAL *g_V)
 {
     const fastfm_solver *solver = view->solver;
     const int64_t k = view->model->n_factors;
-    REAL *w = (REAL *)view->model->w + j, *g_w = (REAL *)view->grad_w + j;
-    REAL *g_V = (REAL *)view->grad_V + j * k;
+    REAL *w = (REAL *)view->model->w + j;
     REAL *w0 = (REAL *)solver->state[0].w, *w1 = (REAL *)solver->state[1].w;
     REAL *V0 = (REAL *)solver->state[0].V, *V1 = (REAL *)solver->state[1].V;
     int all_finite = 1;
     /* BPR and WARP have no gradient for w of contexts: rounding must not make one. */
     if (*g_w != 0 || *w != 0)
-        all_finite =
-            NAME(update_span)(solver, linear, 1, w, w0 ? w0 + j : NULL, w1 ? w1 + j : NULL, g_w);
-    all_finite &= NAME(update_span)(solver, factors, k, (REAL *)view->model->V + j * k,
+        all_finite = NAME(update_span)(solver, &rules->linear, 1, w, w0 ? w0 + j : NULL,
+                                       w1 ? w1 + j : NULL, g_w);
+    all_finite &= NAME(update_span)(solver, &rules->factors, k, (REAL *)view->model->V + j * k,
                                     V0 ? V0 + j * k : NULL, V1 ? V1 + j * k : NULL, g_V);
-    *g_w = 0;
-    memset(g_V, 0, (size_t)k * sizeof *g_V);
-    view->has_gradient[j] = 0;
+    return all_finite;
+}
+
+/* Updates the columns of the touched rows of the partition, each from the gradient of its row. */
+FORCE_INLINE int NAME(rank_columns)(const rank_view *view, const NAME(rank_rules) * rules,
+                                    int64_t partition)
+{
+    const int64_t k = view->model->n_factors, step = view->n_partitions;
+    const int64_t bytes = k * (int64_t)sizeof(REAL);
+    int all_finite = 1;
+    for (int64_t l = partition; l < view->n_touched; l += step) {
+        int64_t row;
+        const fastfm_rank_rows *rows = touched_rows(view, l, &row);
+        const int64_t j = rows->indices[row];
+        if (l + 4 * step < view->n_touched) {
+            int64_t next_row;
+            const fastfm_rank_rows *next = touched_rows(view, l + 4 * step, &next_row);
+            prefetch_row(view->model->V, next->indices[next_row], bytes, bytes, 0, 0);
+            if (view->solver->state[0].V)
+                prefetch_row(view->solver->state[0].V, next->indices[next_row], bytes, bytes, 0, 0);
+        }
+        all_finite &= NAME(rank_update)(view, rules, j, (const REAL *)view->grad_scores + l,
+                                        (const REAL *)view->grad_rows + l * k);
+    }
     return all_finite;
 }
 
 static int NAME(rank_features)(const rank_view *view, int64_t partition, int64_t end, void *scratch)
 {
     const fastfm_solver *solver = view->solver;
-    NAME(rule) linear = NAME(rule_of)(solver, 0), factors = NAME(rule_of)(solver, 0);
+    const int64_t k = view->model->n_factors;
+    NAME(rank_rules) rules = {NAME(rule_of)(solver, 0), NAME(rule_of)(solver, 0)};
     int all_finite = 1;
     (void)end, (void)scratch;
-    NAME(set_feature_terms)(&linear, solver, solver->l2_linear, 1);
-    NAME(set_feature_terms)(&factors, solver, solver->l2_factors, 1);
+    NAME(set_feature_terms)(&rules.linear, solver, solver->l2_linear, 1);
+    NAME(set_feature_terms)(&rules.factors, solver, solver->l2_factors, 1);
+    if (view->is_plain)
+        return NAME(rank_columns)(view, &rules, partition);
     for (int64_t l = 0; l < view->n_touched; l++)
         NAME(rank_scatter)(view, partition, l);
     for (int64_t l = 0; l < view->n_touched; l++) {
@@ -132,8 +172,13 @@ static int NAME(rank_features)(const rank_view *view, int64_t partition, int64_t
         const fastfm_rank_rows *rows = touched_rows(view, l, &row);
         for (int64_t p = rows->indptr[row]; p < rows->indptr[row + 1]; p++) {
             const int64_t j = rows->indices[p];
-            if (is_of_partition(view, j, partition) && view->has_gradient[j])
-                all_finite &= NAME(rank_update)(view, &linear, &factors, j);
+            REAL *g_w = (REAL *)view->grad_w + j, *g_V = (REAL *)view->grad_V + j * k;
+            if (!is_of_partition(view, j, partition) || !view->has_gradient[j])
+                continue;
+            all_finite &= NAME(rank_update)(view, &rules, j, g_w, g_V);
+            *g_w = 0;
+            memset(g_V, 0, (size_t)k * sizeof *g_V);
+            view->has_gradient[j] = 0;
         }
     }
     return all_finite;

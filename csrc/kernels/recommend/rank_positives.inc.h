@@ -10,10 +10,13 @@
  * the context alone, counts in LOGISTIC only. Words and memory: recommend/rank.h.
  * Template parameters: REAL, NAME (instantiate.inc.h). */
 
-/* Draws that may hit a seen item before the unseen ones are counted out; see draw_unseen. */
 #ifndef FASTFM_RANK_LOSSES
 #define FASTFM_RANK_LOSSES
+/* Draws that may hit a seen item before the unseen ones are counted out; see draw_unseen. */
 #define MOST_REJECTIONS 64
+/* Positives whose rows are prefetched before the first of them is scored, and draws of each by WARP. */
+#define OPEN_POSITIVES 16
+#define WARP_AHEAD 4
 
 FORCE_INLINE int is_seen(const rank_view *view, int64_t context, int64_t item)
 {
@@ -32,6 +35,23 @@ FORCE_INLINE int is_seen(const rank_view *view, int64_t context, int64_t item)
             high = middle;
     }
     return low < ranking->seen_indptr[context + 1] && ranking->seen[low] == item;
+}
+
+FORCE_INLINE void prefetch_seen(const rank_view *view, int64_t context, int64_t item)
+{
+    if (view->seen_bits)
+        PREFETCH_L1(view->seen_bits + context * view->words_per_context + item / 64);
+}
+
+/* The next entries of the interactions, from positive r on. */
+FORCE_INLINE void prefetch_entries(const rank_view *view, int64_t r)
+{
+    for (const int64_t end = min_i64(r + OPEN_POSITIVES, view->n_positives); r < end; r++) {
+        PREFETCH_L1(view->ranking->context_of + view->order[r]);
+        PREFETCH_L1(view->ranking->item_of + view->order[r]);
+        if (view->ranking->weight)
+            PREFETCH_L1(view->ranking->weight + view->order[r]);
+    }
 }
 
 /* An unseen item from the pool; the context has n_unseen of them, at least 1. After many seen ones in a
@@ -63,7 +83,8 @@ FORCE_INLINE double softplus(double x, double *slope)
 
 /* A positive at work. */
 typedef struct {
-    int64_t context, n_unseen;
+    int64_t context, item, n_unseen;
+    double weight;
     draws of_row;
     const REAL *q, *s_i, *s_j; /* sums of the context, the positive and the negative */
     REAL y_i, y_j, *room;      /* room: (k,) for s_j */
@@ -118,39 +139,64 @@ FORCE_INLINE void NAME(rank_loss)(const rank_view *view, NAME(positive) * at, RE
     }
 }
 
-static int NAME(rank_positives)(const rank_view *view, int64_t begin, int64_t end, void *scratch)
+/* Reads what is known of positive r before its negatives are scored. */
+FORCE_INLINE void NAME(open_positive)(const rank_view *view, int64_t r, NAME(positive) * at)
 {
     const fastfm_ranking *ranking = view->ranking;
+    const int64_t entry = view->order[r], n_draws = ranking->loss == FASTFM_WARP ? WARP_AHEAD : 1;
+    at->context = ranking->context_of[entry];
+    at->item = ranking->item_of[entry];
+    at->weight = ranking->weight ? ranking->weight[entry] : 1;
+    at->n_unseen = ranking->n_eligible - ranking->seen_indptr[at->context + 1] +
+                   ranking->seen_indptr[at->context];
+    at->of_row = draws_of(ranking->seed, view->epoch, entry);
+    next_numbers(&at->of_row);
+    NAME(prefetch_sums)(view, &ranking->contexts, at->context);
+    NAME(prefetch_item)(view, at->item);
+    for (int64_t t = 1; t <= n_draws; t++) {
+        const int64_t item =
+            ranking->pool[number_below(at->of_row.numbers[4 - t], ranking->n_pool)];
+        prefetch_seen(view, at->context, item);
+        NAME(prefetch_item)(view, item);
+    }
+}
+
+/* Scores positive r and its negatives, and writes its slopes. */
+FORCE_INLINE void NAME(close_positive)(const rank_view *view, int64_t r, NAME(positive) * at,
+                                       REAL *scratch)
+{
     const int64_t k = view->model->n_factors;
-    for (int64_t r = begin; r < end; r++) {
-        const int64_t entry = view->order[r], item = ranking->item_of[entry];
-        const int64_t context = ranking->context_of[entry];
-        const int64_t n_seen = ranking->seen_indptr[context + 1] - ranking->seen_indptr[context];
-        const double weight = ranking->weight ? ranking->weight[entry] : 1;
-        REAL *q = (REAL *)view->context_sums + r * k, *grad = (REAL *)view->grad_context + r * k;
-        REAL of_context, alone, g_i, g_j;
-        NAME(positive)
-        at = {.context = context,
-              .n_unseen = ranking->n_eligible - n_seen,
-              .of_row = draws_of(ranking->seed, view->epoch, entry),
-              .room = (REAL *)scratch + k};
-        const REAL *sums = NAME(rank_row)(view, &ranking->contexts, context, q, &of_context);
-        if (sums != q)
-            memcpy(q, sums, (size_t)k * sizeof *q);
-        at.q = q;
-        at.s_i = NAME(rank_item)(view, item, (REAL *)scratch, &alone);
-        at.y_i = alone + NAME(rank_dot)(q, at.s_i, k);
-        NAME(rank_loss)(view, &at, of_context + *(const REAL *)view->model->w0);
-        g_i = (REAL)(at.g_i * weight);
-        g_j = (REAL)(at.g_j * weight);
-        ((REAL *)view->g_positive)[r] = g_i;
-        ((REAL *)view->g_negative)[r] = g_j;
-        view->negatives[r] = (int32_t)at.negative;
-        view->losses[r] = at.loss * weight;
-        if (g_i == 0 && g_j == 0)
-            continue;
-        for (int64_t f = 0; f < k; f++)
-            grad[f] = g_i * at.s_i[f] + g_j * at.s_j[f];
+    REAL *q = (REAL *)view->context_sums + r * k, *grad = (REAL *)view->grad_context + r * k;
+    REAL of_context, alone, g_i, g_j;
+    at->q = NAME(rank_context)(view, at->context, q, &of_context);
+    if (at->q != q && !view->has_columns_of_contexts)
+        memcpy(q, at->q, (size_t)k * sizeof *q);
+    at->room = scratch + k;
+    at->s_i = NAME(rank_item)(view, at->item, scratch, &alone);
+    at->y_i = alone + NAME(rank_dot)(at->q, at->s_i, k);
+    NAME(rank_loss)(view, at, of_context + *(const REAL *)view->model->w0);
+    g_i = (REAL)(at->g_i * at->weight);
+    g_j = (REAL)(at->g_j * at->weight);
+    ((REAL *)view->g_positive)[r] = g_i;
+    ((REAL *)view->g_negative)[r] = g_j;
+    view->negatives[r] = (int32_t)at->negative;
+    view->losses[r] = at->loss * at->weight;
+    if (g_i == 0 && g_j == 0)
+        return;
+    for (int64_t f = 0; f < k; f++)
+        grad[f] = g_i * at->s_i[f] + g_j * at->s_j[f];
+}
+
+static int NAME(rank_positives)(const rank_view *view, int64_t begin, int64_t end, void *scratch)
+{
+    NAME(positive) opened[OPEN_POSITIVES];
+    for (int64_t first = begin; first < end; first += OPEN_POSITIVES) {
+        const int64_t n = min_i64(OPEN_POSITIVES, end - first);
+        prefetch_entries(view, first + n);
+        for (int64_t r = 0; r < n; r++)
+            NAME(open_positive)(view, first + r, opened + r);
+        for (int64_t r = 0; r < n; r++)
+            NAME(close_positive)(view, first + r, opened + r, (REAL *)scratch);
     }
     return 1;
 }

@@ -5,6 +5,10 @@
  * where the own pairs, 1/2 (|s|^2 - sum_j |v_j x_j|^2), count only if the ranking says so.
  * Words and memory: recommend/rank.h. Template parameters: REAL, NAME (instantiate.inc.h). */
 
+#ifndef PREFETCHED_FEATURES
+#define PREFETCHED_FEATURES 8 /* of a row */
+#endif
+
 static void NAME(rank_sum)(const int32_t *indices, const REAL *data, int64_t z, const REAL *V,
                            int64_t k, REAL *s)
 {
@@ -60,14 +64,56 @@ static const REAL *NAME(rank_row)(const rank_view *view, const fastfm_rank_rows 
     return room;
 }
 
-/* The same of an item, which may be cached. */
+/* The same of a row that is one value of 1: the parameters themselves. */
+FORCE_INLINE const REAL *NAME(rank_column)(const rank_view *view, const fastfm_rank_rows *rows,
+                                           int64_t row, REAL *score)
+{
+    const int64_t j = rows->indices[row];
+    *score = ((const REAL *)view->model->w)[j];
+    return (const REAL *)view->model->V + j * view->model->n_factors;
+}
+
+FORCE_INLINE const REAL *NAME(rank_context)(const rank_view *view, int64_t context, REAL *room,
+                                            REAL *score)
+{
+    const fastfm_rank_rows *contexts = &view->ranking->contexts;
+    return view->has_columns_of_contexts ? NAME(rank_column)(view, contexts, context, score)
+                                         : NAME(rank_row)(view, contexts, context, room, score);
+}
+
+/* The sums and the score of an item, which may be cached. */
 FORCE_INLINE const REAL *NAME(rank_item)(const rank_view *view, int64_t item, REAL *room,
                                          REAL *score)
 {
+    if (view->has_columns_of_items)
+        return NAME(rank_column)(view, &view->ranking->items, item, score);
     if (!view->is_cached)
         return NAME(rank_row)(view, &view->ranking->items, item, room, score);
     *score = ((const REAL *)view->item_scores)[item];
     return (const REAL *)view->item_sums + item * view->model->n_factors;
+}
+
+/* Prefetches what rank_row and rank_item read; of a row's features only the first ones. */
+FORCE_INLINE void NAME(prefetch_sums)(const rank_view *view, const fastfm_rank_rows *rows,
+                                      int64_t row)
+{
+    const int64_t bytes = view->model->n_factors * (int64_t)sizeof(REAL);
+    const int64_t begin = rows->indptr[row];
+    const int64_t end = min_i64(rows->indptr[row + 1], begin + PREFETCHED_FEATURES);
+    for (int64_t p = begin; p < end; p++) {
+        const int64_t j = rows->indices[p];
+        PREFETCH_L1((const REAL *)view->model->w + j);
+        prefetch_row(view->model->V, j, bytes, bytes, 0, 0);
+    }
+}
+
+FORCE_INLINE void NAME(prefetch_item)(const rank_view *view, int64_t item)
+{
+    const int64_t bytes = view->model->n_factors * (int64_t)sizeof(REAL);
+    if (view->is_cached)
+        prefetch_row(view->item_sums, item, bytes, bytes, 0, 0);
+    else
+        NAME(prefetch_sums)(view, &view->ranking->items, item);
 }
 
 /* Fills the cache for items [begin, end). */

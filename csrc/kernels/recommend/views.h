@@ -23,6 +23,9 @@ typedef struct {
 typedef void (*reduce_kernel_of_row)(const fastfm_csr *X, const reduction *reduced, int64_t row,
                                      void *sums, void *linear, uint8_t *has_field, void *run);
 
+/* Small parameters that become float32 at a time. */
+#define WIDENED 64
+
 /* Contexts whose scores are computed side by side, at most; a tile has so many, or one. */
 #define TILE_CONTEXTS 8
 

@@ -1,7 +1,7 @@
-/* ffm_widen: n stored numbers as the float32 numbers that they stand for; scale: of int8 alone.
+/* widen: n stored numbers as the float32 numbers that they stand for; scale: of int8 alone.
  * Template parameters: REAL (float), NAME, VEC (instantiate.inc.h). */
-static void NAME(ffm_widen)(fastfm_storage storage, const void *stored, int64_t n, float scale,
-                            float *RESTRICT out)
+static void NAME(widen)(fastfm_storage storage, const void *stored, int64_t n, float scale,
+                        float *RESTRICT out)
 {
     const uint16_t *halves = (const uint16_t *)stored;
     const int8_t *bytes = (const int8_t *)stored;
