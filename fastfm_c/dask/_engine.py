@@ -36,8 +36,6 @@ class Cluster:
         self._state: State | None = None
         self._shards, self._validation = (client.compute(list(part)) for part in (shards, validation))
         self._sent: Any = None  # the future of the state
-            True  # past the scheduler, until that fails; None: as the client is set
-        )
 
     def send(self, state: State) -> None:
         """Let all workers have the state: one future for all tasks.
