@@ -1,7 +1,7 @@
 """Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``recommend``, ``persistence``,
 ``explain``, ``serving``, ``scale`` and ``busy`` measure, ``defaults`` compares settings, ``solvers`` models
-and solvers, ``columns`` measures ALS and Gibbs sampling, ``growth`` draws, ``history`` counts instructions,
-``workloads`` makes data."""
+and solvers, ``columns`` measures ALS and Gibbs sampling, ``distributed`` shards, ``growth`` draws, ``history``
+counts instructions, ``workloads`` makes data."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ OTHERS = {
     "solvers": "solvers",
     "history": "history",
     "growth": "growth",
+    "distributed": "distributed",
 }
 DATA = Path(os.environ.get("FASTFM_C_BENCH_DATA", Path(__file__).with_name("data")))
 
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out-of-core", action="store_true", help="text: also train on a file of 2 GB")
     add("--cores", type=int, help="scale: the most threads; default: the cores that there are")
     add("--busy", type=_numbers, default="0,4", help="busy: numbers of processes; default: %(default)s")
+    add("--click-rows", type=int, help="distributed: rows of the click set; default: 20 million")
     add("--data", type=Path, default=DATA, help="where the workloads are kept: %(default)s")
     add("--json", type=Path, metavar="FILE", help="write the figures")
     add("--compare", type=Path, metavar="FILE", help="older figures; fails if 10 %% slower")

@@ -42,6 +42,8 @@ from fastfm_c import (
 )
 from fastfm_c import sklearn as estimators
 from fastfm_c.bayes import Posterior, sample
+from fastfm_c.distributed import train
+from fastfm_c.distributed._checkpoint import Checkpoint
 from fastfm_c.inspection import Drift
 from fastfm_c.recommend import FMRecommender, Ids
 from fastfm_c.serving import QuantizedFFM, QuantizedFM, apply, diff, quantize
@@ -94,6 +96,10 @@ def objects():
     yield sample(start, X, Y, LogisticLoss(), n_iter=3, burn_in=1, keep=2, X_test=X, rng=0)
     yield FMRecommender(n_factors=2, max_iter=2, random_state=0).fit(X)
     yield Ids(["a", 7, ("b", 2)])
+    file = io.BytesIO()
+    train(FM.random(N_FEATURES, 2, rng=0), [(X, Y)], LogisticLoss(), max_iter=1, checkpoint=file)
+    file.seek(0)
+    yield fastfm_c.load(file)
     yield from objects_of_scikit_learn()
 
 
@@ -140,6 +146,8 @@ def use(obj):
     elif isinstance(obj, FMRecommender):
         obj.recommend(0)
         obj.similar_items(0)
+    elif isinstance(obj, Checkpoint):
+        use(obj.model)
     elif isinstance(obj, Ids):
         obj.add(["new"])
     elif isinstance(obj, FieldTable):

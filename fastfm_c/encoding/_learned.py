@@ -59,7 +59,10 @@ class Learned:
 
     def grow(self, columns: Mapping[str, Column]) -> None:
         """Give new features to what is new in the columns. All columns are read before any field changes."""
-        plans = [field.plan(columns[field.name]) for field in self.fields]
+        self.take([field.plan(columns[field.name]) for field in self.fields])
+
+    def take(self, plans: list[tuple[Any, int]]) -> None:
+        """Give new features to what is new by the plans of the fields."""
         firsts = [field.n_first if field.unknown < 0 else 0 for field in self.fields]
         sizes = [first + n_new for first, (_, n_new) in zip(firsts, plans, strict=True)]
         n_before = len(self.field_of)

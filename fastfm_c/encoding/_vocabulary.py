@@ -132,7 +132,8 @@ class CategoricalField(Field[Categorical, _New]):
             feature = next(filter(None, map(self.lookup.get, twins(value))), None)
         return feature
 
-    def plan(self, column: Column) -> tuple[_New, int]:
+    def count(self, column: Column) -> dict[Category, int]:
+        """How often each value without a feature occurs."""
         codes, distinct = column.factorize()
         counts: dict[Category, int] = {}
         n_known = 0
@@ -145,7 +146,11 @@ class CategoricalField(Field[Categorical, _New]):
                 n_known += category is not None
         if not n_known and self.lookup:
             warn_of_other_types(self.name, counts, self.lookup.__contains__)
-        counts = {value: count + self.rare.get(value, 0) for value, count in counts.items()}
+        return counts
+
+    def plan_of(self, counts: dict[Category, int]) -> tuple[_New, int]:
+        """What is new in a column with these counts; values that have a feature by now are not."""
+        counts = {v: count + self.rare.get(v, 0) for v, count in counts.items() if self.find(v) is None}
         new = _numbers_first([v for v, count in counts.items() if count >= (self.spec.min_count or 1)])
         is_full = False
         if self.spec.max_categories is not None:
@@ -153,6 +158,9 @@ class CategoricalField(Field[Categorical, _New]):
             new = _numbers_first(sorted(new, key=counts.__getitem__, reverse=True)[:room])
             is_full = len(new) == room
         return _New(counts, new, is_full), len(new)
+
+    def plan(self, column: Column) -> tuple[_New, int]:
+        return self.plan_of(self.count(column))
 
     def take(self, plan: _New, start: int) -> None:
         self.rare = {} if plan.is_full else self.rare | plan.counts
@@ -241,8 +249,8 @@ class MultiField(CategoricalField):
         super().__init__(name, spec)
         self.lookup_row = {}  # a single value is refused, even one that the vocabulary has
 
-    def plan(self, column: Column) -> tuple[_New, int]:
-        return super().plan(column.lists()[1])
+    def count(self, column: Column) -> dict[Category, int]:
+        return super().count(column.lists()[1])
 
     def encode(self, column: Column) -> Rows:
         sizes, elements = column.lists()

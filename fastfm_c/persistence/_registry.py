@@ -65,6 +65,7 @@ KINDS: dict[str, Kind] = {
     "QuantizedFFM": Kind("small model", "fastfm_c.serving", "fastfm_c.serving._state"),
     "Patch": Kind("patch", "fastfm_c.serving._patch", "fastfm_c.serving._patch"),
     "Posterior": Kind("posterior", "fastfm_c.bayes", "fastfm_c.bayes._state"),
+    "Checkpoint": Kind("checkpoint", "fastfm_c.distributed._checkpoint", "fastfm_c.distributed._checkpoint"),
     "FieldTable": Kind("table", "fastfm_c", "fastfm_c._field_table"),
     "FMRecommender": Kind("recommender", "fastfm_c.recommend", "fastfm_c.recommend._state"),
     "Ids": Kind("ids", "fastfm_c.recommend", "fastfm_c.recommend._state"),

@@ -190,13 +190,17 @@ def fit_lbfgs(
 def _first_curvature(
     flat: FlatParameters, X: Any, sample_weight: ArrayLike | None, num_threads: int | None
 ) -> NDArray[Any] | None:
+    indptr, indices, data = flat.sound_rows(X, num_threads)
+    weight = as_weights(sample_weight, len(indptr) - 1)
+    return first_weights(flat, column_rms(indptr, indices, data, flat.n_features, weight))
+
+
+def first_weights(flat: FlatParameters, size: NDArray[np.float64]) -> NDArray[Any] | None:
     """How far each parameter may move at first: 1 over the square of the size of its column; None: all alike.
 
     So the search is one in parameters times the size of their columns. The objective is the same, but as
     steep in a column of thousandths as in a column of thousands.
     """
-    indptr, indices, data = flat.sound_rows(X, num_threads)
-    size = column_rms(indptr, indices, data, flat.n_features, as_weights(sample_weight, len(indptr) - 1))
     if (size == 1).all():
         return None
     largest = float(np.finfo(flat.dtype).max) ** 0.25  # its products with squares must not overflow

@@ -121,6 +121,12 @@ def operations(names):
     assert names["learns"] > 0
 
 
+def shards(names):
+    assert names["history"].validation[-1] < 0.6
+    assert (names["model"].predict(names["X"]) > 0).mean() == pytest.approx(0.5, abs=0.1)
+    assert names["same"].predict(names["X"]).shape == (4000,)
+
+
 PAGES = (
     models,
     training,
@@ -135,6 +141,7 @@ PAGES = (
     watching,
     serving,
     operations,
+    shards,
 )
 CHECKS = {check.__name__: check for check in PAGES}
 

@@ -51,6 +51,9 @@ ROOMS = {
     "_field_csr": {"_field_table", "_validation"},
     "bayes": GROUND | {"_core", "losses", "models", "persistence", "solvers"},
     "datasets": set(),
+    "dask": GROUND | {"distributed", "encoding", "losses", "models", "training"},
+    "distributed": GROUND
+    | {"_column_scale", "_core", "encoding", "losses", "models", "persistence", "solvers", "training"},
     "encoding": {"_field_csr", "_field_table", "_validation", "persistence"},
     "inspection": {"_field_table", "_validation", "models", "persistence"},
     "interop": {"_field_table", "_open_files", "_validation", "losses", "models"},
