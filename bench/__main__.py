@@ -1,7 +1,7 @@
 """Command line: ``python -m bench predict``, ``train``, ``encode``, ``text``, ``recommend``, ``persistence``,
 ``explain``, ``serving``, ``scale`` and ``busy`` measure, ``defaults`` compares settings, ``solvers`` models
-and solvers, ``columns`` measures ALS and Gibbs sampling, ``distributed`` shards, ``growth`` draws, ``history``
-counts instructions, ``workloads`` makes data."""
+and solvers, ``columns`` measures ALS and Gibbs sampling, ``distributed`` shards, ``growth`` draws,
+``history`` counts instructions, ``workloads`` makes data."""
 
 from __future__ import annotations
 
