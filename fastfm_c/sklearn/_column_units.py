@@ -55,6 +55,8 @@ class ColumnFigures:
 
         `units` are those of now, and are brought up to date.
         """
+        for name in "squares", "weights", "counts":  # joblib may have mapped them
+            setattr(self, name, np.require(getattr(self, name), requirements=["W", "A"]))
         changes: dict[int, SizeChange] = {}
         for batches in blocks_of(rows.X.indptr, edges):
             columns, values = _sound_values(rows, edges[batches.start], edges[batches.stop])

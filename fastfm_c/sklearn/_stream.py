@@ -68,6 +68,7 @@ class Stream:
         """The batches, by their number, before which columns get other sizes."""
         if self.sizes is None:
             return {}
+        self.sizes = np.require(self.sizes, requirements=["W", "A"])  # joblib may have mapped it
         if self.columns is None or not follows_columns(solver):
             return size_changes(rows, edges, self.sizes)
         units = np.ones_like(self.sizes) if solver._scale is None else solver._scale.copy()

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -31,14 +32,25 @@ MOST = "FM", "L-BFGS"  # with each number of workers
 MEMORY = 700_000_000  # of a worker that runs out of it; one with all imports takes some 200 MB
 
 
+@pytest.fixture(autouse=True)
+def limit():
+    """A test that hangs is one that fails."""
+
+    def fail(*_):
+        raise TimeoutError("a test of the cluster took 150 seconds")
+
+    signal.signal(signal.SIGALRM, fail)
+    signal.alarm(150)
+    yield
+    signal.alarm(0)
+
+
 @pytest.fixture(scope="module")
 def scaled():
     """A client of so many workers; one cluster for all tests, because it takes seconds to start."""
     options = {"n_workers": 1, "threads_per_worker": 1, "memory_limit": MEMORY}
-    with (
-        distributed.LocalCluster(dashboard_address=":0", silence_logs=50, **options) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    cluster = distributed.LocalCluster(dashboard_address=":0", silence_logs=50, **options)
+    with distributed.Client(cluster) as client:
 
         def scaled(n_workers):
             cluster.scale(n_workers)
@@ -47,6 +59,8 @@ def scaled():
             return client
 
         yield scaled
+    with suppress(KeyError):  # LocalCluster looks for the names of workers that were killed
+        cluster.close()
 
 
 def shards_of(kind):
