@@ -63,6 +63,7 @@ __all__ = [
 _MODULES = (
     "bayes",
     "datasets",
+    "distributed",
     "inspection",
     "interop",
     "recommend",
