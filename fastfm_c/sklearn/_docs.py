@@ -154,9 +154,13 @@ REGRESSOR = {
     "strata": "",
     "penalties": """ They are the penalties
         of a model of y / `target_scale_`.""",
-    "classes": "",
+    "classes": """    clip : bool
+        Whether `predict` keeps to the range of the y that was learned, as libFM does. `model_` does not.
+""",
     "and_classes": "",
-    "attribute": """target_scale_ : float
+    "attribute": """y_range_ : (float, float)
+        The least and the largest y of a row of positive weight that was learned.
+    target_scale_ : float
         A power of 4 near the standard deviation of y. Solvers, callbacks and the progress shown see y
         divided by it, after the mean of y is subtracted. Steps of one size then suit targets of any size.
         `model_` and `history_` are in the units of y after the fit. A power of 4 causes no rounding.

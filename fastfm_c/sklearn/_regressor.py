@@ -30,6 +30,7 @@ __all__ = ["FFMRegressor", "FMRegressor", "power_of_4_near"]
 class Regressor(RegressorMixin, Estimator):
     """An estimator of numbers. Its solver sees y divided by `target_scale_`."""
 
+    clip: bool = False
     _targets_are_numbers = True
 
     @if_by_parts
@@ -78,7 +79,7 @@ class Regressor(RegressorMixin, Estimator):
         Returns
         -------
         predicted : ndarray of shape (n_rows,), of the dtype of the model
-            With "mcmc" the mean over the samples of `posterior_`.
+            With "mcmc" the mean over the samples of `posterior_`. With `clip`, in the range of the y learned.
         std : ndarray of shape (n_rows,), of the dtype of the model
             If `return_std`: the standard deviation of a target of the row, that of the noise included.
 
@@ -88,11 +89,32 @@ class Regressor(RegressorMixin, Estimator):
             If `return_std`, after a fit with another solver.
         """
         if not return_std:
-            return self._scores(X)
+            return self._clipped(self._scores(X))
         rows = self._new_rows(X)
         if not hasattr(self, "posterior_"):
             raise ValueError(f'return_std is {return_std!r}, which needs a fit with solver="mcmc"')
-        return mean_and_std(self.posterior_, self.model_, rows, self._num_threads())
+        mean, std = mean_and_std(self.posterior_, self.model_, rows, self._num_threads())
+        return self._clipped(mean), std
+
+    def _clipped(self, predicted: NDArray[Any]) -> NDArray[Any]:
+        """The numbers, or the nearest ones in the range of the y that was learned, if `clip` says so."""
+        if not self.clip:
+            return predicted
+        if not hasattr(self, "y_range_"):
+            raise ValueError(f"clip is {self.clip!r}, but the fit, of an older version, kept no range of y")
+        clipped: NDArray[Any] = np.clip(predicted, *np.asarray(self.y_range_, predicted.dtype))
+        return clipped
+
+    def _checked_rows(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, is_new: bool, *args: Any, **options: Any
+    ) -> tuple[FitRows, ArrayLike | None]:
+        rows, fields = super()._checked_rows(X, y, sample_weight, is_new, *args, **options)
+        seen = rows.targets if rows.weight is None else rows.targets[rows.weight > 0]
+        if not is_new:
+            seen = np.append(seen, getattr(self, "y_range_", ()))
+        if len(seen):
+            self.y_range_ = float(np.min(seen)), float(np.max(seen))
+        return rows, fields
 
     @property
     def _target_scale(self) -> float:

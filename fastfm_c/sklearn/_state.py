@@ -40,6 +40,8 @@ def to_state(estimator: Any, writer: Writer) -> dict[str, Any]:
             state[name] = writer.state(getattr(estimator, name), name)
     if hasattr(estimator, "target_scale_"):
         state["target_scale_"] = as_scalar(estimator.target_scale_, "target_scale_")
+    if hasattr(estimator, "y_range_"):
+        state["y_range_"] = [as_scalar(end, "y_range_") for end in estimator.y_range_]
     if hasattr(estimator, "_stream"):
         state["stream"] = stream_to_state(estimator._stream, writer)
     for name in ("classes_", "feature_names_in_"):
@@ -79,6 +81,8 @@ def _read_fit(estimator: Any, state: dict[str, Any], reader: Reader) -> None:
         outputs = (len(classes),) if len(classes) > 2 else ()
     else:
         estimator.target_scale_ = as_positive(json_member(state, "target_scale_", float), "target_scale_")
+        if "y_range_" in state:
+            estimator.y_range_ = _range_from(json_member(state, "y_range_", list))
     if np.shape(model.w0) != outputs:
         raise ValueError(f"model_.w0 has shape {np.shape(model.w0)}, {name} expects {outputs}")
     if hasattr(model, "fields") != hasattr(estimator, "fields"):
@@ -106,6 +110,12 @@ def _read_fit(estimator: Any, state: dict[str, Any], reader: Reader) -> None:
         estimator.solver_ = reader.object(json_member(state, "solver_", dict), "solver_", "solver")
         if estimator.solver_.model is not model:
             raise ValueError("solver_ trains another model than model_")
+
+
+def _range_from(ends: list[Any]) -> tuple[float, float]:
+    if [type(end) for end in ends] != [float, float] or not -np.inf < ends[0] <= ends[1] < np.inf:
+        raise ValueError(f"y_range_ is {ends!r:.200}, expected the least and the largest y")
+    return ends[0], ends[1]
 
 
 def _param_to_json(estimator: Any, name: str, value: Any, writer: Writer) -> Any:

@@ -37,7 +37,7 @@ PARAMETERS |= {"schedule", "refit"}
 @pytest.mark.parametrize("estimator", ALL)
 def test_parameters_are_keywords_stored_as_given(estimator):
     parameters = inspect.signature(estimator).parameters
-    more = {"label_smoothing", "class_weight"} if estimator in CLASSIFIERS else set()
+    more = {"label_smoothing", "class_weight"} if estimator in CLASSIFIERS else {"clip"}
     more |= {"fields"} if estimator in (FFMClassifier, FFMRegressor) else set()
     assert set(parameters) == PARAMETERS | more
     assert {p.kind for p in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
