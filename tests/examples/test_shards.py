@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +58,10 @@ def test_ray_gives_the_bits_of_one_process(tmp_path):
     assert len({bits(model) for model in models}) == 1
 
 
-def test_spark_scores_as_the_model_does(tmp_path):
+def test_spark_scores_as_the_model_does(tmp_path, monkeypatch):
     sql = pytest.importorskip("pyspark.sql")
+    pytest.importorskip("pyarrow")
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # else it takes the python3 of PATH
     pd = pytest.importorskip("pandas")
     if shutil.which("java") is None:
         pytest.skip("no JVM")
