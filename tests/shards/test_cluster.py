@@ -2,8 +2,10 @@
 
 import os
 import signal
+import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +51,7 @@ def limit():
 def scaled():
     """A client of so many workers; one cluster for all tests, because it takes seconds to start."""
     options = {"n_workers": 1, "threads_per_worker": 1, "memory_limit": MEMORY}
+    sys.path.append(str(Path(__file__).parents[2]))  # which workers get: they import this file by its name
     cluster = distributed.LocalCluster(dashboard_address=":0", silence_logs=50, **options)
     with distributed.Client(cluster) as client:
 
