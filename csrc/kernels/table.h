@@ -84,8 +84,8 @@ typedef int (*update_kernel)(const fastfm_solver *solver, int64_t n, void *param
     X(column_solve_kernel, column_solve, REAL)           \
     X(column_apply_kernel, column_apply, REAL)           \
     X(column_visit_kernel, column_visit, REAL)           \
-    X(relation_gather_kernel, relation_gather, REAL)     \
-    X(relation_spread_kernel, relation_spread, REAL)     \
+    X(relation_kernel, relation_gather, REAL)            \
+    X(relation_kernel, relation_spread, REAL)            \
     X(column_row_sums_kernel, column_row_sums, ALL)      \
     X(pair_residuals_kernel, pair_residuals, REAL)
 

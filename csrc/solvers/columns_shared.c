@@ -28,34 +28,30 @@ static void *shared_at(const fastfm_columns *columns, void *array, int64_t b, in
     return (char *)array + b * size * (int64_t)real_size(columns->view.real);
 }
 
-void sweep_gather(void *context, int64_t block, int thread)
+/* Visits the rows of each shared row of a block. */
+static void visit_shared(fastfm_columns *columns, int64_t block, relation_kernel visit)
 {
-    fastfm_columns *columns = (fastfm_columns *)context;
     const column_relation *relation = columns->plan.relations + columns->relation;
     const int64_t width = columns->view.width;
     const int64_t end = min_i64((block + 1) * SHARED_CHUNK, relation->n_shared);
-    (void)thread;
     for (int64_t b = block * SHARED_CHUNK; b < end; b++) {
         const int64_t first = relation->row_begins[b], last = relation->row_begins[b + 1];
-        KERNEL(relation_gather)
-        (&columns->view, relation->row_order + first, last - first,
-         shared_at(columns, relation->q, b, width),
-         shared_at(columns, relation->records, b, SHARED_SIZE(width)));
+        visit(&columns->view, relation->row_order + first, last - first,
+              shared_at(columns, relation->q, b, width),
+              shared_at(columns, relation->records, b, SHARED_SIZE(width)));
     }
+}
+
+void sweep_gather(void *context, int64_t block, int thread)
+{
+    fastfm_columns *columns = (fastfm_columns *)context;
+    (void)thread;
+    visit_shared(columns, block, KERNEL(relation_gather));
 }
 
 void sweep_spread(void *context, int64_t block, int thread)
 {
     fastfm_columns *columns = (fastfm_columns *)context;
-    const column_relation *relation = columns->plan.relations + columns->relation;
-    const int64_t width = columns->view.width;
-    const int64_t end = min_i64((block + 1) * SHARED_CHUNK, relation->n_shared);
     (void)thread;
-    for (int64_t b = block * SHARED_CHUNK; b < end; b++) {
-        const int64_t first = relation->row_begins[b], last = relation->row_begins[b + 1];
-        KERNEL(relation_spread)
-        (&columns->view, relation->row_order + first, last - first,
-         shared_at(columns, relation->q, b, width),
-         shared_at(columns, relation->records, b, SHARED_SIZE(width)));
-    }
+    visit_shared(columns, block, KERNEL(relation_spread));
 }

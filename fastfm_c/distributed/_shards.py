@@ -13,6 +13,7 @@ from fastfm_c._column_scale import are_ones
 from fastfm_c._errors import DivergenceError
 from fastfm_c.losses import Loss
 from fastfm_c.models import FM
+from fastfm_c.models._gradient import numbered_anew
 from fastfm_c.solvers import TrainingRows
 
 __all__ = ["Expected", "Shard", "Source", "naming", "opened"]
@@ -94,15 +95,9 @@ def _numbered(X: sp.csr_array, n_features: int) -> tuple[NDArray[np.int64], sp.c
     """The columns that are stored, and X with their places for its columns, in the same order."""
     stored = slice(X.indptr[0], X.indptr[-1])
     columns = X.indices[stored]
-    if n_features <= 8 * len(columns):  # a table of all features takes less time than sorting
-        occurs = np.zeros(n_features, bool)
-        occurs[columns] = True
-        features = np.flatnonzero(occurs)
-        places = (np.cumsum(occurs) - 1)[columns]
-    else:
-        features, places = np.unique(columns, return_inverse=True)
+    features, places = numbered_anew(columns, n_features)
     made = sp.csr_array((X.shape[0], len(features)), dtype=X.dtype)
-    made.indptr, made.indices = X.indptr - X.indptr[0], places.astype(columns.dtype)
+    made.indptr, made.indices = X.indptr - X.indptr[0], places
     made.data = X.data[stored]
     return features.astype(np.int64), made
 

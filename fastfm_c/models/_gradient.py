@@ -156,6 +156,17 @@ def _arrays_of(
     return w, V
 
 
+def numbered_anew(columns: NDArray[Any], n_features: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """The columns that occur, ascending, and the place of each of the given ones among them."""
+    if n_features <= len(columns):  # a table is no larger than the data, and 10 times faster than sorting
+        occurs = np.zeros(n_features, bool)
+        occurs[columns] = True
+        kept, places = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[columns]
+    else:
+        kept, places = np.unique(columns, return_inverse=True)
+    return kept, places.astype(columns.dtype)
+
+
 def _of_stored_columns(
     parameters: Parameters, X: Any, num_threads: int | None
 ) -> tuple[Parameters, Any, NDArray[np.int64], NDArray[np.bool_] | None]:
@@ -167,15 +178,7 @@ def _of_stored_columns(
     indptr, indices, data = parameters.sound_rows(X, num_threads)
     stored = slice(indptr[0], indptr[-1])
     columns, data, indptr = indices[stored], data[stored], indptr - indptr[0]
-    n_features = len(parameters.w)
-    if n_features <= len(columns):  # a table is no larger than the data, and 10 times faster than sorting
-        occurs = np.zeros(n_features, bool)
-        occurs[columns] = True
-        kept = np.flatnonzero(occurs)
-        places = (np.cumsum(occurs) - 1)[columns]
-    else:
-        kept, places = np.unique(columns, return_inverse=True)
-    indices = places.astype(columns.dtype)
+    kept, indices = numbered_anew(columns, len(parameters.w))
     w, V = (_rows_of(p, kept) for p in (parameters.w, parameters.V))
     fields = None if parameters.fields is None else np.asarray(parameters.fields)[kept]
     compact = Parameters(parameters.w0, w, V, fields, parameters.has_outputs, parameters.normalize)

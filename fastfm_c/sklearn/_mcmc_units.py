@@ -41,14 +41,15 @@ def in_units(X: Any, units: _Array | None) -> Any:
 
 def express_in_columns(posterior: Posterior, units: _Array | None, centring: Centring | None) -> None:
     """Let the models score columns as they were, in place; the trace stays that of the sampling."""
-    factors = posterior._factors
-    mean = FM(posterior._w0, posterior._w, factors.root / np.sqrt(factors.n_samples))
-    for model in (mean, posterior._now, *posterior.samples):
-        if units is not None:
+    factors, models = posterior._factors, [posterior._now, *posterior.samples]
+    if units is not None:
+        for model in models:
             model.w[...] /= units
             model.V[...] /= units[:, None]
-        if centring is not None:
-            centring.expressed(model, -1)
-    if units is not None:
+        posterior._w /= units
         factors.root /= units[:, None]
-    posterior._w0, posterior._w = float(mean.w0), mean.w.copy()
+    if centring is not None:
+        mean = FM(posterior._w0, posterior._w, factors.root / np.sqrt(factors.n_samples))
+        for model in (mean, *models):
+            centring.expressed(model, -1)
+        posterior._w0, posterior._w = float(mean.w0), mean.w.copy()

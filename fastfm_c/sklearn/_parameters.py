@@ -162,11 +162,15 @@ class Parameters(BaseEstimator, ABC):
 
     def _require_words(self) -> None:
         """Refuse words and switches that no fit knows, also where this one does not look at them."""
-        require_choice(self.solver, "solver", (*SOLVERS, *EXACT, "mcmc"))
+        self._require_solver()
         require_choice(self.validation_split, "validation_split", get_args(SplitName))
         for name in "refit", "warm_start":
             if not isinstance(value := getattr(self, name), bool | np.bool_):
                 raise ValueError(f"{name} must be True or False, got {value!r}")
+
+    def _require_solver(self) -> None:
+        """Refuse a solver of another name; one without `partial_fit` has no such method."""
+        require_choice(self.solver, "solver", (*SOLVERS, *EXACT, "mcmc"))
 
     def _require_none(self, *names: str) -> None:
         """Refuse parameters that are given, although the solver has no use for them."""

@@ -33,10 +33,7 @@ class PartialFit(RowsAndModels):
         """Learn from the rows once: `partial_fit` of all estimators."""
         self.model_: Model
         is_new = not hasattr(self, "model_")
-        if self.solver not in SOLVERS:
-            raise ValueError(
-                f"solver must be one of {', '.join(SOLVERS)}, lbfgs, als or mcmc, got {self.solver!r}"
-            )
+        self._require_solver()
         rows, fields = self._checked_rows(X, y, sample_weight, is_new, classes, least_rows=0)
         if is_new:
             self._begin_stream(rows, fields)

@@ -48,7 +48,7 @@ static void NAME(relation_gather)(const column_view *view, const int32_t *rows, 
 }
 
 static void NAME(relation_spread)(const column_view *view, const int32_t *rows, int64_t n,
-                                  const void *q, const void *record)
+                                  const void *q, void *record)
 {
     if (view->width == 16)
         NAME(spread_rows_16x1)(view, rows, n, (const REAL *)q, (const REAL *)record);

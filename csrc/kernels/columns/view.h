@@ -109,10 +109,8 @@ typedef void (*column_apply_kernel)(const column_view *view, int64_t begin, int6
 
 /* Gathers what a relation keeps of a shared row, from its rows; and spreads to them what its visits have
  * changed. q: (width,) q_b. view: that of rows. */
-typedef void (*relation_gather_kernel)(const column_view *view, const int32_t *rows, int64_t n,
-                                       const void *q, void *record);
-typedef void (*relation_spread_kernel)(const column_view *view, const int32_t *rows, int64_t n,
-                                       const void *q, const void *record);
+typedef void (*relation_kernel)(const column_view *view, const int32_t *rows, int64_t n,
+                                const void *q, void *record);
 
 /* Visits n columns that share no row. part: LARGEST_PART numbers. */
 typedef void (*column_visit_kernel)(const column_view *view, const int32_t *columns, int64_t n,
