@@ -127,7 +127,7 @@ def speed(split: Split) -> dict:
         try:
             with (
                 LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=":0") as cluster,
-                Client(cluster) as client,
+                Client(cluster, direct_to_workers=True) as client,
             ):
                 model = FM.random(split.X.shape[1], K, init_stdev=INIT, rng=0)
                 state = State.of(model, LOSS).nbytes * 2  # with as many accumulators

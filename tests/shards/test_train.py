@@ -22,7 +22,7 @@ def shard_of(model, X, y, *weight, index=0):
 
 def adagrad_state(model):
     solver = AdaGrad(model, LOSS, learning_rate=0.1)
-    state = State.of(model, LOSS)
+    state = State(model, LOSS)
     return State(**{**vars(state), "sums": solver._states[0], "options": solver._options()}), solver
 
 
@@ -111,7 +111,7 @@ def test_a_gradient_of_shards_is_that_of_all_rows():
     X, y = rows()
     model = ffm("float64")
     shards = [shard_of(model, *part) for part in split(X, y, 0, 1, 120)]
-    sums = merge(local_gradient(State.of(model, LOSS), shard) for shard in shards)
+    sums = merge(local_gradient(State(model, LOSS), shard) for shard in shards)
     value, gradient = model.gradient(X, y, LOSS)
     assert sums.totals["loss"] / len(y) == pytest.approx(value, rel=1e-12)
     np.testing.assert_allclose(sums.rows["V"] / len(y), gradient.V[sums.features], rtol=1e-9, atol=1e-15)
