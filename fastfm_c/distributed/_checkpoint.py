@@ -3,7 +3,6 @@
 import os
 import sys
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,8 @@ from fastfm_c.training._monitor import Monitor, copy_parameters
 __all__ = ["Checkpoint", "Keeper", "from_state", "to_state"]
 
 _ARRAYS = "G.w0", "G.w", "G.V", "scale"
-_OF_HISTORY = "loss", "validation", "seconds", "best_epoch"
-_OF_MONITOR = "best", "threshold", "threshold_epoch", "n_growing"
+_LISTS = "loss", "validation", "seconds"  # of a History
+_N_NUMBERS = 5  # that a Monitor knows, the best epoch last, or 0
 
 
 @dataclass(eq=False)
@@ -36,8 +35,8 @@ class Checkpoint:
         What the solver keeps beside the model.
     best : FM or FFM, optional
         The model of the best round.
-    figures : dict
-        Lists of a `History`; numbers of early stopping.
+    figures : dict of str to list of float
+        Lists of a `History`, and as "monitor" the numbers of early stopping.
     """
 
     solver: str
@@ -45,7 +44,7 @@ class Checkpoint:
     model: FM | FFM
     arrays: dict[str, NDArray[Any]]
     best: FM | FFM | None
-    figures: dict[str, Any]
+    figures: dict[str, list[float]]
 
 
 class Keeper:
@@ -98,8 +97,9 @@ class Keeper:
         if monitor.checkpoint is not None and monitor.checkpoint.is_whole:
             best = rounds.model.copy()
             copy_parameters(monitor.checkpoint, best)
-        figures = {name: getattr(monitor.history, name) for name in _OF_HISTORY}
-        figures |= {name: getattr(monitor, name) for name in _OF_MONITOR}
+        figures = {name: getattr(monitor.history, name) for name in _LISTS}
+        epochs = monitor.threshold_epoch, monitor.n_growing, monitor.history.best_epoch or 0
+        figures["monitor"] = [monitor.best, monitor.threshold, *epochs]
         found = Checkpoint(self._solver, self.seed, rounds.model, rounds.state_arrays, best, figures)
         save(found, self._path)
 
@@ -113,9 +113,11 @@ class Keeper:
         copy_parameters(found.model, rounds.model)
         for name, array in rounds.state_arrays.items():
             array[...] = found.arrays[name]
-        for names, target in (_OF_HISTORY, monitor.history), (_OF_MONITOR, monitor):
-            for name in names:
-                setattr(target, name, found.figures[name])
+        for name in _LISTS:
+            setattr(monitor.history, name, found.figures[name])
+        monitor.best, monitor.threshold, *epochs = found.figures["monitor"]
+        monitor.threshold_epoch, monitor.n_growing, best_epoch = map(int, epochs)
+        monitor.history.best_epoch = best_epoch or None
         if monitor.checkpoint is not None and found.best is not None:
             copy_parameters(found.best, monitor.checkpoint)
             monitor.checkpoint.is_whole = True
@@ -138,7 +140,8 @@ def to_state(checkpoint: Checkpoint, writer: Writer) -> dict[str, Any]:
     """The state of a checkpoint in a file."""
     for name, array in checkpoint.arrays.items():
         writer.tensor(name, array)
-    writer.json_tensor("figures", checkpoint.figures)
+    for name, numbers in checkpoint.figures.items():
+        writer.tensor(name, np.array(numbers, np.float64))
     state = {"solver": checkpoint.solver, "seed": checkpoint.seed}
     state["model"] = writer.state(checkpoint.model, "model")
     return state if checkpoint.best is None else state | {"best": writer.state(checkpoint.best, "best")}
@@ -154,18 +157,8 @@ def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Checkpoint
     if not all(np.isfinite(array).all() and (array > 0).all() for array in arrays.values()):
         raise ValueError("the accumulators or the scale of a checkpoint are not all finite and above 0")
     solver, seed = json_member(state, "solver", str), json_member(state, "seed", int)
-    figures = reader.json_tensor("figures", finite=False)
-    if not _are_sound(figures):
-        raise ValueError(f"figures has {figures!r:.200}, expected the lists and numbers of a training")
+    figures = {name: reader.tensor(name, "f", 1).tolist() for name in (*_LISTS, "monitor")}
+    if len(figures["monitor"]) != _N_NUMBERS or not np.isfinite(figures["monitor"][2:]).all():
+        raise ValueError(f"tensor 'monitor' is {figures['monitor']!r:.200}, expected {_N_NUMBERS} numbers")
     found: Checkpoint = create(solver, seed, model, arrays, best, figures)
     return found
-
-
-def _are_sound(figures: Any) -> bool:
-    """Whether a training can have these figures."""
-    if not isinstance(figures, dict) or figures.keys() != {*_OF_HISTORY, *_OF_MONITOR}:
-        return False
-    *lists, best_epoch = (figures[name] for name in _OF_HISTORY)
-    if not all(isinstance(values, list) for values in lists) or type(best_epoch) not in (int, type(None)):
-        return False
-    return all(type(x) in (int, float) for x in chain(*lists, (figures[name] for name in _OF_MONITOR)))
