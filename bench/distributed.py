@@ -31,7 +31,7 @@ LOSS = LogisticLoss()
 K, INIT = 8, 0.05
 TRAINING = {"learning_rate": 0.03, "batch_size": 2048}
 SEEDS, SHARDS, EPOCHS, ROUNDS = (0, 11, 12), (4, 16), 2, 5
-ITERATIONS, L2 = 20, 1e-5
+ITERATIONS, L2 = 20, 1e-7
 QUICK_ROWS, SPEED_ROUNDS, WORKERS = 5_000, 8, (1, 2)
 # What a round may take beside the time of its slower shard: three times the bytes of that shard, and this.
 BYTES_A_SECOND, FIXED_SECONDS = 1e9, 0.020

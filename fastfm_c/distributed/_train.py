@@ -72,7 +72,8 @@ def train(
         it has without an interruption. With ``"lbfgs"`` the search begins anew at each checkpoint, with the
         parameters that it has: take 20 rounds or more.
         All others are options of the solver: ``learning_rate``, ``schedule``, ``batch_size``, ``l2_linear``,
-        ``l2_factors``, ``clip_value``, ``initial_accumulator`` of `AdaGrad`; the two of L2 for ``"lbfgs"``.
+        ``l2_factors``, ``clip_value``, ``normalize``, ``initial_accumulator`` of `AdaGrad`; the two of L2 for
+        ``"lbfgs"``.
 
     Returns
     -------

@@ -171,6 +171,16 @@ def test_a_schedule_changes_the_rate_of_rounds():
     train(same, split(X, y, 100), LOSS, max_iter=3, schedule="cosine")
 
 
+def test_normalize_is_an_option_as_for_one_machine():
+    X, y = rows(values="gamma")
+    model, same = fm(), fm()
+    same.normalize = "instance"
+    train(model, split(X, y, 100), LOSS, max_iter=2, normalize="instance")
+    train(same, split(X, y, 100), LOSS, max_iter=2)
+    assert model.normalize == "instance"
+    assert bits(model) == bits(same)
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
