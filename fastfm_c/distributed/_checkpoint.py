@@ -153,6 +153,8 @@ def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Checkpoint
     best = None
     if "best" in state:
         best = reader.object(json_member(state, "best", dict), "best", "model")
+        if not _is_alike(best, model):
+            raise ValueError(f"the best model of the checkpoint is {best!r}, the last is {model!r}")
     arrays = {name: reader.tensor(name, "f") for name in _ARRAYS if reader.has_tensor(name)}
     if not all(np.isfinite(array).all() and (array > 0).all() for array in arrays.values()):
         raise ValueError("the accumulators or the scale of a checkpoint are not all finite and above 0")
