@@ -1130,6 +1130,14 @@ def logistic_curvature(scores: _Array) -> _Array:
 
     It is ``tanh(s / 2) / (2 s)``: 1/4 at 0, and less elsewhere.
 
+    Parameters
+    ----------
+    scores : ndarray
+
+    Returns
+    -------
+    curvatures : ndarray
+
     Examples
     --------
     >>> print(logistic_curvature(np.array([0.0, 4.0])).round(4))
