@@ -60,7 +60,7 @@ def train(
     loss : SquaredLoss, LogisticLoss or SoftmaxLoss
     solver : {"adagrad", "sgd", "adam", "ftrl", "lbfgs", "als"} or a solver object
         ``"lbfgs"`` and ``"als"`` minimise the exact objective; their iterations, and sweeps over the
-        columns, count as epochs here. ``"als"`` is for an FM of one output with `SquaredLoss` or
+        columns, count as epochs here. ``"als"`` is for models of one output with `SquaredLoss` or
         `LogisticLoss`. An object is one made for this model and this loss; it keeps its state for
         further training, of the last epoch even where the parameters become those of the best.
     max_iter : int, optional
