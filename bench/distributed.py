@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import time
 from collections.abc import Sequence
@@ -106,10 +107,10 @@ def exact(split: Split) -> list[dict]:
 
 
 def timed_update(*arguments: object) -> Delta:
-    """`local_update`, with the seconds that it took and the bytes that it answers."""
+    """`local_update`, with the seconds that it took, the bytes that it answers and who did it."""
     begin = time.perf_counter()
     delta = local_update(*arguments)
-    numbers = {"seconds": time.perf_counter() - begin, "bytes": delta.nbytes}
+    numbers = {"seconds": time.perf_counter() - begin, "bytes": delta.nbytes, "process": os.getpid()}
     delta.totals.update({f"{name} {arguments[1].index}": np.array(float(x)) for name, x in numbers.items()})
     return delta
 
@@ -154,8 +155,11 @@ def _round_figures(seconds: list[float], seen: list[dict], state: int, n_workers
     """Medians, without the first round, in which the workers load what they need."""
     own, of_shard, moved = [], [], []
     for numbers in seen[1:]:
-        times, sent = ([x for name, x in numbers.items() if name.startswith(w)] for w in ("seconds", "bytes"))
-        own.append(max(sum(times[worker::n_workers]) for worker in range(n_workers)))
+        times, sent, processes = (
+            [numbers[f"{name} {shard}"] for shard in range(len(numbers) // 3)]
+            for name in ("seconds", "bytes", "process")
+        )
+        own.append(max(np.bincount(np.unique(processes, return_inverse=True)[1], times)))
         of_shard.append(state + max(sent))
         moved.append(state * n_workers + sum(sent))
     overhead = [a - b for a, b in zip(seconds[1:], own, strict=True)]
