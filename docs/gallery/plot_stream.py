@@ -32,7 +32,7 @@ def hour(t):
 
 
 # %%
-# Four hours to begin with. The first row of a field in the encoder stands for values that are not known yet.
+# Four hours to begin with. The encoder has a feature in each field for values that it does not know yet.
 
 rows, clicked = map(np.concatenate, zip(*(hour(t) for t in range(4)), strict=True))
 encoder = FieldEncoder()
