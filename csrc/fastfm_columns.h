@@ -46,6 +46,7 @@ typedef struct {
     double alpha;            /* precision of the noise; LOGISTIC: 1 */
     double *lambda_w, *mu_w; /* (n_groups,) precision and mean of the w of a group */
     double *lambda_V, *mu_V; /* (n_groups, k) of each factor */
+    int holds_penalties;     /* lambda and mu are not drawn, but stay what they are */
 } fastfm_sampler;
 
 /* Makes columns ready for sampling, once, before the first fastfm_columns_begin_sample. groups: (n_features,)

@@ -122,11 +122,14 @@ cdef class Columns(ColumnRows):
             raise MemoryError(fastfm_status_message(status).decode())
         self.hyper = list(arrays)
 
-    def sample(self, uint64_t seed, int64_t iteration, double alpha):
-        """One iteration of the Gibbs sampler; the new alpha. The arrays of `set_groups` are changed."""
+    def sample(self, uint64_t seed, int64_t iteration, double alpha, bint holds_penalties=False):
+        """One iteration of the Gibbs sampler; the new alpha. The arrays of `set_groups` are changed, except
+        where the penalties are held.
+        """
         if self.hyper is None:
             raise ValueError("set_groups must be called first")
         self.sampler.seed, self.sampler.iteration, self.sampler.alpha = seed, iteration, alpha
+        self.sampler.holds_penalties = holds_penalties
         fastfm_columns_begin_sample(self.c, &self.sampler)
         self.go_on()
         fastfm_columns_read_sample(self.c, &self.sampler)

@@ -102,6 +102,7 @@ cdef extern from "fastfm.h" nogil:
         double *mu_w
         double *lambda_V
         double *mu_V
+        int holds_penalties
 
     ctypedef struct fastfm_text_block:
         int64_t n_lines, n_rows, nnz, least, largest, fault_at

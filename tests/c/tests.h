@@ -5,6 +5,7 @@
 #include "problem.h"
 
 void test_models(void);
+void test_few_models(void); /* of test_models, where each instruction is emulated */
 void test_bits(void);
 void test_prepare(void);
 void test_rows(void);
