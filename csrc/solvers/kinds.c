@@ -100,8 +100,8 @@ static fastfm_status share_columns(kind_plan *plan, field_kinds *field)
 /* Whether a field meets another in more pairs of kinds than a table has. */
 static int needs_rows(const kind_plan *plan, int64_t a)
 {
-    for (int64_t b = 0; b < plan->n_fields; b++)
-        if (a != b && plan->fields[a].n_kinds > 1 && plan->fields[b].n_kinds > 1 &&
+    for (int64_t b = 0; b < plan->n_fields && plan->fields[a].n_kinds > 1; b++)
+        if (a != b && plan->fields[b].n_kinds > 1 &&
             !is_table(plan, plan->fields + a, plan->fields + b))
             return 1;
     return 0;

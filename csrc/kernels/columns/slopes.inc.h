@@ -21,7 +21,7 @@ FORCE_INLINE void NAME(logistic_slopes)(const REAL *RESTRICT s, const REAL *REST
         series =
             (REAL)0.25 - square * ((REAL)(1.0 / 48) -
                                    square * ((REAL)(1.0 / 480) - square * (REAL)(17.0 / 80640)));
-        ratio = (p - (REAL)0.5) / (square < (REAL)0x1p-9 ? (REAL)1 : x);
+        ratio = (p - (REAL)0.5) / (square < (REAL)0x1p-9 ? (REAL)1 : s[i]);
         curvatures[i] = square < (REAL)0x1p-9 ? series : ratio;
     }
 }
