@@ -1,16 +1,15 @@
 """Learning by columns: seconds of a sweep of ALS and of an iteration of the Gibbs sampler.
 
 Rows of ratings (user, item; users and items as Zipf has them), as pairs and, with a weight that is not 1,
-as rows like any others; W2 and W1 of workloads.py. myFM (``pip install myfm``) runs its own Gibbs
-sampler on the same rows where it is installed, on one thread: it has no other. Then columns_quality.py.
+as rows like any others; W2 and W1 of workloads.py, k = 16; rows of SVD++, whose users' parts repeat, and the
+same rows without repeated parts. Beside them the peers of columns_peers.py. Then columns_quality.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import time
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,17 @@ import scipy.sparse as sp
 from fastfm_c import FM, LogisticLoss, SquaredLoss, _core
 from fastfm_c.solvers import TrainingRows
 
+from .columns_peers import libfm_seconds, myfm_seconds
 from .columns_quality import run_quality
-from .timing import least_seconds, seconds_of
+from .timing import least_seconds
 from .workloads import load
 
 SWEEPS = 3  # the least of so many counts
 N_RATINGS, N_QUICK = 10_000_000, 200_000
 N_USERS, N_ITEMS = 70_000, 10_000
+N_SHARED = 300_000
+K = 16
+PEERS = {"myFM": myfm_seconds, "libFM": libfm_seconds}
 
 
 def ratings(n_rows: int) -> tuple[sp.csr_array, np.ndarray]:
@@ -68,38 +71,55 @@ def _ours(X: Any, y: Any, loss: Any, k: int, threads: int, weight: Any) -> dict[
     }
 
 
-def _myfm(X: Any, y: Any, k: int, is_binary: bool) -> float | None:
-    """Seconds of one iteration: two runs, of which one has one iteration more."""
-    try:
-        myfm = importlib.import_module("myfm")
-    except ImportError:
-        return None
-    rows = sp.csr_matrix((X.data.astype(float), X.indices, X.indptr), shape=X.shape)
-    seconds = []
-    for n_iter in 1, 2:
-        fm = (myfm.MyFMClassifier if is_binary else myfm.MyFMRegressor)(rank=k, random_seed=0)
-        seconds.append(seconds_of(partial(fm.fit, rows, y, n_iter=n_iter, n_kept_samples=1)))
-    return seconds[1] - seconds[0]
+def shared(n_rows: int, is_repeated: bool) -> tuple[sp.csr_array, np.ndarray]:
+    """Rows of SVD++: user, item, and the 30 items that the user has looked at, each of weight 1/sqrt(30).
+
+    Where they are not repeated, each row has a weight of its own, so that no two rows share a part.
+    """
+    rng = np.random.default_rng(5)
+    n_users, n_items, n_seen = n_rows // 50, 5000, 30
+    users, items = rng.integers(n_users, size=n_rows), rng.integers(n_items, size=n_rows)
+    seen = np.argpartition(rng.random((n_users, n_items), np.float32), n_seen)[:, :n_seen]
+    weights = np.full((n_rows, n_seen), n_seen**-0.5, np.float32)
+    if not is_repeated:
+        weights *= rng.uniform(0.999, 1.001, (n_rows, 1)).astype(np.float32)
+    columns = np.column_stack([users, n_users + items, n_users + n_items + seen[users]])
+    X = sp.csr_array((n_rows, n_users + 2 * n_items))
+    X.indices = columns.ravel().astype(np.int32)
+    X.data = np.column_stack([np.ones((n_rows, 2), np.float32), weights]).ravel()
+    X.indptr = np.arange(0, columns.size + 1, n_seen + 2, dtype=np.int32)
+    y = 3.5 + rng.normal(0, 0.4, n_users)[users] + rng.normal(0, 0.4, n_items)[items]
+    return X, (y + rng.normal(0, 0.7, n_rows)).astype(np.float32)
+
+
+def _problems(options: argparse.Namespace) -> Iterator[tuple[str, Any, np.ndarray, Any, bool, bool]]:
+    """Name, X, y, weights, whether y is binary, whether peers learn it."""
+    X, y = ratings(N_QUICK if options.quick else N_RATINGS)
+    halves = np.ones(len(y))
+    halves[0] = 0.5
+    yield "ratings", X, y, None, False, True
+    yield "ratings, blocks", X, y, halves, False, False
+    for name in options.workloads:
+        if name in ("W1", "W2"):
+            split = load(f"{name}_train", options.data)
+            rows = split.head(N_QUICK) if options.quick else split
+            yield name, rows.X, rows.y, None, name == "W1", True
+    for is_repeated in True, False:
+        name = "SVD++" if is_repeated else "SVD++, flat"
+        yield name, *shared(N_SHARED // (10 if options.quick else 1), is_repeated), None, False, False
 
 
 def run_columns(options: argparse.Namespace) -> list[dict]:
     """Print a line for each problem and number of threads; returns the figures."""
     figures = []
-    X, y = ratings(N_QUICK if options.quick else N_RATINGS)
-    halves = np.ones(len(y))
-    halves[0] = 0.5
-    problems = [("ratings", X, y, None, SquaredLoss()), ("ratings, blocks", X, y, halves, SquaredLoss())]
-    for name in options.workloads:
-        if name in ("W1", "W2"):
-            split = load(f"{name}_train", options.data)
-            rows = split.head(N_QUICK) if options.quick else split
-            problems.append((name, rows.X, rows.y, None, LogisticLoss() if name == "W1" else SquaredLoss()))
-    for name, X, y, weight, loss in problems:
-        peer = None if weight is not None or not options.peers else _myfm(X, y, 16, name == "W1")
+    for name, X, y, weight, is_binary, is_compared in _problems(options):
+        peers = {}
+        if is_compared and options.peers:
+            peers = {peer: seconds(X, y, K, is_binary) for peer, seconds in PEERS.items()}
+        words = "".join(f"   {peer} {took:.2f} s" for peer, took in peers.items() if took is not None)
         for threads in options.threads:
-            ours = _ours(X, y, loss, 16, threads, weight)
-            figures.append({"problem": name, "threads": threads, "rows": X.shape[0], "myfm": peer, **ours})
-            words = "" if peer is None else f"   myFM {peer:.2f} s"
+            ours = _ours(X, y, LogisticLoss() if is_binary else SquaredLoss(), K, threads, weight)
+            figures.append({"problem": name, "threads": threads, "rows": X.shape[0], "peers": peers, **ours})
             print(
                 f"{name:16} {threads} threads   plan {ours['plan']:6.2f} s   ALS {ours['sweep']:6.3f} s   "
                 f"Gibbs {ours['sample']:6.3f} s   {ours['MB']:6.0f} MB{words}",

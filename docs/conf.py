@@ -61,7 +61,13 @@ def pages_of_the_repository() -> dict[str, str]:
     return found
 
 
-PAGES = pages_of_the_repository() | {GALLERY: "docs/auto_gallery/index.rst"}
+PAGES = pages_of_the_repository() | {
+    GALLERY: "docs/auto_gallery/index.rst",
+    **{
+        f"docs/gallery/{page.name}": f"docs/auto_gallery/{page.stem}.rst"
+        for page in Path(__file__).parent.glob("gallery/plot_*.py")
+    },
+}
 
 
 def point_at_pages(app: Any, name: str, source: list[str]) -> None:

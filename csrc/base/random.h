@@ -21,49 +21,52 @@ typedef struct {
     uint32_t iteration, stream, index;
 } random_place;
 
-/* Four random numbers of 32 bits. */
-FORCE_INLINE void random_words(const random_place *place, uint32_t part, uint32_t words[4])
+#define RANDOM_PARTS 4 /* the most parts that are made at once: as vectors */
+
+/* The random numbers of 32 bits of parts [first, first + n): number t of part first + p is words[t][p]. */
+FORCE_INLINE void random_words(const random_place *place, uint32_t first, int n,
+                               uint32_t words[4][RANDOM_PARTS])
 {
-    uint32_t c0 = place->iteration, c1 = place->stream, c2 = place->index, c3 = part;
     uint32_t k0 = (uint32_t)place->seed, k1 = (uint32_t)(place->seed >> 32);
+    for (int p = 0; p < n; p++) {
+        words[0][p] = place->iteration;
+        words[1][p] = place->stream;
+        words[2][p] = place->index;
+        words[3][p] = first + (uint32_t)p;
+    }
     for (int round = 0; round < 10; round++) {
-        const uint64_t a = (uint64_t)UINT32_C(0xD2511F53) * c0;
-        const uint64_t b = (uint64_t)UINT32_C(0xCD9E8D57) * c2;
-        c0 = (uint32_t)(b >> 32) ^ c1 ^ k0;
-        c1 = (uint32_t)b;
-        c2 = (uint32_t)(a >> 32) ^ c3 ^ k1;
-        c3 = (uint32_t)a;
+        for (int p = 0; p < n; p++) {
+            const uint64_t a = (uint64_t)UINT32_C(0xD2511F53) * words[0][p];
+            const uint64_t b = (uint64_t)UINT32_C(0xCD9E8D57) * words[2][p];
+            words[0][p] = (uint32_t)(b >> 32) ^ words[1][p] ^ k0;
+            words[1][p] = (uint32_t)b;
+            words[2][p] = (uint32_t)(a >> 32) ^ words[3][p] ^ k1;
+            words[3][p] = (uint32_t)a;
+        }
         k0 += UINT32_C(0x9E3779B9);
         k1 += UINT32_C(0xBB67AE85);
     }
-    words[0] = c0;
-    words[1] = c1;
-    words[2] = c2;
-    words[3] = c3;
 }
 
 /* In (0, 1), a multiple of 2^-33. */
 FORCE_INLINE double random_unit(uint32_t word) { return ((double)word + 0.5) * 0x1p-32; }
 
-/* The natural logarithm of a normal x > 0: x = 2^n m with m near 1, and log m = 2 atanh((m - 1) / (m + 1)). */
+/* The natural logarithm of a normal x > 0: x = 2^n m with m in [sqrt(1/2), sqrt(2)), and
+ * log m = 2 atanh((m - 1) / (m + 1)). */
 FORCE_INLINE double random_log(double x)
 {
-    uint64_t bits;
-    int64_t n;
-    double m, s, square, sum = 0;
+    uint64_t bits, above;
+    double m, n, s, square, sum = 0;
     memcpy(&bits, &x, sizeof bits);
-    n = (int64_t)(bits >> 52) - 1023;
-    bits = (bits & UINT64_C(0xFFFFFFFFFFFFF)) | UINT64_C(0x3FF0000000000000);
+    above = bits - UINT64_C(0x3FE6A09E667F3BCD); /* sqrt(1/2) */
+    n = (double)((int32_t)(above >> 32) >> 20);
+    bits -= above & UINT64_C(0xFFF0000000000000);
     memcpy(&m, &bits, sizeof m);
-    if (m > 1.4142135623730951) {
-        m *= 0.5;
-        n++;
-    }
     s = (m - 1) / (m + 1);
     square = s * s;
     for (int t = 21; t >= 1; t -= 2)
         sum = sum * square + 1.0 / t;
-    return (double)n * 0x1.62e42fefa39efp-1 + 2 * s * sum;
+    return n * 0x1.62e42fefa39efp-1 + 2 * s * sum;
 }
 
 /* exp(x) for x in [-700, 0]; 0 below. */
@@ -83,41 +86,62 @@ FORCE_INLINE double random_exp(double x)
     return sum * power;
 }
 
-/* sin and cos of 2 pi u for u in (0, 1): of the angle to the nearest quarter turn, by Taylor's series. */
+/* sin and cos of 2 pi u for u in (0, 1): of the angle to the nearest quarter turn, by Taylor's series.
+ * After an odd quarter they change places; their signs are those of the half. */
 FORCE_INLINE void random_sincos(double u, double *sine, double *cosine)
 {
-    const double quarters = floor(4 * u + 0.5);
+    const double shifted = 4 * u + 0x1.8p52, quarters = shifted - 0x1.8p52; /* rounds */
     const double r = (4 * u - quarters) * 0x1.921fb54442d18p0, square = r * r;
-    const int turn = (int)quarters & 3;
     double s = 0, c = 0;
+    uint64_t quarter, of_sine, of_cosine, swapped;
     for (int t = 17; t >= 3; t -= 2)
-        s = (1 - s) * square / (t * (t - 1));
+        s = (1 - s) * square * (1.0 / (t * (t - 1)));
     for (int t = 16; t >= 2; t -= 2)
-        c = (1 - c) * square / (t * (t - 1));
+        c = (1 - c) * square * (1.0 / (t * (t - 1)));
     s = r * (1 - s);
     c = 1 - c;
-    *sine = turn == 0 ? s : turn == 1 ? c : turn == 2 ? -s : -c;
-    *cosine = turn == 0 ? c : turn == 1 ? -s : turn == 2 ? -c : s;
+    memcpy(&quarter, &shifted, sizeof quarter);
+    memcpy(&of_sine, &s, sizeof of_sine);
+    memcpy(&of_cosine, &c, sizeof of_cosine);
+    swapped = (of_sine ^ of_cosine) & (0 - (quarter & 1));
+    of_sine ^= swapped ^ (quarter & 2) << 62;
+    of_cosine ^= swapped ^ ((quarter + 1) & 2) << 62;
+    memcpy(sine, &of_sine, sizeof of_sine);
+    memcpy(cosine, &of_cosine, sizeof of_cosine);
 }
 
-/* Four independent normal numbers (Box and Muller). */
-FORCE_INLINE void random_normals(const random_place *place, uint32_t part, double normals[4])
+/* 4 n independent normal numbers (Box and Muller): four of each of the parts [first, first + n). */
+FORCE_INLINE void random_normals(const random_place *place, uint32_t first, int n, double *normals)
 {
-    uint32_t words[4];
-    random_words(place, part, words);
-    for (int a = 0; a < 4; a += 2) {
-        const double radius = sqrt(-2 * random_log(random_unit(words[a])));
+    uint32_t words[4][RANDOM_PARTS];
+    double sines[2 * RANDOM_PARTS], cosines[2 * RANDOM_PARTS];
+    double radii[2 * RANDOM_PARTS], turns[2 * RANDOM_PARTS];
+    random_words(place, first, n, words);
+    for (int p = 0; p < n; p++) {
+        radii[p] = random_unit(words[0][p]);
+        turns[p] = random_unit(words[1][p]);
+        radii[n + p] = random_unit(words[2][p]);
+        turns[n + p] = random_unit(words[3][p]);
+    }
+    for (int t = 0; t < 2 * n; t++) {
+        const double radius = sqrt(-2 * random_log(radii[t]));
         double sine, cosine;
-        random_sincos(random_unit(words[a + 1]), &sine, &cosine);
-        normals[a] = radius * cosine;
-        normals[a + 1] = radius * sine;
+        random_sincos(turns[t], &sine, &cosine);
+        sines[t] = radius * sine;
+        cosines[t] = radius * cosine;
+    }
+    for (int p = 0; p < n; p++) {
+        normals[4 * p] = cosines[p];
+        normals[4 * p + 1] = sines[p];
+        normals[4 * p + 2] = cosines[n + p];
+        normals[4 * p + 3] = sines[n + p];
     }
 }
 
 FORCE_INLINE double random_normal(const random_place *place)
 {
     double normals[4];
-    random_normals(place, 0, normals);
+    random_normals(place, 0, 1, normals);
     return normals[0];
 }
 
@@ -127,14 +151,14 @@ FORCE_INLINE double random_gamma(const random_place *place, double shape)
     const double d = shape - 1.0 / 3, c = 1 / sqrt(9 * d);
     for (uint32_t part = 0; part < 1000; part += 2) {
         double normals[4], x, v;
-        uint32_t words[4];
-        random_normals(place, part, normals);
-        random_words(place, part + 1, words);
+        uint32_t words[4][RANDOM_PARTS];
+        random_normals(place, part, 1, normals);
+        random_words(place, part + 1, 1, words);
         x = normals[0];
         v = 1 + c * x;
         v = v * v * v;
         if (v > 0 &&
-            random_log(random_unit(words[0])) < 0.5 * x * x + d - d * v + d * random_log(v))
+            random_log(random_unit(words[0][0])) < 0.5 * x * x + d - d * v + d * random_log(v))
             return d * v;
     }
     return d; /* never: a try succeeds with a probability of at least 0.95 */
@@ -148,17 +172,17 @@ FORCE_INLINE double random_normal_above(const random_place *place, double least)
     for (uint32_t part = 0; part < 1000; part++) {
         if (least < 0.5) {
             double normals[4];
-            random_normals(place, part, normals);
+            random_normals(place, part, 1, normals);
             for (int t = 0; t < 4; t++)
                 if (normals[t] > least)
                     return normals[t];
         } else {
-            uint32_t words[4];
-            random_words(place, part, words);
+            uint32_t words[4][RANDOM_PARTS];
+            random_words(place, part, 1, words);
             for (int t = 0; t < 4; t += 2) {
-                const double above = -random_log(random_unit(words[t])) / rate;
+                const double above = -random_log(random_unit(words[t][0])) / rate;
                 const double off = above + (least - rate);
-                if (random_unit(words[t + 1]) < random_exp(-0.5 * off * off))
+                if (random_unit(words[t + 1][0]) < random_exp(-0.5 * off * off))
                     return least + above;
             }
         }
@@ -178,24 +202,24 @@ FORCE_INLINE double random_normal_between(const random_place *place, double low,
         return sign * random_normal_above(place, near);
     for (uint32_t part = 0; part < 1000; part++) {
         double normals[4];
-        uint32_t words[4];
+        uint32_t words[4][RANDOM_PARTS];
         if (near < 0 && width > 2.5) {
-            random_normals(place, part, normals);
+            random_normals(place, part, 1, normals);
             for (int t = 0; t < 4; t++)
                 if (normals[t] > near && normals[t] < far)
                     return sign * normals[t];
             continue;
         }
-        random_words(place, part, words);
+        random_words(place, part, 1, words);
         for (int t = 0; t < 4; t += 2) {
             const int is_even = near < 0 || width * rate < 1;
-            const double step =
-                is_even ? width * random_unit(words[t]) : -random_log(random_unit(words[t])) / rate;
+            const double step = is_even ? width * random_unit(words[t][0])
+                                        : -random_log(random_unit(words[t][0])) / rate;
             const double x = near + step, off = step + (near - rate);
             const double wanted = near < 0  ? -0.5 * x * x
                                   : is_even ? -0.5 * step * (near + x)
                                             : -0.5 * off * off;
-            if (step < width && random_unit(words[t + 1]) < random_exp(wanted))
+            if (step < width && random_unit(words[t + 1][0]) < random_exp(wanted))
                 return sign * x;
         }
     }

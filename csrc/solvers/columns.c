@@ -4,15 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
+
 /* Multiply-adds between two looks at signals. */
 #define WORK_OF_A_CALL 1e9
 
-/* Allocates n numbers of the model's type and counts them; NULL without memory. */
-static void *reals(fastfm_columns *columns, int64_t n)
+/* The next n numbers of the model's type. */
+static void *reals(const fastfm_columns *columns, arena *memory, int64_t n)
 {
-    const int64_t bytes = (n + 1) * (int64_t)real_size(columns->plan.real);
-    columns->bytes += bytes;
-    return malloc((size_t)bytes);
+    return arena_alloc(memory, n * (int64_t)real_size(columns->plan.real));
 }
 
 /* The most chunks, and heavy columns, of a colour, those of relations too. */
@@ -31,42 +31,48 @@ static void largest_colour(const column_plan *plan, int64_t *chunks, int64_t *he
     }
 }
 
-static fastfm_status allocate(fastfm_columns *columns)
+/* Each array begins a cache line, so that 16 factors of float32 are one line. */
+static void carve_arena(fastfm_columns *columns, arena *memory)
 {
     const column_plan *plan = &columns->plan;
     column_view *view = &columns->view;
-    const column_colour *first = plan->colours;
     const int64_t width = view->stride >= 16 ? 16 : 8;
     int64_t chunks, heavy;
     largest_colour(plan, &chunks, &heavy);
-    columns->n_totals = blocks_of(plan->n_rows, ROW_CHUNK);
-    if (plan->is_pair)
-        columns->n_totals =
-            first->tasks.end - first->tasks.first + first->heavy.end - first->heavy.first;
-    columns->w0 = reals(columns, 1);
-    view->w = reals(columns, plan->n_columns);
-    view->V = reals(columns, plan->n_columns * view->stride);
-    columns->parts = reals(columns, chunks * LARGEST_PART);
-    columns->steps = reals(columns, heavy * LARGEST_STEP);
-    columns->penalties = (double *)calloc((size_t)(2 + 2 * view->stride), sizeof(double));
-    columns->row_totals = (double *)malloc((size_t)(2 * columns->n_totals + 1) * sizeof(double));
+    columns->w0 = reals(columns, memory, 1);
+    view->w = reals(columns, memory, plan->n_columns);
+    view->V = reals(columns, memory, plan->n_columns * view->stride);
+    columns->parts = reals(columns, memory, chunks * LARGEST_PART);
+    columns->steps = reals(columns, memory, heavy * LARGEST_STEP);
+    columns->row_totals = (double *)arena_alloc(memory, 2 * columns->n_totals * 8);
     if (!plan->is_pair) {
-        view->residuals = reals(columns, plan->n_rows);
-        view->sums = reals(columns, plan->n_rows * width);
-        if (!view->residuals || !view->sums)
-            return FASTFM_NO_MEMORY;
+        view->residuals = reals(columns, memory, plan->n_rows);
+        view->sums = reals(columns, memory, plan->n_rows * width);
     }
     for (int64_t r = 0; r < plan->n_relations; r++) {
         column_relation *relation = plan->relations + r;
-        relation->q = reals(columns, relation->n_shared * width);
-        relation->records = reals(columns, relation->n_shared * SHARED_SIZE(width));
-        if (!relation->q || !relation->records)
-            return FASTFM_NO_MEMORY;
+        relation->q = reals(columns, memory, relation->n_shared * width);
+        relation->records = reals(columns, memory, relation->n_shared * SHARED_SIZE(width));
     }
-    return columns->w0 && view->w && view->V && columns->parts && columns->steps &&
-                   columns->penalties && columns->row_totals
-               ? FASTFM_OK
-               : FASTFM_NO_MEMORY;
+}
+
+static fastfm_status allocate(fastfm_columns *columns)
+{
+    const column_plan *plan = &columns->plan;
+    const column_colour *first = plan->colours;
+    arena memory = {NULL, 0};
+    columns->n_totals = plan->is_pair ? first->tasks.end - first->tasks.first + first->heavy.end -
+                                            first->heavy.first
+                                      : blocks_of(plan->n_rows, ROW_CHUNK);
+    carve_arena(columns, &memory);
+    columns->bytes += memory.used;
+    columns->memory = malloc((size_t)(memory.used + CACHE_LINE));
+    columns->penalties = (double *)calloc((size_t)(2 + 2 * columns->view.stride), sizeof(double));
+    if (!columns->memory || !columns->penalties)
+        return FASTFM_NO_MEMORY;
+    memory = (arena){align_to_line(columns->memory), 0};
+    carve_arena(columns, &memory);
+    return FASTFM_OK;
 }
 
 /* Copies the parameters of a model. */
@@ -143,15 +149,8 @@ void fastfm_columns_close(fastfm_columns *columns)
     if (!columns)
         return;
     column_plan_close(&columns->plan);
-    free(columns->w0);
-    free(columns->view.w);
-    free(columns->view.V);
-    free(columns->view.residuals);
-    free(columns->view.sums);
-    free(columns->parts);
-    free(columns->steps);
+    free(columns->memory);
     free(columns->penalties);
-    free(columns->row_totals);
     free_groups(columns);
     free(columns);
 }

@@ -89,6 +89,7 @@ struct fastfm_columns {
     int64_t *group_sizes;      /* (n_groups,) */
     group_chunk *group_chunks; /* (n_group_chunks,) */
     double *group_sums; /* (n_group_chunks, 2, stride + 1): of p, then of (p - mu)^2; w last */
+    void *memory; /* behind all arrays but the penalties and those of groups and of the plan */
     int64_t bytes;
 };
 

@@ -253,31 +253,34 @@ static void set_absent(const column_view *view, void *parameters, int64_t at, do
         set_real(parameters, view->real, at, view->samples ? mu + normal / sqrt(lambda) : mu);
 }
 
+static void set_absent_column(const column_view *view, int64_t j)
+{
+    const int64_t group = column_group(view, j);
+    const double *lambda = view->lambda_V + group * view->stride;
+    const double *mu = view->mu_V + group * view->stride;
+    const random_place of_w = place_of_column(view, STREAM_W, j);
+    const random_place of_V = place_of_column(view, STREAM_V, j);
+    double normals[4 * RANDOM_PARTS] = {0};
+    if (view->samples)
+        normals[0] = random_normal(&of_w);
+    set_absent(view, view->w, j, view->lambda_w[group], view->mu_w[group], normals[0]);
+    for (int64_t f = 0; f < view->n_factors; f++) {
+        const int64_t t = f % (4 * RANDOM_PARTS);
+        if (view->samples && t == 0)
+            random_normals(&of_V, (uint32_t)(f / 4), RANDOM_PARTS, normals);
+        set_absent(view, view->V, j * view->stride + f, lambda[f], mu[f], normals[t]);
+    }
+}
+
 /* Columns without values. */
 void sweep_absent(void *context, int64_t block, int thread)
 {
-    fastfm_columns *columns = (fastfm_columns *)context;
+    const fastfm_columns *columns = (const fastfm_columns *)context;
     const column_view *view = &columns->view;
     const int64_t end = chunk_end(block, columns->plan.n_columns);
-    random_place place = place_of_column(view, STREAM_W, 0);
-    double normals[4];
     (void)thread;
-    for (int64_t j = chunk_begin(block); j < end; j++) {
-        const int64_t group = column_group(view, j);
-        if (view->begins[j + 1] > view->begins[j] ||
-            (columns->plan.relation_of && columns->plan.relation_of[j]))
-            continue;
-        place.index = (uint32_t)j;
-        place.stream = STREAM_W;
-        random_normals(&place, 0, normals);
-        set_absent(view, view->w, j, view->lambda_w[group], view->mu_w[group], normals[0]);
-        place.stream = STREAM_V;
-        for (int64_t f = 0; f < view->n_factors; f++) {
-            if (f % 4 == 0)
-                random_normals(&place, (uint32_t)(f / 4), normals);
-            set_absent(view, view->V, j * view->stride + f,
-                       view->lambda_V[group * view->stride + f],
-                       view->mu_V[group * view->stride + f], normals[f % 4]);
-        }
-    }
+    for (int64_t j = chunk_begin(block); j < end; j++)
+        if (view->begins[j + 1] == view->begins[j] &&
+            !(columns->plan.relation_of && columns->plan.relation_of[j]))
+            set_absent_column(view, j);
 }

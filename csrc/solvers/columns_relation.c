@@ -257,8 +257,6 @@ void plan_relations_close(column_plan *plan)
         free(relation->shared_of);
         free(relation->row_order);
         free(relation->row_begins);
-        free(relation->q);
-        free(relation->records);
         if (relation->plan)
             column_plan_close(relation->plan);
         free(relation->plan);

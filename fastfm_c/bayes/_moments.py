@@ -8,7 +8,7 @@ from fastfm_c.bayes._ordered import grade_probabilities
 __all__ = ["FactorMean", "ScoreMoments", "probit"]
 
 _Array = NDArray[np.float64]
-MOST_COLUMNS = 1024  # that are kept of the products' root
+MOST_COLUMNS = 512  # that are kept of the products' root
 MOST_BYTES = 1 << 28
 
 
@@ -16,7 +16,7 @@ class FactorMean:
     """The mean of ``V @ V.T`` over samples of V, as a root: ``root @ root.T`` is the sum so far.
 
     The root gets columns with each sample. Where there would be too many it is turned to its own axes, and
-    loses the smallest. With at most 1024 features, or columns, nothing is lost.
+    loses the smallest. With at most 512 features, or columns, nothing is lost.
 
     Parameters
     ----------
@@ -27,13 +27,24 @@ class FactorMean:
         room = min(MOST_COLUMNS, MOST_BYTES // (8 * max(n_features, 1)))
         self.most = max(room, 4 * n_factors)
         self.n_samples = 0
-        self.root: _Array = np.zeros((n_features, 0))
+        self._parts: list[_Array] = [np.zeros((n_features, 0))]  # of the root, side by side
+
+    @property
+    def root(self) -> _Array:
+        """(n_features, columns) float64: its columns are joined when they are asked for."""
+        if len(self._parts) > 1:
+            self._parts = [np.concatenate(self._parts, axis=1)]
+        return self._parts[0]
+
+    @root.setter
+    def root(self, root: _Array) -> None:
+        self._parts = [root]
 
     def add(self, V: NDArray[np.floating]) -> None:
         """One sample more."""
-        if self.root.shape[1] + V.shape[1] > self.most:
+        if sum(part.shape[1] for part in self._parts) + V.shape[1] > self.most:
             self.root = self._leading(min(self.most // 2, V.shape[0]))
-        self.root = np.concatenate([self.root, V.astype(np.float64)], axis=1)
+        self._parts.append(V.astype(np.float64))
         self.n_samples += 1
 
     def factors(self, n_factors: int) -> _Array:

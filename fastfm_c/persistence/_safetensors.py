@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from io import BufferedIOBase
 from mmap import ACCESS_READ
 from mmap import mmap as map_file
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,12 @@ __all__ = ["Tensors", "read", "write"]
 
 Tensors: TypeAlias = dict[str, NDArray[Any]]
 
+_ORDER: Literal["<"] = "<"  # of bytes, on every machine: the low one comes first
 _DTYPES = {
-    name: np.dtype(code)
+    name: np.dtype(code).newbyteorder(_ORDER)
     for name, code in {
-        **{"BOOL": "?", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"},
-        **{"U8": "u1", "U16": "<u2", "U32": "<u4", "U64": "<u8", "F16": "<f2", "F32": "<f4", "F64": "<f8"},
+        **{"BOOL": "?", "I8": "i1", "I16": "i2", "I32": "i4", "I64": "i8"},
+        **{"U8": "u1", "U16": "u2", "U32": "u4", "U64": "u8", "F16": "f2", "F32": "f4", "F64": "f8"},
     }.items()
 }
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
@@ -48,7 +49,7 @@ def write(file: BinaryIO, tensors: Mapping[str, NDArray[Any]], metadata: Mapping
 
     def append(name: str, tensor: NDArray[Any]) -> None:
         nonlocal end
-        dtype = tensor.dtype.newbyteorder("<")
+        dtype = tensor.dtype.newbyteorder(_ORDER)
         if dtype not in _NAMES:
             raise ValueError(f"tensor {name!r} has dtype {tensor.dtype}, which the format does not know")
         contents.append(np.require(tensor, dtype, "C").reshape(-1).view(np.uint8))
@@ -74,8 +75,8 @@ def write(file: BinaryIO, tensors: Mapping[str, NDArray[Any]], metadata: Mapping
 def read(source: Source, mmap: bool) -> tuple[Tensors, dict[str, str]]:
     """The arrays of a file and its metadata.
 
-    With `mmap` the arrays of a path are read-only views of one mapping of the file, otherwise
-    copies.
+    They have the machine's byte order. With `mmap` the arrays of a path are read-only views of one mapping of
+    the file, otherwise copies; on a machine whose high byte comes first they are copies, too.
 
     Raises
     ------
@@ -104,7 +105,17 @@ def _read(file: BinaryIO, size: int, mmap: bool) -> tuple[Tensors, dict[str, str
                 raise ValueError(f"the file ended within tensor {name!r} while it was read")
         if dtype == np.bool_ and tensor.view(np.uint8).max(initial=0) > 1:
             raise ValueError(f"tensor {name!r} is BOOL, but holds bytes other than 0 and 1")
+        if not dtype.isnative:
+            tensors[name] = _native(tensors[name])
     return tensors, metadata
+
+
+def _native(tensor: NDArray[Any]) -> NDArray[Any]:
+    """A copy in the machine's byte order."""
+    copied: NDArray[Any] = aligned_zeros(tensor.shape, tensor.dtype.newbyteorder("="))
+    copied[...] = tensor
+    copied.flags.writeable = tensor.flags.writeable
+    return copied
 
 
 def _read_header(file: BinaryIO, size: int) -> tuple[dict[str, _Entry], dict[str, str], int]:

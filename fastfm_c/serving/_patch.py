@@ -205,12 +205,16 @@ def _rows_that_differ(before: _Array, after: _Array) -> NDArray[np.bool_]:
 
 
 def _sum_of(now: Any, features: NDArray[np.int64]) -> int:
-    """CRC-32 of w0 and of what these features have."""
-    total = zlib.crc32(now.w0.tobytes())
+    """CRC-32 of w0 and of what these features have, with the low byte of a number first, as in files."""
+    total = zlib.crc32(_low_byte_first(now.w0).tobytes())
     for array in (now.w, now.V, *((now.scale,) if _scale_per_feature(now) else ())):
         for begin, end in _blocks(len(features), array[0].nbytes if len(array) else 1):
-            total = zlib.crc32(np.take(array, features[begin:end], axis=0).data, total)
+            total = zlib.crc32(_low_byte_first(np.take(array, features[begin:end], axis=0)).data, total)
     return total
+
+
+def _low_byte_first(array: _Array) -> _Array:
+    return array.astype(array.dtype.newbyteorder("<"), copy=False)
 
 
 def to_state(patch: Patch, writer: Any) -> dict[str, Any]:

@@ -196,15 +196,15 @@ void test_random(void)
 {
     /* The published vectors of Philox4x32-10 for a counter and a key of zeros, and of ones. */
     const random_place zeros = {0}, ones = {UINT64_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
-    uint32_t words[4];
-    double normals[4], worst = 0;
+    uint32_t words[4][RANDOM_PARTS];
+    double normals[4 * RANDOM_PARTS], others[4], worst = 0;
     CASE("random");
-    random_words(&zeros, 0, words);
-    CHECK(words[0] == 0x6627e8d5 && words[1] == 0xe169c58d && words[2] == 0xbc57ac4c &&
-          words[3] == 0x9b00dbd8);
-    random_words(&ones, UINT32_MAX, words);
-    CHECK(words[0] == 0x408f276d && words[1] == 0x41c83b0e && words[2] == 0xa20bc7c6 &&
-          words[3] == 0x6d5451fd);
+    random_words(&zeros, 0, 1, words);
+    CHECK(words[0][0] == 0x6627e8d5 && words[1][0] == 0xe169c58d && words[2][0] == 0xbc57ac4c &&
+          words[3][0] == 0x9b00dbd8);
+    random_words(&ones, UINT32_MAX, 1, words);
+    CHECK(words[0][0] == 0x408f276d && words[1][0] == 0x41c83b0e && words[2][0] == 0xa20bc7c6 &&
+          words[3][0] == 0x6d5451fd);
     for (int64_t i = 0; i < 100000; i++) {
         const double x = (random_real() + 1) / 2 + 1e-12, angle = 2 * 3.14159265358979323846 * x;
         double sine, cosine;
@@ -219,7 +219,11 @@ void test_random(void)
         const double least = (double)i / 10 - 20;
         CHECK(random_normal_above(&place, least) > least);
         CHECK(random_gamma(&place, 1 + i) > 0);
-        random_normals(&place, i, normals);
+        random_normals(&place, i, RANDOM_PARTS, normals);
+        for (uint32_t part = 0; part < RANDOM_PARTS; part++) {
+            random_normals(&place, i + part, 1, others);
+            CHECK(memcmp(others, normals + 4 * part, sizeof others) == 0);
+        }
         CHECK(fabs(normals[0]) < 7 && fabs(normals[3]) < 7);
     }
 }

@@ -1,5 +1,6 @@
 /* Tests of the C library by its public header, and of base/parallel.h; of the groups that are named,
- * or of all. One asks solvers/batch.h where row blocks begin. */
+ * or of all but "few_models", which are among "models". One asks solvers/batch.h where row blocks
+ * begin. */
 #include "hashes.h"
 #include "tests.h"
 
@@ -18,12 +19,16 @@ static const struct {
               {"text", test_text},
               {"no_memory", test_no_memory},
               {"columns", test_columns},
+              {"field_columns", test_field_columns},
               {"random", test_random},
               {"storage", test_storage},
               {"phases", test_phases},
               {"sum_order", test_sum_order},
               {"pairs", test_pairs},
-              {"recommend", test_recommend}};
+              {"recommend", test_recommend},
+              {"few_models", test_few_models}};
+
+enum { N_ALL = COUNT(groups) - 1 };
 
 static int is_named(const char *name, int argc, char **argv)
 {
@@ -40,7 +45,7 @@ int main(int argc, char **argv)
     for (int level = 0; level < fastfm_n_levels(); level++)
         printf(" %s", fastfm_level_name(level));
     printf("\n");
-    for (int64_t group = 0; group < COUNT(groups); group++)
+    for (int64_t group = 0; group < (argc == 1 ? N_ALL : COUNT(groups)); group++)
         if (is_named(groups[group].name, argc, argv))
             groups[group].test();
     print_hashes();

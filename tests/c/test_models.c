@@ -209,19 +209,31 @@ static void test_batches(void)
     matrix_free(&m);
 }
 
-static void test_repeats(void)
+static void test_repeats(const int64_t *factors, int64_t n)
 {
-    static const int64_t factors[] = {1, 4, 17};
     matrix m = matrix_repeated_rows(24, 40, 50, 2);
-    for (int64_t i = 0; i < COUNT(factors) * 32; i++)
+    for (int64_t i = 0; i < n * 32; i++)
         test_rows_of("repeats", &m, kind_of(i % 32, factors[i / 32]), 1, 0);
     matrix_free(&m);
+}
+
+void test_few_models(void)
+{
+    static const int64_t factors[] = {4, 17};
+    matrix m;
+    random_state = 1;
+    m = matrix_mixed_rows(80);
+    for (int64_t i = 0; i < COUNT(factors) * 32; i++)
+        test_case("mixed", &m, kind_of(i % 32, factors[i / 32]), 0);
+    matrix_free(&m);
+    test_repeats(factors, 1);
 }
 
 void test_models(void)
 {
     static const int64_t factors[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13,
                                       14, 15, 16, 17, 18, 19, 20, 31, 32, 33, 64, 65, 70};
+    static const int64_t with_repeats[] = {1, 4, 17};
     matrix m;
     random_state = 1;
     m = matrix_mixed_rows(80);
@@ -235,5 +247,5 @@ void test_models(void)
     }
     matrix_free(&m);
     test_batches();
-    test_repeats();
+    test_repeats(with_repeats, COUNT(with_repeats));
 }

@@ -5,6 +5,7 @@
 #include "problem.h"
 
 void test_models(void);
+void test_few_models(void); /* of test_models, where each instruction is emulated */
 void test_bits(void);
 void test_prepare(void);
 void test_rows(void);
@@ -20,6 +21,7 @@ void test_text(void);
 void test_no_memory(void);
 void test_recommend(void);
 void test_columns(void);
+void test_field_columns(void);
 void test_random(void);
 void test_storage(void);
 

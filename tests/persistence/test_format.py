@@ -3,16 +3,19 @@
 import io
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastfm_c import FM, SGD, AdaGrad, SquaredLoss, load, save
+from fastfm_c import FFM, FM, SGD, AdaGrad, SquaredLoss, load, save
+from fastfm_c.inspection import Drift
 from fastfm_c.persistence import _safetensors
 from fastfm_c.persistence._json import parse_json
 from fastfm_c.persistence._safetensors import read
+from fastfm_c.serving import quantize
 
 DTYPES = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", ">f4", ">i8"]
 TEXTS = st.text('ab_."\\\0\u20ac\U0001f600', max_size=5)
@@ -50,12 +53,48 @@ def test_arrays_come_back(tmp_path_factory, arrays, metadata, mmap):
     assert found_metadata == metadata
     assert found.keys() == arrays.keys()
     for name, array in arrays.items():
-        assert found[name].dtype == array.dtype.newbyteorder("<")
+        assert found[name].dtype == array.dtype.newbyteorder("=")
         assert np.array_equal(found[name], array)
         assert found[name].shape == array.shape
         assert found[name].ctypes.data % 64 == 0 or not array.size
         assert found[name].flags.c_contiguous
         assert found[name].flags.writeable == (not mmap)
+
+
+def test_the_low_byte_comes_first_on_every_machine():
+    file = io.BytesIO()
+    _safetensors.write(file, {"a": np.array([1], ">f4"), "b": np.array([-2], "=i8")}, {})
+    bits = file.getvalue()
+    assert int.from_bytes(bits[:8], "little") == len(bits) - 8 - (64 + 8)
+    assert b"\0\0\x80\x3f" in bits
+    assert bits.endswith(b"\xfe" + 7 * b"\xff")
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+def test_files_of_the_other_byte_order_than_the_machine(path, monkeypatch, mmap):
+    """What a machine whose high byte comes first does: there the order of files is not the machine's."""
+    dtypes = {name: dtype.newbyteorder("S") for name, dtype in _safetensors._DTYPES.items()}
+    monkeypatch.setattr(_safetensors, "_ORDER", ">" if sys.byteorder == "little" else "<")
+    monkeypatch.setattr(_safetensors, "_DTYPES", dtypes)
+    monkeypatch.setattr(_safetensors, "_NAMES", {dtype: name for name, dtype in dtypes.items()})
+    model = FFM.random(np.arange(7) % 3, 3, rng=0)
+    solver = AdaGrad(model, SquaredLoss(), learning_rate=0.1, rng=0)
+    X = np.eye(7)
+    solver.partial_fit(X, np.arange(7.0))
+    parts = {"solver": solver, "small": quantize(model, "float16"), "drift": Drift.fit(X, model.predict(X))}
+    save(parts, path)
+    assert model.V.astype(model.V.dtype.newbyteorder("S")).tobytes() in path.read_bytes()
+    found = load(path, mmap=mmap)
+    for same in solver, found["solver"]:
+        same.partial_fit(X, np.arange(7.0))
+    assert found["solver"].model == model
+    assert np.array_equal(found["small"].predict(X), parts["small"].predict(X))
+    assert found["drift"].compare(X[:3]).fields == parts["drift"].compare(X[:3]).fields
+    tensors, _ = read(path, mmap)
+    for tensor in tensors.values():
+        assert tensor.dtype.isnative
+        assert tensor.ctypes.data % 64 == 0 or not tensor.size
+        assert tensor.flags.writeable == (not mmap)
 
 
 # ------------------------------------------------------------------------- the package of that name

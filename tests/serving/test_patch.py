@@ -2,13 +2,14 @@
 
 import io
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers.make import make_model
 
 from fastfm_c import FM, load, save
-from fastfm_c.serving import apply, diff, quantize
+from fastfm_c.serving import _patch, apply, diff, quantize
 
 N = 50
 
@@ -51,6 +52,18 @@ def test_the_old_model_and_the_patch_are_the_new_model(kind, outputs, how, copy)
     assert result == new
     assert (result is old) is not copy
     assert old == (before if copy else new)
+
+
+def test_the_sum_of_the_old_numbers_is_that_of_machines_of_either_byte_order():
+    now = two_models(outputs=(2,))[0]._snapshot()
+    arrays = {name: getattr(now, name) for name in ("w0", "w", "V")}
+    there = SimpleNamespace(
+        **{name: array.astype(array.dtype.newbyteorder("S")) for name, array in arrays.items()},
+        scale=None,
+        scale_of=None,
+    )
+    features = np.array([3, 12, 40])
+    assert _patch._sum_of(there, features) == _patch._sum_of(now, features)
 
 
 def test_two_equal_models_give_an_empty_patch():

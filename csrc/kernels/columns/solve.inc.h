@@ -43,14 +43,11 @@ FORCE_INLINE void BLOCK_NAME(noise)(const column_view *view, uint32_t stream, in
                                     REAL *noise)
 {
     const random_place place = place_of_column(view, stream, column);
-    for (int f = 0; f < BLOCK_WIDTH; f += 4) {
-        double normals[4];
-        random_normals(&place, (uint32_t)(view->first + f) / 4, normals);
-        for (int t = 0; t < 4; t++)
-            noise[f + t] = stream == STREAM_FEW || view->first + f + t < view->n_factors
-                               ? (REAL)normals[t]
-                               : 0;
-    }
+    const int64_t n = stream == STREAM_FEW ? BLOCK_WIDTH : view->n_factors - view->first;
+    double normals[BLOCK_WIDTH];
+    random_normals(&place, (uint32_t)view->first / 4, BLOCK_WIDTH / 4, normals);
+    for (int f = 0; f < BLOCK_WIDTH; f++)
+        noise[f] = f < n ? (REAL)normals[f] : 0;
 }
 
 /* Solves A d = b in place of b, by A = L D L'. A: columns of its lower half, used up. D is not below
