@@ -47,6 +47,10 @@ typedef struct {
     double *lambda_w, *mu_w; /* (n_groups,) precision and mean of the w of a group */
     double *lambda_V, *mu_V; /* (n_groups, k) of each factor */
     int holds_penalties;     /* lambda and mu are not drawn, but stay what they are */
+    const double
+        *thresholds; /* LOGISTIC: (n_thresholds,) ascending, between the grades 0, 1, ... that the
+                               * targets are; borrowed until the end of the iteration. NULL: 0, of two */
+    int64_t n_thresholds;
 } fastfm_sampler;
 
 /* Makes columns ready for sampling, once, before the first fastfm_columns_begin_sample. groups: (n_features,)

@@ -190,4 +190,40 @@ FORCE_INLINE double random_normal_above(const random_place *place, double least)
     return least > 0 ? least : 0; /* never */
 }
 
+/* N(0, 1) given that it is between low and high; either may be infinite. A narrow interval is tried evenly,
+ * a wide one by normals about zero or by exponential numbers from its nearer end (Robert 1995). At least
+ * about two tries in five are accepted. */
+FORCE_INLINE double random_normal_between(const random_place *place, double low, double high)
+{
+    const double sign = low + high < 0 ? -1 : 1;
+    const double near = sign > 0 ? low : -high, far = sign > 0 ? high : -low;
+    const double rate = (near + sqrt(near * near + 4)) / 2, width = far - near;
+    if (far == INFINITY)
+        return sign * random_normal_above(place, near);
+    for (uint32_t part = 0; part < 1000; part++) {
+        double normals[4];
+        uint32_t words[4][RANDOM_PARTS];
+        if (near < 0 && width > 2.5) {
+            random_normals(place, part, 1, normals);
+            for (int t = 0; t < 4; t++)
+                if (normals[t] > near && normals[t] < far)
+                    return sign * normals[t];
+            continue;
+        }
+        random_words(place, part, 1, words);
+        for (int t = 0; t < 4; t += 2) {
+            const int is_even = near < 0 || width * rate < 1;
+            const double step = is_even ? width * random_unit(words[t][0])
+                                        : -random_log(random_unit(words[t][0])) / rate;
+            const double x = near + step, off = step + (near - rate);
+            const double wanted = near < 0  ? -0.5 * x * x
+                                  : is_even ? -0.5 * step * (near + x)
+                                            : -0.5 * off * off;
+            if (step < width && random_unit(words[t + 1][0]) < random_exp(wanted))
+                return sign * x;
+        }
+    }
+    return sign * (near + width / 2); /* never */
+}
+
 #endif

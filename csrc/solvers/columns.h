@@ -82,6 +82,8 @@ struct fastfm_columns {
     workspace *rows_check;      /* of X, while a call lasts */
     /* Of sampling. */
     int is_probit, holds_penalties;
+    const double *thresholds; /* (n_thresholds,) of a probit model, ascending */
+    int64_t n_thresholds;
     int64_t n_groups, n_group_chunks;
     int32_t *group_order;      /* (n_columns,) columns by groups; NULL: one group */
     int64_t *group_sizes;      /* (n_groups,) */
@@ -111,6 +113,9 @@ void sweep_solve(void *context, int64_t block, int thread);
 void sweep_apply(void *context, int64_t block, int thread);
 void sweep_absent(void *context, int64_t block, int thread);
 void sweep_group_sums(void *context, int64_t block, int thread);
+
+/* Score of row i of the plan, less a latent target that is drawn between the thresholds of grade y. */
+double latent_residual(const fastfm_columns *columns, int64_t i, double y, double score);
 
 /* After ADDING and HYPER: draws alpha, lambda and mu. */
 void draw_hyperparameters(fastfm_columns *columns);

@@ -33,23 +33,14 @@ static int rows_are_sound(const fastfm_columns *columns, int thread, int64_t beg
     return 1;
 }
 
-/* e of row i of the plan from its score: less the target for the squared loss; less a latent target, drawn
- * on the side of zero that the label says, for a probit model. */
+/* e of row i of the plan from its score: less the target for the squared loss, or a latent one. */
 static double residual_of(const fastfm_columns *columns, int64_t i, double score)
 {
     const fastfm_targets *targets = &columns->targets;
     const double y = target_at(targets->y, targets->y_type, row_in_X(columns, i));
-    const double sign = y > 0 ? 1 : -1;
-    const double root = columns->view.weights
-                            ? sqrt(real_at(columns->view.weights, columns->view.real, i))
-                            : 1; /* of the precision of the latent target */
-    random_place place;
     if (columns->loss.kind == FASTFM_SQUARED)
         return score - y;
-    if (!columns->is_probit)
-        return score;
-    place = place_of_column(&columns->view, STREAM_LATENT, i);
-    return -sign * random_normal_above(&place, -sign * score * root) / root;
+    return columns->is_probit ? latent_residual(columns, i, y, score) : score;
 }
 
 /* e of the rows of a block, from their scores. */

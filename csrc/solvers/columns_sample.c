@@ -98,6 +98,20 @@ static penalty_arrays arrays_of(const fastfm_columns *columns)
     return (penalty_arrays){p, p + n, p + 2 * n, p + (2 + stride) * n};
 }
 
+static const double ZERO = 0; /* the threshold of two grades */
+
+double latent_residual(const fastfm_columns *columns, int64_t i, double y, double score)
+{
+    const column_view *view = &columns->view;
+    const double *thresholds = columns->thresholds, last = (double)columns->n_thresholds;
+    const int64_t grade = y > 0 ? (int64_t)(y < last ? y : last) : 0; /* y is the caller's */
+    const double root = view->weights ? sqrt(real_at(view->weights, view->real, i)) : 1;
+    const double low = grade > 0 ? (thresholds[grade - 1] - score) * root : -INFINITY;
+    const double high = (double)grade < last ? (thresholds[grade] - score) * root : INFINITY;
+    const random_place place = place_of_column(view, STREAM_LATENT, i);
+    return -random_normal_between(&place, low, high) / root;
+}
+
 void fastfm_columns_begin_sample(fastfm_columns *columns, const fastfm_sampler *sampler)
 {
     const penalty_arrays to = arrays_of(columns);
@@ -111,6 +125,8 @@ void fastfm_columns_begin_sample(fastfm_columns *columns, const fastfm_sampler *
         }
     }
     columns->holds_penalties = sampler->holds_penalties;
+    columns->thresholds = sampler->thresholds ? sampler->thresholds : &ZERO;
+    columns->n_thresholds = sampler->thresholds ? sampler->n_thresholds : 1;
     columns->is_probit = columns->loss.kind == FASTFM_LOGISTIC;
     view->targets = columns->is_probit ? NULL : columns->plan.targets;
     view->alpha = columns->is_probit ? 1 : sampler->alpha;

@@ -122,14 +122,20 @@ cdef class Columns(ColumnRows):
             raise MemoryError(fastfm_status_message(status).decode())
         self.hyper = list(arrays)
 
-    def sample(self, uint64_t seed, int64_t iteration, double alpha, bint holds_penalties=False):
+    def sample(self, uint64_t seed, int64_t iteration, double alpha, bint holds_penalties=False,
+               cnp.ndarray thresholds=None):
         """One iteration of the Gibbs sampler; the new alpha. The arrays of `set_groups` are changed, except
-        where the penalties are held.
+        where the penalties are held. thresholds: float64, ascending, between the grades of ordered targets.
         """
         if self.hyper is None:
             raise ValueError("set_groups must be called first")
         self.sampler.seed, self.sampler.iteration, self.sampler.alpha = seed, iteration, alpha
-        self.sampler.holds_penalties = holds_penalties
+        self.sampler.holds_penalties, self.sampler.thresholds = holds_penalties, NULL
+        if thresholds is not None:
+            if not (is_plain(thresholds) and type_of(thresholds) == FASTFM_F64):
+                raise ValueError("thresholds must be a plain array of float64")
+            self.sampler.thresholds = <const double *>cnp.PyArray_DATA(thresholds)
+            self.sampler.n_thresholds = len(thresholds)
         fastfm_columns_begin_sample(self.c, &self.sampler)
         self.go_on()
         fastfm_columns_read_sample(self.c, &self.sampler)

@@ -103,6 +103,8 @@ cdef extern from "fastfm.h" nogil:
         double *lambda_V
         double *mu_V
         int holds_penalties
+        const double *thresholds
+        int64_t n_thresholds
 
     ctypedef struct fastfm_text_block:
         int64_t n_lines, n_rows, nnz, least, largest, fault_at

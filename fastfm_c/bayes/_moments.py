@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_c.bayes._ordered import grade_probabilities
+
 __all__ = ["FactorMean", "ScoreMoments", "probit"]
 
 _Array = NDArray[np.float64]
@@ -67,21 +69,24 @@ class ScoreMoments:
     n_rows : int
     is_probit : bool
         Whether there are probabilities.
+    n_grades : int, optional
+        There is one for each grade then.
     """
 
-    def __init__(self, n_rows: int, is_probit: bool) -> None:
+    def __init__(self, n_rows: int, is_probit: bool, n_grades: int | None = None) -> None:
         self.n_samples = 0
         self.mean, self.squares = np.zeros(n_rows), np.zeros(n_rows)
-        self.proba = np.zeros(n_rows) if is_probit else None
+        self.proba = np.zeros(n_rows if n_grades is None else (n_rows, n_grades)) if is_probit else None
 
-    def add(self, scores: NDArray[np.floating]) -> None:
-        """One sample more (Welford 1962)."""
+    def add(self, scores: NDArray[np.floating], thresholds: _Array | None = None) -> None:
+        """One sample more (Welford 1962); the thresholds between the grades, if there are any."""
         self.n_samples += 1
         off = scores.astype(np.float64) - self.mean
         self.mean += off / self.n_samples
         self.squares += off * (scores - self.mean)
         if self.proba is not None:
-            self.proba += (probit(scores) - self.proba) / self.n_samples
+            proba = probit(scores) if thresholds is None else grade_probabilities(scores, thresholds)
+            self.proba += (proba - self.proba) / self.n_samples
 
     def std(self) -> _Array:
         """The standard deviation over the samples."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fastfm_c._validation import as_csr
 from fastfm_c.bayes._moments import FactorMean, ScoreMoments
+from fastfm_c.bayes._ordered import OrderedProbit, thresholds_in, words_of
 from fastfm_c.losses import LogisticLoss, SquaredLoss
 from fastfm_c.models import FM
 
@@ -34,21 +35,26 @@ class Posterior:
 
     Attributes
     ----------
-    loss : SquaredLoss or LogisticLoss
-        Of the rows: a regression, or a probit model of binary targets.
+    loss : SquaredLoss, LogisticLoss or OrderedProbit
+        Of the rows: a regression, or a probit model of binary targets or of grades.
     n_iter, burn_in : int
         Iterations so far; how many of them are not counted.
     trace : dict of ndarrays
         By iteration: ``alpha``, the precision of the noise, and ``w0``, of shape (n_iter,); ``lambda_w``
         and ``mu_w``, precision and mean of the w of each group, (n_iter, n_groups); ``lambda_V`` and
-        ``mu_V``, (n_iter, n_groups, n_factors).
+        ``mu_V``, (n_iter, n_groups, n_factors); of grades also ``thresholds``, (n_iter, n_grades - 1).
     samples : tuple of FM
-        As many of the counted iterations as were asked for, evenly spaced.
+        As many of the counted iterations as were asked for, evenly spaced. Of grades, `metadata` of each has
+        its thresholds.
     groups : ndarray of int32, shape (n_features,), or None
     """
 
     def __init__(
-        self, start: FM, loss: SquaredLoss | LogisticLoss, groups: NDArray[np.int32] | None, burn_in: int
+        self,
+        start: FM,
+        loss: SquaredLoss | LogisticLoss | OrderedProbit,
+        groups: NDArray[np.int32] | None,
+        burn_in: int,
     ) -> None:
         self.loss, self.groups, self.burn_in = loss, groups, burn_in
         self.n_iter, self.n_kept = 0, 0
@@ -59,7 +65,9 @@ class Posterior:
         self._alpha = 1.0
         lambda_V = np.full(shape, START_PRECISION)
         self._hyper = [np.ones(n_groups), np.zeros(n_groups), lambda_V, np.zeros(shape)]
-        self._traces: dict[str, list[Any]] = {name: [] for name in ("alpha", "w0", *HYPER)}
+        self._thresholds: _Array | None = None  # between grades, once there are any
+        names = "alpha", "w0", *HYPER, *(() if self.n_grades is None else ("thresholds",))
+        self._traces: dict[str, list[Any]] = {name: [] for name in names}
         self._w0, self._w = 0.0, np.zeros(start.n_features)
         self._factors = FactorMean(start.n_features, start.n_factors)
         self._seed = 0
@@ -73,6 +81,11 @@ class Posterior:
         return isinstance(self.loss, LogisticLoss)
 
     @property
+    def n_grades(self) -> int | None:
+        """The number of grades, or None for other targets."""
+        return self.loss.n_grades if isinstance(self.loss, OrderedProbit) else None
+
+    @property
     def trace(self) -> dict[str, _Array]:
         """The hyperparameters by iteration."""
         return {name: np.array(values) for name, values in self._traces.items()}
@@ -83,7 +96,8 @@ class Posterior:
 
         Its scores are near `mean`, at the cost of one model. Of a probit model they are no log-odds: the
         probability at a score s is the normal distribution function of s, and `LogisticLoss.proba` is wrong.
-        `metadata` of the model say so: ``{"link": "probit"}``.
+        `metadata` of the model say so: ``{"link": "probit"}``. Those of grades are
+        ``{"link": "ordered probit", "thresholds": "0.0 ..."}``, with the means of the thresholds.
         """
         self._require_kept()
         dtype = self._now.dtype
@@ -91,6 +105,9 @@ class Posterior:
         model = FM(self._w0, self._w.astype(dtype), V.astype(dtype))
         if self.is_probit:
             model.metadata = {"link": "probit"}
+        if self.n_grades is not None:
+            thresholds = np.mean(self._traces["thresholds"][self.burn_in :], axis=0)
+            model.metadata = words_of(thresholds)
         return model
 
     def mean(self, X: Any = None) -> _Array:
@@ -118,7 +135,10 @@ class Posterior:
         return self._moments(X).std()
 
     def proba(self, X: Any = None) -> _Array:
-        """Mean probability of a 1; parameters and errors as of `mean`. Only of a probit model."""
+        """Mean probability of a 1, or of each grade, (rows, n_grades); parameters and errors as of `mean`.
+
+        Only of a probit model.
+        """
         moments = self._moments(X)
         if moments.proba is None:
             raise ValueError("proba is of a probit model; this posterior is of a regression")
@@ -140,20 +160,27 @@ class Posterior:
         if not self.samples:
             raise ValueError("X is not the X_test of the sampling, and no samples were kept (keep=0)")
         scores = [model.predict(X) for model in self.samples]
-        moments = ScoreMoments(len(scores[0]), self.is_probit)
-        for one in scores:
-            moments.add(one)
+        moments = self._no_moments(len(scores[0]))
+        for model, one in zip(self.samples, scores, strict=True):
+            moments.add(one, None if self.n_grades is None else thresholds_in(model, self.n_grades))
         return moments
+
+    def _no_moments(self, n_rows: int) -> ScoreMoments:
+        """Of rows of which nothing is known yet."""
+        return ScoreMoments(n_rows, not isinstance(self.loss, SquaredLoss), self.n_grades)
 
     def _require_kept(self) -> None:
         if self.n_kept == 0:
             raise ValueError(f"no iteration is counted yet: {self.n_iter} of burn_in={self.burn_in} are over")
 
-    def _note(self, alpha: float, is_sample: bool, num_threads: int | None) -> None:
+    def _note(
+        self, alpha: float, thresholds: _Array | None, is_sample: bool, num_threads: int | None
+    ) -> None:
         """Take in the present iteration; `is_sample`: whether to keep its model, if it is counted."""
-        self._alpha = alpha
+        self._alpha, self._thresholds = alpha, thresholds
         self.n_iter += 1
         hyper = [array.copy() for array in self._hyper]
+        hyper += [] if thresholds is None else [thresholds]
         for name, value in zip(self._traces, (alpha, float(self._now.w0), *hyper), strict=True):
             self._traces[name].append(value)
         if self.n_iter <= self.burn_in:
@@ -163,6 +190,8 @@ class Posterior:
         self._w += (self._now.w - self._w) / self.n_kept
         self._factors.add(self._now.V)
         if self._scores is not None:
-            self._scores.add(self._now.predict(self._X_test, num_threads=num_threads))
+            self._scores.add(self._now.predict(self._X_test, num_threads=num_threads), thresholds)
         if is_sample:
             self.samples += (self._now.copy(),)
+            if thresholds is not None:
+                self.samples[-1].metadata = words_of(thresholds)

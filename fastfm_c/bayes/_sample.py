@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastfm_c import _core
 from fastfm_c._errors import DivergenceError
 from fastfm_c._validation import as_count, as_csr
-from fastfm_c.bayes._moments import ScoreMoments
+from fastfm_c.bayes._ordered import Grades, OrderedProbit
 from fastfm_c.bayes._posterior import Posterior, digest_of
 from fastfm_c.losses import LogisticLoss, SquaredLoss
 from fastfm_c.models import FM
@@ -36,13 +36,14 @@ class SampleInfo(NamedTuple):
 
 
 _Callback = Callable[[SampleInfo], Any]
+_Loss = SquaredLoss | LogisticLoss | OrderedProbit
 
 
 def sample(
     model: FM,
     X: Any,
     y: ArrayLike,
-    loss: SquaredLoss | LogisticLoss,
+    loss: _Loss,
     *,
     groups: ArrayLike | None = None,
     n_iter: int = 200,
@@ -132,14 +133,16 @@ def sample(
         raise ValueError(f"n_iter={n_iter} leaves nothing after burn_in={burn_in}")
     if keep > n_counted:
         raise ValueError(f"keep={keep} is more than the {n_counted} iterations that count")
-    columns = _columns_of(posterior, X, y, sample_weight, num_threads)
+    columns, grades = _columns_of(posterior, X, y, sample_weight, num_threads)
     shown = time.monotonic()
     while posterior.n_iter < last:
         begin = time.perf_counter()
         # The first iteration begins with the columns: w = 0 of a start says nothing about a penalty, but
         # would make it so large that factors take the place of w, and are not free for what they are for.
         is_first = posterior.n_iter == 0
-        alpha = columns.sample(posterior._seed, posterior.n_iter, posterior._alpha, is_first)
+        thresholds = None if grades is None else grades.draw(posterior, num_threads)
+        place = posterior._seed, posterior.n_iter
+        alpha = columns.sample(*place, posterior._alpha, is_first, thresholds)
         columns.write()
         if not (math.isfinite(alpha) and all(np.isfinite(part).all() for part in posterior._hyper)):
             raise DivergenceError(
@@ -148,7 +151,7 @@ def sample(
             )
         counted = posterior.n_iter + 1 - first  # iterations of this call that count, with this one
         is_sample = counted > 0 and counted * keep // n_counted > (counted - 1) * keep // n_counted
-        posterior._note(alpha, is_sample, num_threads)
+        posterior._note(alpha, thresholds, is_sample, num_threads)
         info = SampleInfo(posterior.n_iter, alpha, time.perf_counter() - begin, posterior._now, posterior)
         if verbose and (time.monotonic() - shown > PAUSE or posterior.n_iter == last):
             shown = time.monotonic()
@@ -160,27 +163,32 @@ def sample(
 
 def _columns_of(
     posterior: Posterior, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, num_threads: int | None
-) -> _core.Columns:
-    """The rows by columns, and the present parameters, ready for sampling."""
+) -> tuple[_core.Columns, Grades | None]:
+    """The rows by columns, and the present parameters, ready for sampling; their grades, if they have any."""
     now, loss = posterior._now, posterior.loss
-    data = TrainingRows(now, loss, X, y, sample_weight, num_threads)
+    grades = None
+    if isinstance(loss, OrderedProbit):
+        data = TrainingRows(now, SquaredLoss(), X, y, sample_weight, num_threads)
+        grades, loss = Grades(data, loss.n_grades), LogisticLoss()  # whose columns have latent targets
+    else:
+        data = TrainingRows(now, loss, X, y, sample_weight, num_threads)
     data.require_weight()
     columns = _core.Columns(now, loss, data, None, num_threads)
     columns.set_groups(posterior.groups, posterior._hyper)
-    return columns
+    return columns, grades
 
 
 def _start(
     model: FM,
     X: Any,
-    loss: SquaredLoss | LogisticLoss,
+    loss: _Loss,
     groups: ArrayLike | None,
     burn_in: int,
     X_test: Any,
     rng: Any,
 ) -> Posterior:
     """A posterior without iterations."""
-    require_columns(model, loss, "sample")
+    require_columns(model, LogisticLoss() if isinstance(loss, OrderedProbit) else loss, "sample")
     if isinstance(loss, LogisticLoss) and loss.label_smoothing != 0:
         raise ValueError(f"sample takes a LogisticLoss without label_smoothing, got {loss.label_smoothing}")
     posterior = Posterior(model, loss, _as_groups(groups, X, model.n_features), burn_in)
@@ -190,11 +198,11 @@ def _start(
         if not np.isfinite(as_csr(X_test)[2]).all():
             raise ValueError("X_test holds nan or inf")
         posterior._X_test, posterior._digest = X_test, digest_of(X_test)
-        posterior._scores = ScoreMoments(rows, posterior.is_probit)
+        posterior._scores = posterior._no_moments(rows)
     return posterior
 
 
-def _go_on(resume: Posterior, model: FM, loss: SquaredLoss | LogisticLoss, X_test: Any) -> Posterior:
+def _go_on(resume: Posterior, model: FM, loss: _Loss, X_test: Any) -> Posterior:
     """A copy of a posterior, to go on from."""
     if not isinstance(resume, Posterior):
         raise ValueError(f"resume must be a Posterior, got {type(resume).__name__}")

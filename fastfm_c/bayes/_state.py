@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfm_c.bayes._moments import ScoreMoments
+from fastfm_c.bayes._ordered import OrderedProbit, thresholds_in
 from fastfm_c.bayes._posterior import HYPER, Posterior
 from fastfm_c.persistence._json import json_member
 from fastfm_c.persistence._objects import Reader, Writer
@@ -29,8 +30,10 @@ def to_state(posterior: Posterior, writer: Writer) -> dict[str, Any]:
     writer.tensor("root", posterior._factors.root)
     if posterior.groups is not None:
         writer.tensor("groups", posterior.groups)
+    if posterior._thresholds is not None:  # they say what the loss is
+        writer.tensor("thresholds", posterior._thresholds)
     state = {
-        "loss": writer.state(posterior.loss, "loss"),
+        "loss": None if posterior.n_grades is not None else writer.state(posterior.loss, "loss"),
         "model": writer.state(posterior._now, "model"),
         "samples": [writer.state(model, f"sample_{i}") for i, model in enumerate(posterior.samples)],
         "seed": posterior._seed,
@@ -50,7 +53,7 @@ def to_state(posterior: Posterior, writer: Writer) -> dict[str, Any]:
 
 def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
     """The posterior of a state."""
-    loss = reader.object(json_member(state, "loss", dict), "loss", "loss")
+    loss, thresholds = _loss(state, reader)
     now = reader.object(json_member(state, "model", dict), "model", "model")
     models = json_member(state, "samples", list)
     if type(now).__name__ != "FM" or np.ndim(now.w0) or type(loss).__name__ == "SoftmaxLoss":
@@ -68,6 +71,10 @@ def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
     posterior.samples = tuple(reader.object(model, f"sample_{i}", "model") for i, model in enumerate(models))
     if any(type(m) is not type(now) or m.V.shape != now.V.shape for m in posterior.samples):
         raise ValueError("a sample is not like the model")
+    if thresholds is not None:
+        posterior._thresholds = thresholds
+        for model in posterior.samples:
+            thresholds_in(model, len(thresholds) + 1)
     posterior._seed = json_member(state, "seed", int)
     if not 0 <= posterior._seed < 2**63:
         raise ValueError(f"seed is {posterior._seed}, expected 0 <= seed < 2**63")
@@ -76,6 +83,8 @@ def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
         array[...] = _numbers(reader, f"now.{name}", array.shape)
     for name, values in posterior._traces.items():
         shape = posterior._hyper[HYPER.index(name)].shape if name in HYPER else ()
+        if name == "thresholds" and thresholds is not None:
+            shape = thresholds.shape
         values.extend(_numbers(reader, f"trace.{name}", (posterior.n_iter, *shape)))
     posterior._w = _numbers(reader, "mean_w", (now.n_features,))
     posterior._factors.root = _numbers(reader, "root", (now.n_features, None))
@@ -87,13 +96,24 @@ def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Any:
     return posterior
 
 
+def _loss(state: dict[str, Any], reader: Reader) -> tuple[Any, NDArray[np.float64] | None]:
+    """The loss, and the thresholds of one of grades."""
+    loss = json_member(state, "loss", dict, NoneType)
+    if loss is not None:
+        return reader.object(loss, "loss", "loss"), None
+    thresholds = _numbers(reader, "thresholds", (None,))
+    if not (len(thresholds) > 0 and thresholds[0] == 0 and (np.diff(thresholds) > 0).all()):
+        raise ValueError(f"the thresholds are {thresholds!r:.100}, expected numbers from 0 upwards")
+    return OrderedProbit(len(thresholds) + 1), thresholds
+
+
 def _scores(reader: Reader, n_samples: int, posterior: Posterior) -> ScoreMoments:
     mean = _numbers(reader, "scores.mean", (None,))
-    scores = ScoreMoments(len(mean), posterior.is_probit)
+    scores = posterior._no_moments(len(mean))
     scores.n_samples, scores.mean = n_samples, mean
     scores.squares = _numbers(reader, "scores.squares", mean.shape)
     if scores.proba is not None:
-        scores.proba = _numbers(reader, "scores.proba", mean.shape)
+        scores.proba = _numbers(reader, "scores.proba", scores.proba.shape)
     if n_samples != posterior.n_kept:
         raise ValueError(f"n_scores is {n_samples}, expected n_kept, {posterior.n_kept}")
     return scores

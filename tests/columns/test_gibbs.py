@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from helpers.columns import columns_of, one_hot, shared_rows
 
-from fastfm_c import FM, LogisticLoss, SquaredLoss
-from fastfm_c.bayes import sample
+from fastfm_c import FM, LogisticLoss, SquaredLoss, _core
+from fastfm_c.bayes import OrderedProbit, sample
 from fastfm_c.bayes._moments import probit
+from fastfm_c.solvers import TrainingRows
 
-LOSSES = {"regression": SquaredLoss(), "probit": LogisticLoss()}
-each_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
+LOSSES = {"regression": SquaredLoss(), "probit": LogisticLoss(), "grades": OrderedProbit(4)}
+THRESHOLDS = np.array([0.0, 0.4, 2.0])  # of grades
 
 
 def prior(rng, shape, n_groups, groups):
@@ -30,11 +31,16 @@ def statistics(alpha, lambda_, mu, p):
 GROUPS = np.array([0, 0, 0, 1, 1, 1, 1, 1])
 
 
-@each_loss
 @pytest.mark.parametrize(
-    ("k", "dtype", "steepness", "repeats"), [(2, "float64", 1, 1), (9, "float64", 1, 1), (8, "float32", 8, 6)]
+    ("name", "k", "dtype", "steepness", "repeats"),
+    [
+        (name, *shape)
+        for name in LOSSES
+        for shape in [(2, "float64", 1, 1), (9, "float64", 1, 1), (8, "float32", 8, 6)]
+        if name != "grades" or shape[0] == 2
+    ],
 )
-def test_iterations_leave_the_joint_distribution_as_it_is(loss, k, dtype, steepness, repeats):
+def test_iterations_leave_the_joint_distribution_as_it_is(name, k, dtype, steepness, repeats):
     """Parameters from the priors, rows from the parameters, some iterations: the priors again.
 
     Geweke 2004, with a fresh start each time, because the priors are so wide that a chain mixes slowly. w0
@@ -42,12 +48,14 @@ def test_iterations_leave_the_joint_distribution_as_it_is(loss, k, dtype, steepn
     distributions moves some mean by many standard errors. Large values hide penalties behind the roundings
     of float32: then a step is drawn about another one.
     """
-    rng = np.random.default_rng(1)
+    rng, loss = np.random.default_rng(1), LOSSES[name]
     X = one_hot(rng, 9, [3, 3]).toarray()
     # The last two columns: a dense one, and one without values.
     X = np.concatenate([X, rng.normal(size=(9, 1)), np.zeros((9, 1))], axis=1) * steepness
     weight = rng.choice([0.5, 1.0, 2.0], 9)
-    is_probit = isinstance(loss, LogisticLoss)
+    is_probit, thresholds = not isinstance(loss, SquaredLoss), None
+    if isinstance(loss, OrderedProbit):
+        loss, thresholds = LogisticLoss(), THRESHOLDS
     seen, wanted = [], []
     for iteration in range(4000):
         lambda_, mu, p = prior(rng, (8, k + 1), 2, GROUPS)
@@ -55,15 +63,18 @@ def test_iterations_leave_the_joint_distribution_as_it_is(loss, k, dtype, steepn
         wanted.append(statistics(alpha, lambda_, mu, p))
         model = FM(0.0, p[:, -1].astype(dtype), p[:, :-1].astype(dtype))
         scores = model.predict(X)
-        if is_probit:
+        if thresholds is not None:
+            y = np.searchsorted(thresholds, scores + rng.normal(size=9) / np.sqrt(weight))
+        elif is_probit:
             y = (rng.random(9) < probit(scores * np.sqrt(weight))).astype(float)
         else:
             y = scores + rng.normal(size=9) / np.sqrt(alpha * weight)
         hyper = [lambda_[:, -1].copy(), mu[:, -1].copy(), lambda_[:, :-1].copy(), mu[:, :-1].copy()]
-        columns = columns_of(model, loss, X, y, weight)
+        data = TrainingRows(model, SquaredLoss(), X, y, weight)
+        columns = _core.Columns(model, loss, data, None, 1)
         columns.set_groups(GROUPS.astype(np.int32), hyper)
         for repeat in range(repeats):
-            alpha = columns.sample(5, repeats * iteration + repeat, alpha)
+            alpha = columns.sample(5, repeats * iteration + repeat, alpha, False, thresholds)
         columns.write()
         joined = [np.column_stack([hyper[2 + i], hyper[i]]) for i in range(2)]
         seen.append(statistics(alpha, *joined, np.column_stack([model.V, model.w])))
