@@ -46,6 +46,7 @@ typedef struct {
     double alpha;            /* precision of the noise; LOGISTIC: 1 */
     double *lambda_w, *mu_w; /* (n_groups,) precision and mean of the w of a group */
     double *lambda_V, *mu_V; /* (n_groups, k) of each factor */
+    int holds_penalties;     /* lambda and mu are not drawn, but stay what they are */
 } fastfm_sampler;
 
 /* Makes columns ready for sampling, once, before the first fastfm_columns_begin_sample. groups: (n_features,)
@@ -72,5 +73,33 @@ typedef struct {
     int is_pair;
 } fastfm_columns_facts;
 fastfm_columns_facts fastfm_columns_plan(const fastfm_columns *columns);
+
+/* The same for an FFM with one output: alternating least squares, field by field and pair of fields by pair
+ * of fields. Sampling is not for it. Rows with the same values of a field are of one kind, and what
+ * counts of them is summed: so rows of categories cost a pass for each pair of fields. It borrows the
+ * model's fields too. */
+typedef struct fastfm_field_columns fastfm_field_columns;
+
+/* Each as the function above without `field`. After begin, a sweep goes over everything once. */
+fastfm_status fastfm_field_columns_open(const fastfm_csr *X, const int64_t *rows, int64_t n_rows,
+                                        const fastfm_model *model, const fastfm_loss *loss,
+                                        const fastfm_targets *targets,
+                                        fastfm_field_columns **columns, int num_threads,
+                                        int64_t *bad_row);
+void fastfm_field_columns_close(fastfm_field_columns *columns); /* NULL is allowed */
+void fastfm_field_columns_begin(fastfm_field_columns *columns, double l2_linear, double l2_factors,
+                                int has_sweep);
+fastfm_status fastfm_field_columns_go_on(fastfm_field_columns *columns, int num_threads,
+                                         int *is_done, int64_t *bad_row);
+fastfm_status fastfm_field_columns_objective(const fastfm_field_columns *columns, double *objective,
+                                             int num_threads);
+void fastfm_field_columns_read(const fastfm_field_columns *columns, const fastfm_model *model);
+
+/* Of the plan: values, different groups of values of fields, pairs of fields that have values, those of
+ * them whose pairs of kinds fit into a table, and bytes that are allocated. */
+typedef struct {
+    int64_t n_rows, nnz, n_kinds, n_pairs, n_tables, bytes;
+} fastfm_field_facts;
+fastfm_field_facts fastfm_field_columns_plan(const fastfm_field_columns *columns);
 
 #endif

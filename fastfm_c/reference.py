@@ -43,6 +43,7 @@ __all__ = [
     "als_sweep",
     "colours",
     "csr_rows",
+    "ffm_als_sweep",
     "ffm_score",
     "ffm_score_gradient",
     "ffm_term_scale",
@@ -52,6 +53,7 @@ __all__ = [
     "ftrl",
     "gradient",
     "lbfgs_direction",
+    "logistic_curvature",
     "logistic_loss",
     "normalized",
     "objective",
@@ -1015,6 +1017,134 @@ def als_sweep(
     if l2_factors > 0:
         V[colour_of < 0] = 0
     return w0, w, V
+
+
+@_quiet
+def ffm_als_sweep(
+    X: Any,
+    y: ArrayLike,
+    loss: _Loss,
+    w0: ArrayLike,
+    w: ArrayLike,
+    V: ArrayLike,
+    fields: ArrayLike,
+    *,
+    curvature: Callable[[_Array], _Array],
+    sample_weight: ArrayLike | None = None,
+    l2_linear: float = 0.0,
+    l2_factors: float = 0.0,
+) -> tuple[_Array, _Array, _Array]:
+    """One sweep of alternating least squares over the parameters of an FFM with one output.
+
+    The parameters come in units: w0; for each field alone its w, and V[j, a] of its columns j, if two of them
+    meet in a row; for each pair of fields a < b V[j, b] and then V[l, a] of their columns j and l. For a
+    unit the loss of each row is replaced by the quadratic with the loss, the derivative and the
+    curvature of the scores before the unit. It must lie above the loss. So no unit makes the
+    objective larger. In a unit the columns are visited in ascending order: the score is linear in the
+    parameter vector of one column ::
+
+        y(x) = const + <V[j, b], h>,     h = x_j (sum of x_l V[l, a] over the columns l of field b, l != j)
+
+    The factors 0..15, 16..31, ... of a vector go to the minimum together. Where that is not unique,
+    the nearest is taken. At last the parameters that no row reaches go to their minimum, which is 0 if
+    there is a penalty.
+
+    Parameters
+    ----------
+    X, y, loss, w0, w, V, fields, sample_weight, l2_linear, l2_factors
+        As for `objective`.
+    curvature : callable
+        Takes scores and returns the curvatures: ones for the squared loss, `logistic_curvature` for the
+        logistic loss.
+
+    Returns
+    -------
+    w0, w, V : ndarrays, float64
+        The parameters after the sweep.
+
+    Examples
+    --------
+    >>> X, y = [[1.0, 1.0], [0.0, 1.0]], [3.0, 1.0]
+    >>> w0, w, V = ffm_als_sweep(
+    ...     X, y, squared_loss, 0.0, [0.0, 0.0], np.zeros((2, 2, 1)), [0, 1], curvature=np.ones_like
+    ... )
+    >>> print(w0, w)  # w0: the mean; w_0: what is left of row 0; then w_1: the mean of what is left
+    2.0 [ 1.  -0.5]
+    """
+    (w0, w, V), fields, y = _float64(w0, w, V), np.asarray(fields), np.asarray(y)
+    w0, w, V, dense = w0.copy(), w.copy(), V.copy(), sp.csr_array(X).toarray()
+    weight = np.ones(len(dense)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    dense, y, weight = dense[weight > 0], y[weight > 0], weight[weight > 0] / weight.sum()
+    held = (dense != 0).any(axis=0)
+    n_in = np.array([(dense[:, fields == b] != 0).sum(axis=1).max(initial=0) for b in range(V.shape[1])])
+
+    def quadratic() -> tuple[_Array, _Array]:
+        scores = ffm_score(dense, w0, w, V, fields)
+        return weight * loss(y, scores)[1], weight * curvature(scores)
+
+    def visit(j: int, p: _Array, h: _Array, slopes: _Array, c: _Array, l2: float) -> None:
+        """Moves p, and the slopes of the rows with it."""
+        for first in range(0, len(p), 16):
+            block = slice(first, first + 16)
+            H = dense[:, [j]] * h[:, block]
+            gram = H.T @ (c[:, None] * H) + l2 * np.eye(H.shape[1])
+            step = -np.linalg.lstsq(gram, H.T @ slopes + l2 * p[block], rcond=None)[0]
+            p[block] += step
+            slopes += c * (H @ step)
+
+    def field_sum(b: int, a: int) -> _Array:
+        found: _Array = dense[:, fields == b] @ V[fields == b, a]
+        return found
+
+    slopes, c = quadratic()
+    w0 -= np.sum(slopes) / np.sum(c)
+    columns = [np.flatnonzero(held & (fields == a)).tolist() for a in range(V.shape[1])]
+    for a, members in enumerate(columns):
+        slopes, c = quadratic()
+        for j in members:
+            visit(j, w[j : j + 1], np.ones((len(dense), 1)), slopes, c, l2_linear)
+        for j in members if n_in[a] > 1 else ():
+            for first in range(0, V.shape[2], 16):
+                p = V[j, a, first : first + 16]
+                h = field_sum(a, a)[:, first : first + 16] - dense[:, [j]] * p
+                visit(j, p, h, slopes, c, l2_factors)
+    for a in range(V.shape[1]):
+        for b in range(a + 1, V.shape[1]):
+            if columns[a] and columns[b]:
+                slopes, c = quadratic()
+                for mine, other in (a, b), (b, a):
+                    h = field_sum(other, mine)
+                    for j in columns[mine]:
+                        visit(j, V[j, other], h, slopes, c, l2_factors)
+    if l2_linear > 0:
+        w[~held] = 0
+    if l2_factors > 0:
+        V[~held] = 0
+        V[:, n_in == 0] = 0
+        V[np.arange(len(w)), fields] *= (n_in > 1)[fields][:, None]
+    return w0, w, V
+
+
+def logistic_curvature(scores: _Array) -> _Array:
+    """The least curvature of a quadratic that touches the logistic loss at a score, and lies above it.
+
+    It is ``tanh(s / 2) / (2 s)``: 1/4 at 0, and less elsewhere.
+
+    Parameters
+    ----------
+    scores : ndarray
+
+    Returns
+    -------
+    curvatures : ndarray
+
+    Examples
+    --------
+    >>> print(logistic_curvature(np.array([0.0, 4.0])).round(4))
+    [0.25   0.1205]
+    """
+    half = np.where(scores == 0, 1.0, scores) / 2
+    return np.where(scores == 0, 0.25, np.tanh(half) / (4 * half))
 
 
 def _updated(

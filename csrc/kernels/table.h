@@ -87,7 +87,8 @@ typedef int (*update_kernel)(const fastfm_solver *solver, int64_t n, void *param
     X(relation_kernel, relation_gather, REAL)            \
     X(relation_kernel, relation_spread, REAL)            \
     X(column_row_sums_kernel, column_row_sums, ALL)      \
-    X(pair_residuals_kernel, pair_residuals, REAL)
+    X(pair_residuals_kernel, pair_residuals, REAL)       \
+    X(column_slopes_kernel, column_slopes, REAL)
 
 /* Indices are 1 for f64 parameters, f64 data and i64 indices, else 0. */
 #define KERNEL_INDICES_ALL [2][2][2]

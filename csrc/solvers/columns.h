@@ -81,7 +81,7 @@ struct fastfm_columns {
     double work;                /* multiply-adds that are left before the next look at signals */
     workspace *rows_check;      /* of X, while a call lasts */
     /* Of sampling. */
-    int is_probit;
+    int is_probit, holds_penalties;
     int64_t n_groups, n_group_chunks;
     int32_t *group_order;      /* (n_columns,) columns by groups; NULL: one group */
     int64_t *group_sizes;      /* (n_groups,) */

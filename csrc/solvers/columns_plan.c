@@ -134,6 +134,17 @@ static fastfm_status make_targets(column_plan *plan, const fastfm_loss *loss,
     return FASTFM_OK;
 }
 
+fastfm_status plan_rows(column_plan *plan, const fastfm_csr *X, fastfm_type real,
+                        const int64_t *rows, int64_t n, const fastfm_loss *loss,
+                        const fastfm_targets *targets, int64_t *bad_row)
+{
+    fastfm_status status;
+    memset(plan, 0, sizeof *plan);
+    plan->real = real;
+    status = choose_rows(plan, X, rows, n, targets, bad_row);
+    return status == FASTFM_OK ? make_targets(plan, loss, targets) : status;
+}
+
 /* Leaves the columns of relations out. */
 static fastfm_status without_relations(column_plan *plan, int32_t *colour_of)
 {

@@ -72,7 +72,12 @@ fastfm_status column_plan_open(column_plan *plan, const fastfm_csr *X, int64_t n
                                int64_t *bad_row);
 void column_plan_close(column_plan *plan);
 
-/* The same without weights and relations, for all rows: never a pair plan. */
+/* Only the rows that count: n_rows, row_ids, weights, weight_sum, and the targets of the logistic loss. */
+fastfm_status plan_rows(column_plan *plan, const fastfm_csr *X, fastfm_type real,
+                        const int64_t *rows, int64_t n, const fastfm_loss *loss,
+                        const fastfm_targets *targets, int64_t *bad_row);
+
+/* column_plan_open without weights and relations, for all rows: never a pair plan. */
 fastfm_status plan_flat(column_plan *plan, const fastfm_csr *X, int64_t n_columns, fastfm_type real,
                         const fastfm_loss *loss, const fastfm_targets *targets, int64_t *bad_row);
 

@@ -110,6 +110,7 @@ void fastfm_columns_begin_sample(fastfm_columns *columns, const fastfm_sampler *
             to.mu_V[g * view->stride + f] = sampler->mu_V[g * view->n_factors + f];
         }
     }
+    columns->holds_penalties = sampler->holds_penalties;
     columns->is_probit = columns->loss.kind == FASTFM_LOGISTIC;
     view->targets = columns->is_probit ? NULL : columns->plan.targets;
     view->alpha = columns->is_probit ? 1 : sampler->alpha;
@@ -181,6 +182,8 @@ void draw_hyperparameters(fastfm_columns *columns)
     if (!columns->is_probit)
         view->alpha = random_gamma(&place, ((double)columns->plan.n_rows + 1) / 2) * 2 /
                       (1 + 2 * columns->loss_sum);
+    if (columns->holds_penalties)
+        return;
     for (int64_t g = 0; g < columns->n_groups; g++) {
         const int64_t first = chunk;
         while (chunk < columns->n_group_chunks && columns->group_chunks[chunk].group == g)

@@ -23,15 +23,15 @@ class RayEngine:
         """One object in the store, which each node fetches once."""
         self._state = ray.put(state)
 
-    def total(self, function, *arguments, validation=False):
-        results = self._results(function, arguments, validation)
-        return ray.get(fold(results, ray.remote(max_retries=5)(add).remote))
+    def total(self, function, *arguments):
+        return ray.get(
+            fold(self._tasks(function, self._shards, *arguments), ray.remote(max_retries=5)(add).remote)
+        )
 
-    def each(self, function, *, validation=False):
-        return ray.get(self._results(function, (), validation))
+    def each(self, function):
+        return ray.get(self._tasks(function, self._validation))
 
-    def _results(self, function, arguments, validation):
-        shards = self._validation if validation else self._shards
+    def _tasks(self, function, shards, *arguments):
         task = ray.remote(max_retries=5)(function)
         return [task.remote(self._state, shard, *arguments) for shard in shards]
 

@@ -86,6 +86,10 @@ cdef extern from "fastfm.h" nogil:
 
     ctypedef struct fastfm_columns:
         pass
+    ctypedef struct fastfm_field_columns:
+        pass
+    ctypedef struct fastfm_field_facts:
+        int64_t n_rows, nnz, n_kinds, n_pairs, n_tables, bytes
     ctypedef struct fastfm_columns_facts:
         int64_t n_rows, nnz, n_colours, n_relations, bytes
         int is_pair
@@ -98,6 +102,7 @@ cdef extern from "fastfm.h" nogil:
         double *mu_w
         double *lambda_V
         double *mu_V
+        int holds_penalties
 
     ctypedef struct fastfm_text_block:
         int64_t n_lines, n_rows, nnz, least, largest, fault_at
@@ -230,6 +235,21 @@ cdef extern from "fastfm.h" nogil:
     void fastfm_columns_read_sample(const fastfm_columns *columns, fastfm_sampler *sampler) noexcept
     void fastfm_columns_read(const fastfm_columns *columns, const fastfm_model *model) noexcept
     fastfm_columns_facts fastfm_columns_plan(const fastfm_columns *columns) noexcept
+    fastfm_status fastfm_field_columns_open(const fastfm_csr *X, const int64_t *rows, int64_t n_rows,
+                                            const fastfm_model *model, const fastfm_loss *loss,
+                                            const fastfm_targets *targets,
+                                            fastfm_field_columns **columns, int num_threads,
+                                            int64_t *bad_row) noexcept
+    void fastfm_field_columns_close(fastfm_field_columns *columns) noexcept
+    void fastfm_field_columns_begin(fastfm_field_columns *columns, double l2_linear, double l2_factors,
+                                    int has_sweep) noexcept
+    fastfm_status fastfm_field_columns_go_on(fastfm_field_columns *columns, int num_threads,
+                                             int *is_done, int64_t *bad_row) noexcept
+    fastfm_status fastfm_field_columns_objective(const fastfm_field_columns *columns,
+                                                 double *objective, int num_threads) noexcept
+    void fastfm_field_columns_read(const fastfm_field_columns *columns,
+                                   const fastfm_model *model) noexcept
+    fastfm_field_facts fastfm_field_columns_plan(const fastfm_field_columns *columns) noexcept
     int64_t fastfm_text_blocks(int64_t n_bytes) noexcept
     fastfm_status fastfm_text_count(fastfm_text *text, int num_threads) noexcept
     fastfm_status fastfm_text_parse(fastfm_text *text, int num_threads) noexcept

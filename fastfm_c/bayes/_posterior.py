@@ -14,6 +14,7 @@ from fastfm_c.models import FM
 __all__ = ["Posterior", "digest_of"]
 
 _Array = NDArray[np.float64]
+START_PRECISION = 10.0  # of factors, for the first iteration: a standard deviation of .3
 HYPER = "lambda_w", "mu_w", "lambda_V", "mu_V"
 
 
@@ -56,7 +57,8 @@ class Posterior:
         n_groups = 1 if groups is None or len(groups) == 0 else int(groups.max()) + 1
         shape = n_groups, start.n_factors
         self._alpha = 1.0
-        self._hyper = [np.ones(n_groups), np.zeros(n_groups), np.ones(shape), np.zeros(shape)]
+        lambda_V = np.full(shape, START_PRECISION)
+        self._hyper = [np.ones(n_groups), np.zeros(n_groups), lambda_V, np.zeros(shape)]
         self._traces: dict[str, list[Any]] = {name: [] for name in ("alpha", "w0", *HYPER)}
         self._w0, self._w = 0.0, np.zeros(start.n_features)
         self._factors = FactorMean(start.n_features, start.n_factors)

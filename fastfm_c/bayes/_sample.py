@@ -136,7 +136,10 @@ def sample(
     shown = time.monotonic()
     while posterior.n_iter < last:
         begin = time.perf_counter()
-        alpha = columns.sample(posterior._seed, posterior.n_iter, posterior._alpha)
+        # The first iteration begins with the columns: w = 0 of a start says nothing about a penalty, but
+        # would make it so large that factors take the place of w, and are not free for what they are for.
+        is_first = posterior.n_iter == 0
+        alpha = columns.sample(posterior._seed, posterior.n_iter, posterior._alpha, is_first)
         columns.write()
         if not (math.isfinite(alpha) and all(np.isfinite(part).all() for part in posterior._hyper)):
             raise DivergenceError(

@@ -26,11 +26,9 @@ def shards_of(
                 "X is a list of callables, each of a shard (X, y): y and sample_weight must be None"
             )
         return [dask.delayed(source, traverse=False, pure=False) for source in sources_of(X, expected)]
-    columns = [blocks_of(X, "X", encoder, y if isinstance(y, str) else None)]
-    if isinstance(y, str):
-        columns.append([dask.delayed(_column)(block, y) for block in _partitions(X)])
-    else:
-        columns.append(blocks_of(y, "y"))
+    label = y if isinstance(y, str) else None
+    columns = [blocks_of(X, "X", encoder, label)]
+    columns.append(blocks_of(y, "y") if label is None else [block[label] for block in X.to_delayed()])
     if sample_weight is not None:
         columns.append(blocks_of(sample_weight, "sample_weight"))
     for name, blocks in zip(("y", "sample_weight"), columns[1:], strict=False):
@@ -42,14 +40,15 @@ def shards_of(
     return [load(index, [list(rows[b]) for b in blocks], part) for index, (blocks, part) in enumerate(pieces)]
 
 
-def blocks_of(X: Any, name: str, encoder: Any = None, without: str | None = None) -> list[Any]:
-    """A delayed object for each block of rows."""
-    if encoder is not None:
-        encode = dask.delayed(_encode)
-        encoder = dask.delayed(encoder, pure=False)
-        return [encode(encoder, block, without) for block in _partitions(X)]
+def blocks_of(X: Any, name: str, encoder: Any = None, label: str | None = None) -> list[Any]:
+    """A delayed object for each block of rows; those of a table are encoded, without the column `label`."""
+    if (encoder is not None or label is not None) and not hasattr(X, "dtypes"):
+        raise ValueError(
+            "with an encoder, or the name of y's column, X must be a DataFrame of Dask, got "
+            f"{type(X).__name__}"
+        )
     if isinstance(X, list | tuple):
-        return [block if dask.is_dask_collection(block) else dask.delayed(block, pure=False) for block in X]
+        return [dask.delayed(block, pure=False) for block in X]
     if not hasattr(X, "to_delayed"):
         raise ValueError(
             f"{name} must be a Dask collection or a list of delayed objects, got {type(X).__name__}"
@@ -57,20 +56,14 @@ def blocks_of(X: Any, name: str, encoder: Any = None, without: str | None = None
     blocks = np.asarray(X.to_delayed(), object)
     if blocks.size != len(blocks):
         raise ValueError(f"{name} has {blocks.shape} blocks, expected one for all columns: rechunk it")
-    return list(blocks.ravel())
+    if encoder is None:
+        return list(blocks.ravel())
+    encode, encoder = dask.delayed(_encode), dask.delayed(encoder, pure=False)
+    return [encode(encoder, block, label) for block in blocks.ravel()]
 
 
 def _is_reader(shard: Any) -> bool:
     return callable(shard) and not dask.is_dask_collection(shard)  # which are callable, too
-
-
-def _partitions(X: Any) -> list[Any]:
-    if not hasattr(X, "dtypes") or not hasattr(X, "to_delayed"):
-        raise ValueError(
-            "with an encoder, or the name of y's column, X must be a DataFrame of Dask, got "
-            f"{type(X).__name__}"
-        )
-    return list(X.to_delayed())
 
 
 def _pieces(n_blocks: int, n_shards: int) -> list[tuple[list[int], list[int]]]:
@@ -86,12 +79,8 @@ def _pieces(n_blocks: int, n_shards: int) -> list[tuple[list[int], list[int]]]:
     ]
 
 
-def _column(block: Any, name: str) -> Any:
-    return block[name].to_numpy()
-
-
-def _encode(encoder: Any, block: Any, without: str | None) -> Any:
-    return encoder.transform(block if without is None else block.drop(columns=[without]))
+def _encode(encoder: Any, block: Any, label: str | None) -> Any:
+    return encoder.transform(block if label is None else block.drop(columns=[label]))
 
 
 def _load(expected: Expected, index: int, blocks: list[list[Any]], part: list[int]) -> Shard:

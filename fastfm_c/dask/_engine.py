@@ -45,39 +45,35 @@ class Cluster:
         """
         self._state, self._sent = state, None
 
-    def total(self, function: Callable[..., Delta], *arguments: Any, validation: bool = False) -> Delta:
+    def total(self, function: Callable[..., Delta], *arguments: Any) -> Delta:
         def call() -> Delta:
-            parts = self._futures(function, arguments, validation)
+            parts = self._futures(function, self._shards, *arguments)
             merged: Any = fold(parts, partial(self._client.submit, add, pure=False))
             delta: Delta = merged.result()
             return delta
 
         return self._repeated(call)
 
-    def each(self, function: Callable[..., Any], *, validation: bool = False) -> list[Any]:
-        return self._repeated(lambda: self._client.gather(self._futures(function, (), validation)))
+    def each(self, function: Callable[..., Any]) -> list[Any]:
+        return self._repeated(lambda: self._client.gather(self._futures(function, self._validation)))
 
-    def _futures(
-        self, function: Callable[..., Any], arguments: tuple[Any, ...], validation: bool
-    ) -> list[Any]:
+    def _futures(self, function: Callable[..., Any], shards: list[Any], *arguments: Any) -> list[Any]:
         if self._sent is None and self._state is not None:
             try:
                 self._sent = self._client.scatter(self._state, hash=False)
             except Exception as error:  # KeyError, too, where a worker has just been lost
                 raise CommClosedError(str(error)) from error
-        shards = self._validation if validation else self._shards
         name, call = f"{function.__name__}-{uuid4().hex}-shard", partial(self._client.submit, function)
         return [
             call(self._sent, shard, *arguments, key=f"{name}-{index}") for index, shard in enumerate(shards)
         ]
 
-    def _repeated(self, call: Callable[[], _Result]) -> _Result:
-        for left in reversed(range(MOST_TRIES)):
-            try:
-                return call()
-            except LOST:
-                if left == 0:
-                    raise
-                self._client.wait_for_workers(1, timeout=PATIENCE)
-                self._sent = None  # the state is here: it is sent again, and the round is done again
-        raise AssertionError("unreachable")
+    def _repeated(self, call: Callable[[], _Result], tries: int = MOST_TRIES) -> _Result:
+        try:
+            return call()
+        except LOST:
+            if tries == 1:
+                raise
+        self._client.wait_for_workers(1, timeout=PATIENCE)
+        self._sent = None  # the state is here: it is sent again, and the round is done again
+        return self._repeated(call, tries - 1)

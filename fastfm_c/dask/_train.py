@@ -1,17 +1,16 @@
 """`train` and `predict` over Dask collections."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 import dask
 import dask.array as da
 import numpy as np
-from distributed import default_client
+from distributed import Client, default_client
 
 from fastfm_c.dask._collections import blocks_of, shards_of
 from fastfm_c.dask._engine import Cluster
-from fastfm_c.distributed import ThisProcess, expected_of, train_on
+from fastfm_c.distributed import Engine, ThisProcess, expected_of, train_on
 from fastfm_c.distributed import fit_encoder as _fit_encoder
 from fastfm_c.encoding import FieldEncoder
 from fastfm_c.losses import Loss
@@ -93,29 +92,23 @@ def train(
             raise ValueError("eval_set must be a tuple (X, y) or (X, y, sample_weight)")
         X_val, y_val, weight = (*eval_set, None)[:3]
         validation = shards_of(X_val, y_val, weight, encoder, None, expected)
-    client = _present_client() if client is None else client
     options |= {"solver": solver, "max_iter": max_iter, "rng": rng, "callbacks": callbacks}
-    if client is None:
-        made = (_computed(part, None) for part in (shards, validation))
-        return train_on(ThisProcess(*made), model, loss, bool(validation), num_threads, **options)
-    return train_on(
-        Cluster(client, shards, validation), model, loss, bool(validation), num_threads, **options
-    )
+    scheduler = _scheduler(client)
+    if isinstance(scheduler, Client):
+        engine: Engine = Cluster(scheduler, shards, validation)
+    else:
+        engine = ThisProcess(*(dask.compute(*tasks, scheduler=scheduler) for tasks in (shards, validation)))
+    return train_on(engine, model, loss, bool(validation), num_threads, **options)
 
 
-def _present_client() -> Any:
-    """The client that is there, or None."""
+def _scheduler(client: Any) -> Any:
+    """Who does the work: the client that is given or there, else this process."""
+    if client is not None:
+        return client
     try:
         return default_client()
     except ValueError:
-        return None
-
-
-def _computed(tasks: Iterable[Any], client: Any) -> list[Any]:
-    """The results of tasks, which the workers of a client make, or this process."""
-    if client is None:
-        return list(dask.compute(*tasks, scheduler="synchronous"))
-    return list(client.gather(client.compute(list(tasks))))
+        return "synchronous"
 
 
 def predict(model: FM | FFM, X: Any, *, encoder: Any = None) -> da.Array:
@@ -165,14 +158,12 @@ def fit_encoder(encoder: _Encoder, X: Any, *, client: Any = None) -> _Encoder:
     FieldEncoder
         The encoder, as `fastfm_c.distributed.fit_encoder` fits it to the partitions in their order.
     """
-    client = _present_client() if client is None else client
-    tables = [partial(_computed_one, task, client) for task in X.to_delayed()]
+    scheduler = _scheduler(client)
 
-    def each(function: Callable[[Any], Any], left: Iterable[Any]) -> list[Any]:
-        return _computed((dask.delayed(function, pure=False)(table.args[0]) for table in left), client)
+    def each(function: Callable[[Any], Any], tables: Iterable[Any]) -> Iterable[Any]:
+        done: Iterable[Any] = dask.compute(
+            *map(dask.delayed(function, pure=False), tables), scheduler=scheduler
+        )
+        return done
 
-    return _fit_encoder(encoder, tables, map=each)
-
-
-def _computed_one(task: Any, client: Any) -> Any:
-    return _computed([task], client)[0]
+    return _fit_encoder(encoder, X.to_delayed(), map=each)

@@ -1,6 +1,7 @@
 """Checkpoints: a training over shards in a file, from which it goes on to the same bits."""
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,14 @@ from fastfm_c.models import FFM, FM
 from fastfm_c.persistence import load, save
 from fastfm_c.persistence._json import json_member
 from fastfm_c.persistence._objects import Reader, Writer
+from fastfm_c.training._growth import FactorGrowth
 from fastfm_c.training._monitor import Monitor, copy_parameters
 
 __all__ = ["Checkpoint", "Keeper", "from_state", "to_state"]
 
 _ARRAYS = "G.w0", "G.w", "G.V", "scale"
-_NUMBERS = "best", "threshold", "threshold_epoch", "n_growing"  # of a Monitor
+_LISTS = "loss", "validation", "seconds"  # of a History
+_N_NUMBERS = 5  # that a Monitor knows, the best epoch last, or 0
 
 
 @dataclass(eq=False)
@@ -32,8 +35,8 @@ class Checkpoint:
         What the solver keeps beside the model.
     best : FM or FFM, optional
         The model of the best round.
-    figures : dict
-        Lists of a `History`; numbers of early stopping.
+    figures : dict of str to list of float
+        Lists of a `History`, and as "monitor" the numbers of early stopping.
     """
 
     solver: str
@@ -41,81 +44,104 @@ class Checkpoint:
     model: FM | FFM
     arrays: dict[str, NDArray[Any]]
     best: FM | FFM | None
-    figures: dict[str, Any]
+    figures: dict[str, list[float]]
 
 
 class Keeper:
-    """Writes the checkpoints of a training, and lets it go on from one; it knows the seed.
+    """Watches the rounds of a training beside its monitor: writes checkpoints, and goes on from one.
 
     Parameters
     ----------
     path : path or None
     every : int
         Rounds between two checkpoints.
-    rounds : AveragedRounds or ExactRounds
-    rng : int or numpy.random.Generator
+    resumes : bool
+    solver : str
+        Its name.
     """
 
-    def __init__(self, path: Any, every: int, rounds: Any, rng: Any) -> None:
-        self._path, self._every, self._rounds = path, every, rounds
-        rounds.seed = int(np.random.default_rng(rng).integers(2**63))
+    def __init__(self, path: Any, every: int, resumes: bool, solver: str) -> None:
+        if resumes and path is None:
+            raise ValueError("resume=True needs the path of a checkpoint")
+        self._path, self._every, self._resumes, self._solver = path, every, resumes, solver
 
-    def rounds_left(self, done: int) -> int:
+    def watch(self, rounds: Any, monitor: Monitor, rng: np.random.Generator) -> None:
+        """Begin: choose the seed, or take what the checkpoint has, if there is one."""
+        self._rounds, self._monitor, self.tol = rounds, monitor, monitor.tol
+        self.seed = int(rng.integers(2**63))
+        if self._resumes and os.path.exists(self._path):
+            self._take(load(self._path, mmap=False))
+
+    @property
+    def n_rounds(self) -> int:
+        """Rounds that are complete."""
+        return self._monitor.history.n_iter
+
+    @property
+    def rounds_left(self) -> int:
         """Rounds from now to the next checkpoint."""
-        return 2**62 if self._path is None else self._every - done % self._every
+        return sys.maxsize if self._path is None else self._every - self.n_rounds % self._every
 
-    def after_round(self, done: int, monitor: Monitor) -> None:
-        """Write a checkpoint if it is time to."""
-        if self._path is None or done % self._every:
-            return
-        history, best, rounds = monitor.history, None, self._rounds
+    def within(self, epoch: int) -> None:
+        """Nothing is to be called in the middle of a round."""
+
+    def after_epoch(self, loss: float) -> str | None:
+        """Complete a round; why it is the last one, or None."""
+        reason = self._monitor.after_epoch(loss)
+        if self._path is not None and self.n_rounds % self._every == 0:
+            self._write()
+        return reason
+
+    def _write(self) -> None:
+        rounds, monitor, best = self._rounds, self._monitor, None
         if monitor.checkpoint is not None and monitor.checkpoint.is_whole:
             best = rounds.model.copy()
             copy_parameters(monitor.checkpoint, best)
-        figures = {name: getattr(history, name) for name in ("loss", "validation", "seconds", "best_epoch")}
-        figures |= {name: getattr(monitor, name) for name in _NUMBERS}
-        save(Checkpoint(rounds.name, rounds.seed, rounds.model, rounds.arrays, best, figures), self._path)
+        figures = {name: getattr(monitor.history, name) for name in _LISTS}
+        epochs = monitor.threshold_epoch, monitor.n_growing, monitor.history.best_epoch or 0
+        figures["monitor"] = [monitor.best, monitor.threshold, *epochs]
+        found = Checkpoint(self._solver, self.seed, rounds.model, rounds.state_arrays, best, figures)
+        save(found, self._path)
 
-    def resume(self, monitor: Monitor) -> None:
-        """Take what the checkpoint has, if there is one."""
-        if self._path is None:
-            raise ValueError("resume=True needs the path of a checkpoint")
-        if not os.path.exists(self._path):
-            return
-        found, rounds = load(self._path, mmap=False), self._rounds
-        if not isinstance(found, Checkpoint) or found.solver != rounds.name:
-            raise ValueError(f"{self._path} holds no checkpoint of solver={rounds.name!r}")
-        if not _is_alike(found.model, rounds.model) or not rounds.takes(found.arrays):
+    def _take(self, found: Any) -> None:
+        rounds, monitor = self._rounds, self._monitor
+        if not isinstance(found, Checkpoint) or found.solver != self._solver:
+            raise ValueError(f"{self._path} holds no checkpoint of solver={self._solver!r}")
+        shapes, wanted = map(_shapes, (found.arrays, rounds.state_arrays))
+        if not _is_alike(found.model, rounds.model) or shapes != wanted:
             raise ValueError(f"{self._path} is of {found.model!r}, the model is {rounds.model!r}")
         copy_parameters(found.model, rounds.model)
-        history, figures = monitor.history, dict(found.figures)
-        for name in ("loss", "validation", "seconds", "best_epoch"):
-            setattr(history, name, figures.pop(name))
-        for name, value in figures.items():
-            setattr(monitor, name, value)
+        for name, array in rounds.state_arrays.items():
+            array[...] = found.arrays[name]
+        for name in _LISTS:
+            setattr(monitor.history, name, found.figures[name])
+        monitor.best, monitor.threshold, *epochs = found.figures["monitor"]
+        monitor.threshold_epoch, monitor.n_growing, best_epoch = map(int, epochs)
+        monitor.history.best_epoch = best_epoch or None
         if monitor.checkpoint is not None and found.best is not None:
             copy_parameters(found.best, monitor.checkpoint)
             monitor.checkpoint.is_whole = True
         if monitor.growth is not None:
-            monitor.growth = type(monitor.growth)(rounds.model)
-        rounds.seed = found.seed
-        rounds.restore(found.arrays, history.n_iter)
+            monitor.growth = FactorGrowth(rounds.model)
+        self.seed = found.seed
 
 
 def _is_alike(a: FM | FFM, b: FM | FFM) -> bool:
     """Whether two models differ by the numbers in their parameters alone."""
-    return (
-        type(a) is type(b)
-        and (a.dtype, a.V.shape, a.normalize) == (b.dtype, b.V.shape, b.normalize)
-        and np.array_equal(a._snapshot().fields, b._snapshot().fields)  # type: ignore[arg-type]
-    )
+    of_a, of_b = (np.asarray(model._snapshot().fields) for model in (a, b))
+    return repr(a) == repr(b) and np.array_equal(of_a, of_b)
+
+
+def _shapes(arrays: dict[str, NDArray[Any]]) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in arrays.items()}
 
 
 def to_state(checkpoint: Checkpoint, writer: Writer) -> dict[str, Any]:
     """The state of a checkpoint in a file."""
     for name, array in checkpoint.arrays.items():
         writer.tensor(name, array)
-    writer.json_tensor("figures", checkpoint.figures)
+    for name, numbers in checkpoint.figures.items():
+        writer.tensor(name, np.array(numbers, np.float64))
     state = {"solver": checkpoint.solver, "seed": checkpoint.seed}
     state["model"] = writer.state(checkpoint.model, "model")
     return state if checkpoint.best is None else state | {"best": writer.state(checkpoint.best, "best")}
@@ -127,26 +153,14 @@ def from_state(create: Any, state: dict[str, Any], reader: Reader) -> Checkpoint
     best = None
     if "best" in state:
         best = reader.object(json_member(state, "best", dict), "best", "model")
+        if not _is_alike(best, model):
+            raise ValueError(f"the best model of the checkpoint is {best!r}, the last is {model!r}")
     arrays = {name: reader.tensor(name, "f") for name in _ARRAYS if reader.has_tensor(name)}
+    if not all(np.isfinite(array).all() and (array > 0).all() for array in arrays.values()):
+        raise ValueError("the accumulators or the scale of a checkpoint are not all finite and above 0")
     solver, seed = json_member(state, "solver", str), json_member(state, "seed", int)
-    figures = reader.json_tensor("figures", finite=False)
-    found: Checkpoint = create(solver, seed, model, arrays, best, _sound(figures))
+    figures = {name: reader.tensor(name, "f", 1).tolist() for name in (*_LISTS, "monitor")}
+    if len(figures["monitor"]) != _N_NUMBERS or not np.isfinite(figures["monitor"][2:]).all():
+        raise ValueError(f"tensor 'monitor' is {figures['monitor']!r:.200}, expected {_N_NUMBERS} numbers")
+    found: Checkpoint = create(solver, seed, model, arrays, best, figures)
     return found
-
-
-def _sound(figures: Any) -> dict[str, Any]:
-    """The figures, if a training can have them."""
-    lists, names = (
-        ("loss", "validation", "seconds"),
-        {"loss", "validation", "seconds", "best_epoch", *_NUMBERS},
-    )
-    if not isinstance(figures, dict) or figures.keys() != names:
-        raise ValueError(f"figures has members {figures!r:.200}, expected {sorted(names)}")
-    for name in lists:
-        if not isinstance(figures[name], list) or not all(type(x) in (int, float) for x in figures[name]):
-            raise ValueError(f"figures has {name} {figures[name]!r:.100}, expected numbers")
-    if not all(type(figures[name]) in (int, float) for name in _NUMBERS):
-        raise ValueError("the figures of early stopping must be numbers")
-    if type(figures["best_epoch"]) not in (int, type(None)):
-        raise ValueError(f"best_epoch is {figures['best_epoch']!r:.100}, expected an integer or null")
-    return figures

@@ -1,6 +1,6 @@
 """Where the work on shards is done: what `train` asks of it, and this process."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from fastfm_c.distributed._local import State
@@ -20,11 +20,11 @@ class Engine(Protocol):
     def send(self, state: State) -> None:
         """Make this the state that functions are called with; the last one is not needed any more."""
 
-    def total(self, function: Callable[..., Delta], *arguments: Any, validation: bool = False) -> Delta:
+    def total(self, function: Callable[..., Delta], *arguments: Any) -> Delta:
         """The `merge` of ``function(state, shard, *arguments)`` of all shards, in their order."""
 
-    def each(self, function: Callable[..., Any], *, validation: bool = False) -> Iterable[Any]:
-        """``function(state, shard)`` of each shard, in their order."""
+    def each(self, function: Callable[..., Any]) -> Iterable[Any]:
+        """``function(state, shard)`` of each validation shard, in their order."""
 
 
 def sources_of(shards: Iterable[Any], expected: Expected, first: int = 0) -> list[Source]:
@@ -44,22 +44,16 @@ class ThisProcess:
 
     def __init__(self, shards: Sequence[Shard | Source], validation: Sequence[Shard | Source]) -> None:
         self._shards, self._validation = (
-            [s.load() if isinstance(s, Source) and not callable(s.rows) else s for s in sources]
-            for sources in (shards, validation)
+            [s if isinstance(s, Source) and callable(s.rows) else s.load() for s in part]
+            for part in (shards, validation)
         )
         self._state: State | None = None
 
     def send(self, state: State) -> None:
         self._state = state
 
-    def total(self, function: Callable[..., Delta], *arguments: Any, validation: bool = False) -> Delta:
-        return merge(self._results(function, arguments, validation))
+    def total(self, function: Callable[..., Delta], *arguments: Any) -> Delta:
+        return merge(function(self._state, shard, *arguments) for shard in self._shards)
 
-    def each(self, function: Callable[..., Any], *, validation: bool = False) -> Iterator[Any]:
-        return self._results(function, (), validation)
-
-    def _results(
-        self, function: Callable[..., Any], arguments: tuple[Any, ...], validation: bool
-    ) -> Iterator[Any]:
-        shards = self._validation if validation else self._shards
-        return (function(self._state, shard, *arguments) for shard in shards)
+    def each(self, function: Callable[..., Any]) -> Iterable[Any]:
+        return (function(self._state, shard) for shard in self._validation)

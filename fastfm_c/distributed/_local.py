@@ -1,94 +1,62 @@
 """What is done with one shard: pure functions of a state, a shard and numbers, wherever they run."""
 
 from dataclasses import dataclass
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_c.distributed._shards import Shard, Source, naming, opened
+from fastfm_c._column_scale import are_ones
+from fastfm_c.distributed._shards import Shard, Source, naming
 from fastfm_c.distributed._sums import Delta
 from fastfm_c.losses import Loss
 from fastfm_c.models import FFM, FM
-from fastfm_c.models._gradient import outputs_first
-from fastfm_c.solvers import AdaGrad, TrainingRows, restore_solver
+from fastfm_c.models._gradient import outputs_first, rows_of
+from fastfm_c.solvers import AdaGrad, restore_solver
 
 __all__ = ["State", "local_gradient", "local_measure", "local_scores", "local_targets", "local_update"]
 
 _Array: TypeAlias = NDArray[Any]
-_Parts: TypeAlias = tuple[_Array, _Array, _Array]  # of w0, w, V, as they lie in memory: features first
+_NAMES = "w0", "w", "V", "G.w0", "G.w", "G.V"
 
 
 @dataclass(frozen=True)
 class State:
-    """The parameters of a model, and the state of its solver: what is sent to all shards for a round.
+    """A model, and the state of its solver: what is sent to all shards for a round.
 
     Parameters
     ----------
-    kind : type
-        FM or FFM.
-    parameters : tuple of ndarray
-        w0, w and V as they lie in memory: with the outputs, if there are several, after the features.
-    fields : ndarray of int32, or None
-    has_outputs : bool
-    normalize : str or None
+    model : FM or FFM
     loss : SquaredLoss, LogisticLoss or SoftmaxLoss
-    sums : tuple of ndarray, optional
-        The accumulators G of `AdaGrad`, like the parameters.
+    sums : tuple of ndarray
+        The accumulators G of `AdaGrad`: for w0, w and V, as these lie in memory.
     scale : ndarray of shape (n_features,), optional
         The units in which steps are made.
     options : dict, optional
         Of `AdaGrad`.
     """
 
-    kind: type[FM] | type[FFM]
-    parameters: _Parts
-    fields: NDArray[np.int32] | None
-    has_outputs: bool
-    normalize: str | None
+    model: FM | FFM
     loss: Loss
-    sums: _Parts | None = None
+    sums: tuple[_Array, ...] = ()
     scale: _Array | None = None
     options: dict[str, Any] | None = None
 
-    @classmethod
-    def of(cls, model: FM | FFM, loss: Loss, parameters: _Parts | None = None) -> Self:
-        """The state of a model, or of other parameters in its place; the arrays are shared."""
-        now = model._snapshot()
-        if parameters is None:
-            parameters = now.w0, now.w, now.V
-        fields = None if now.fields is None else np.asarray(now.fields)
-        return cls(type(model), parameters, fields, now.has_outputs, now.normalize, loss)
-
     @property
-    def nbytes(self) -> int:
-        """Bytes of all arrays: what is sent."""
-        arrays = (*self.parameters, *(self.sums or ()), self.fields, self.scale)
-        return sum(array.nbytes for array in arrays if array is not None)
+    def arrays(self) -> dict[str, _Array]:
+        """Parameters and accumulators as they lie in memory: features before outputs."""
+        now = self.model._snapshot()
+        return dict(zip(_NAMES, (now.w0, now.w, now.V, *self.sums), strict=False))
 
-    def model(self, features: NDArray[np.int64]) -> FM | FFM:
-        """A model of some of the features, with parameters of its own."""
-        w0, w, V = _taken(self.parameters, features)
-        w, V = (outputs_first(part, self.has_outputs) for part in (w, V))
-        fields = () if self.fields is None else (self.fields[features],)
-        model = self.kind(w0 if self.has_outputs else w0[0], w, V, *fields)
-        model.normalize = self.normalize
-        return model
-
-    def solver(self, features: NDArray[np.int64]) -> AdaGrad:
-        """A solver of some of the features, with a state of its own."""
-        assert self.options is not None
-        assert self.sums is not None
+    def part(self, features: NDArray[np.int64]) -> "State":
+        """The same of some of the features, in arrays of its own."""
+        now, create = self.model._snapshot(), type(self.model)
+        w, V = (outputs_first(rows_of(array, features), now.has_outputs) for array in (now.w, now.V))
+        fields = () if now.fields is None else (np.asarray(now.fields)[features],)
+        sums = tuple(rows_of(array, features) if i else array.copy() for i, array in enumerate(self.sums))
         scale = None if self.scale is None else self.scale[features]
-        progress = 0, 0, np.random.default_rng(0), [_taken(self.sums, features)], scale
-        solver = restore_solver(AdaGrad, self.model(features), self.loss, self.options, progress)
-        solver._hold_scale(scale is not None)
-        return solver
-
-
-def _taken(parts: _Parts, features: NDArray[np.int64]) -> _Parts:
-    w0, w, V = parts
-    return w0.copy(), w.take(features, 0), V.take(features, 0)
+        model = create(self.model.w0, w, V, *fields, normalize=now.normalize)
+        return State(model, self.loss, sums, scale, self.options)
 
 
 def local_update(state: State, shard: Shard | Source, seed: int, round: int) -> Delta:
@@ -116,32 +84,31 @@ def local_update(state: State, shard: Shard | Source, seed: int, round: int) -> 
     ValueError, DivergenceError
         The message begins with the number of the shard, and names the row.
     """
-    shard = opened(shard)
+    shard = shard.load()
     if not shard.weight > 0:
         return Delta()
     with naming(shard.index):
-        solver = state.solver(shard.features)
-        solver._n_epochs = round - 1  # that an error names
-        rng = np.random.default_rng([seed, round, shard.index])
-        data = TrainingRows(
-            solver.model, state.loss, shard.X, shard.y, shard.sample_weight, shard.num_threads
-        )
+        own, rng = state.part(shard.features), np.random.default_rng([seed, round, shard.index])
+        progress = 0, round - 1, rng, [own.sums], own.scale
+        solver = restore_solver(AdaGrad, own.model, own.loss, own.options or {}, progress)
+        solver._hold_scale(own.scale is not None)
+        data = solver.prepare(shard.X, shard.y, shard.sample_weight)
         loss = solver.epoch(data, rng.permutation(data.n_rows))
-    now = solver.model._snapshot()
-    new = {"": (now.w0, now.w, now.V), "G.": solver._states[0]}
-    assert state.sums is not None
-    old = {"": state.parameters, "G.": state.sums}
     counts, weight = shard.counts, shard.weight
     rows, totals = {"counts": counts}, {"weight": np.array(weight), "loss": np.array(loss * weight)}
-    for name in ("", "G."):
-        w0, *parts = (
-            array - before for array, before in zip(new[name], _taken(old[name], shard.features), strict=True)
-        )
-        totals[name + "w0"] = w0.astype(np.float64) * weight
-        for letter, part in zip("wV", parts, strict=True):
-            part *= counts.astype(part.dtype).reshape(-1, *[1] * (part.ndim - 1))
-            rows[f"{name}{letter}"] = part
+    before = state.arrays
+    for name, array in State(own.model, own.loss, solver._states[0]).arrays.items():
+        if name.endswith("w0"):
+            totals[name] = (array - before[name]).astype(np.float64) * weight
+        else:
+            rows[name] = array - before[name].take(shard.features, 0)
+            rows[name] *= by_feature(counts, array)
     return Delta(shard.features, rows, totals)
+
+
+def by_feature(numbers: NDArray[np.float64], array: _Array) -> _Array:
+    """A number of each feature, in the dtype of an array of parameters and with as many axes."""
+    return numbers.astype(array.dtype).reshape(-1, *[1] * (array.ndim - 1))
 
 
 def local_gradient(state: State, shard: Shard | Source) -> Delta:
@@ -159,39 +126,42 @@ def local_gradient(state: State, shard: Shard | Source) -> Delta:
     Delta
         Of the features that occur: the gradient by w and V; and that by w0, the `loss` and the `weight`.
     """
-    shard = opened(shard)
+    shard = shard.load()
     weight = shard.weight
     if not weight > 0:
         return Delta()
+    model, threads = state.part(shard.features).model, shard.num_threads
     with naming(shard.index):
-        loss, gradient = state.model(shard.features).gradient(
-            shard.X, shard.y, state.loss, sample_weight=shard.sample_weight, num_threads=shard.num_threads
+        loss, gradient = model.gradient(
+            shard.X, shard.y, state.loss, sample_weight=shard.sample_weight, num_threads=threads
         )
-    w, V = (outputs_first(part, state.has_outputs) for part in (gradient.w, gradient.V))
-    for part in (w, V):
+    has_outputs = np.ndim(gradient.w0) > 0
+    rows = {name: outputs_first(getattr(gradient, name), has_outputs) for name in ("w", "V")}
+    for part in rows.values():
         part *= part.dtype.type(weight)
     w0 = np.array(gradient.w0, np.float64, ndmin=1) * weight
-    totals = {"weight": np.array(weight), "loss": np.array(loss * weight), "w0": w0}
-    return Delta(shard.features, {"w": w, "V": V}, totals)
+    return Delta(
+        shard.features, rows, {"weight": np.array(weight), "loss": np.array(loss * weight), "w0": w0}
+    )
 
 
 def local_measure(state: State | None, shard: Shard | Source) -> Delta:
     """How many rows a shard has, and where values are not all 1, the sums that the size of columns needs."""
-    shard = opened(shard)
-    totals = {"rows": len(shard.y), "weight": shard.weight, "other values": not shard.has_ones_only}
+    shard = shard.load()
+    has_others = not are_ones(shard.X.indptr, shard.X.data)
+    totals = {"rows": len(shard.y), "weight": shard.weight, "other values": has_others}
     with np.errstate(over="ignore"):
-        squares = shard.counts if shard.has_ones_only else shard.sums(shard.X.data.astype(np.float64) ** 2)
-    rows = {"counts": shard.counts, "squares": squares}
+        rows = {"counts": shard.counts, "squares": shard.sums(shard.X.data.astype(np.float64) ** 2)}
     return Delta(shard.features, rows, {name: np.array(float(n)) for name, n in totals.items()})
 
 
 def local_targets(state: State | None, shard: Shard | Source) -> tuple[_Array, _Array | None]:
     """The targets of a shard's rows, and their weights."""
-    shard = opened(shard)
+    shard = shard.load()
     return shard.y, shard.sample_weight
 
 
 def local_scores(state: State, shard: Shard | Source) -> _Array:
     """The scores of a shard's rows."""
-    shard = opened(shard)
-    return state.model(shard.features).predict(shard.X, num_threads=shard.num_threads)
+    shard = shard.load()
+    return state.part(shard.features).model.predict(shard.X, num_threads=shard.num_threads)

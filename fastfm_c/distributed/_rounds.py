@@ -1,209 +1,125 @@
 """What a round is: an epoch in each shard and the mean of what was learned, or a step of L-BFGS."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastfm_c._core import Parameters
+from fastfm_c.distributed._checkpoint import Keeper
 from fastfm_c.distributed._engine import Engine
-from fastfm_c.distributed._local import State, local_gradient, local_update
-from fastfm_c.distributed._sums import Delta
-from fastfm_c.losses import Loss
-from fastfm_c.models import FFM, FM
+from fastfm_c.distributed._local import State, by_feature, local_gradient, local_measure, local_update
 from fastfm_c.models._flat import FlatParameters
 from fastfm_c.solvers import AdaGrad
-from fastfm_c.solvers._minimise import Lbfgs
-from fastfm_c.training._lbfgs import LARGEST_TOL, LEAST_SLOPE, LbfgsSolver, first_weights
-from fastfm_c.training._monitor import Monitor
+from fastfm_c.solvers._base import run_epochs
+from fastfm_c.training._lbfgs import LbfgsSolver, first_weights, minimise
 
-__all__ = ["AveragedRounds", "ExactRounds"]
-
-_PARAMETERS = "w0", "w", "V"
+__all__ = ["AveragedRounds", "ExactRounds", "ShardRows"]
 
 
-def _checked(name: str, create: Any, options: dict[str, Any]) -> Any:
-    known = [option for option in create.option_names if option != "normalize"]
-    if unknown := sorted(options.keys() - set(known)):
-        raise ValueError(f"solver={name!r} takes {', '.join(known)}; got {', '.join(unknown)}")
-    return options
+class ShardRows:
+    """The rows of all shards, as far as solvers ask about them: what `TrainingRows` are for one machine."""
+
+    def __init__(self, engine: Engine, n_features: int) -> None:
+        self.engine, self._n_features, self._measured = engine, n_features, engine.total(local_measure)
+        self.n_rows = int(self._measured.totals["rows"])
+
+    def require_weight(self) -> None:
+        """Refuse rows of which none has a positive weight."""
+        if not self._measured.totals["weight"] > 0:
+            raise ValueError("the shards have no row of positive weight, expected at least one")
+
+    def column_rms(self, dtype: Any) -> NDArray[Any] | None:
+        """The root mean square of the non-zeros of each column, 1 for a column without; None: all are 1."""
+        if not self._measured.totals["other values"] > 0:
+            return None
+        sizes, rows = np.ones(self._n_features, dtype), self._measured.rows
+        with np.errstate(all="ignore"):  # float64 values that float32 does not hold
+            rms = np.sqrt(rows["squares"] / rows["counts"]).astype(dtype)
+        sizes[self._measured.features] = np.where((rms > 0) & np.isfinite(rms), rms, 1)
+        return sizes
 
 
-def _sizes(measured: Delta, n_features: int) -> NDArray[np.float64]:
-    """The root mean square of the values of each column, as `column_rms` gives it for all rows at once."""
-    sizes = np.ones(n_features)
-    with np.errstate(all="ignore"):
-        rms = np.sqrt(measured.rows["squares"] / measured.rows["counts"])
-    sizes[measured.features] = np.where((rms > 0) & np.isfinite(rms), rms, 1)
-    return sizes
+class AveragedRounds(AdaGrad):
+    """`AdaGrad`, whose epoch is one of each shard; the changes of each parameter are averaged."""
 
+    keeper: Keeper
 
-class AveragedRounds:
-    """Each shard learns from its rows once; the changes of each parameter are averaged."""
-
-    name: ClassVar[str] = "adagrad"
-    default_max_iter: ClassVar[int] = AdaGrad.default_max_iter
-    default_patience: ClassVar[int] = AdaGrad.default_patience
-
-    def __init__(
-        self, engine: Engine, model: FM | FFM, loss: Loss, num_threads: int | None, options: dict[str, Any]
-    ) -> None:
-        _checked(self.name, AdaGrad, options)
-        self.solver = AdaGrad(model, loss, num_threads=num_threads, **options)
-        self.engine, self.model, self.loss, self.seed, self._is_sent = engine, model, loss, 0, False
-
-    @property
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """What must be kept beside the model to go on."""
-        return self.solver.state_arrays
-
-    def takes(self, arrays: dict[str, NDArray[Any]]) -> bool:
-        """Whether arrays of a file are such as a training of this model can have."""
-        wanted = {n: a.shape for n, a in self.solver.state_arrays.items() if n != "scale"}
-        found = {n: a.shape for n, a in arrays.items() if n != "scale"}
-        scale = arrays.get("scale", np.ones(self.model.n_features))
-        is_sound = all(np.isfinite(a).all() and (a > 0).all() for a in arrays.values())
-        return found == wanted and scale.shape == (self.model.n_features,) and is_sound
-
-    def restore(self, arrays: dict[str, NDArray[Any]], n_rounds: int) -> None:
-        """Go on from such arrays."""
-        self.solver._set_scale(arrays.get("scale"))
-        for name, array in self.solver.state_arrays.items():
-            array[...] = arrays[name]
-        self.solver._n_epochs, self._is_sent = n_rounds, False
-
-    def begin(self, measured: Delta, max_iter: int) -> None:
-        """Take the units of steps from the sizes of columns, as `train` does."""
-        self.max_iter, self.solver._run = max_iter, (0, max_iter)
-        if measured.totals["other values"] > 0 and self.solver._has_scale():
-            with np.errstate(over="ignore", under="ignore"):
-                sizes = _sizes(measured, self.model.n_features).astype(self.model.dtype)
-            self.solver._set_scale(np.where((sizes > 0) & np.isfinite(sizes), sizes, 1))
-
-    def send(self) -> None:
-        """Let the shards have the present parameters, unless they have them."""
-        if not self._is_sent:
-            solver, epoch = self.solver, self.solver._n_epochs
-            solver._n_epochs = min(epoch, self.max_iter - 1)  # after the last epoch there is no rate
-            options = solver._options() | {"learning_rate": solver._next_rate(), "schedule": None}
-            solver._n_epochs = epoch
-            state = State.of(self.model, self.loss)
-            self.engine.send(replace(state, sums=solver._states[0], scale=solver._scale, options=options))
-            self._is_sent = True
-
-    def run(self, keeper: Any, monitor: Monitor) -> str:
+    def run(self, data: Any, rows: Any, rng: Any, max_iter: int, observer: Any) -> str:
         """Round after round until it is over; why it is."""
-        while (done := self.solver._n_epochs) < self.max_iter:
-            self.send()
-            delta = self.engine.total(local_update, self.seed, done + 1)
-            self._apply(delta)
-            self.solver._n_epochs, self._is_sent = done + 1, False
-            reason = monitor.after_epoch(float(delta.totals["loss"] / delta.totals["weight"]))
-            keeper.after_round(done + 1, monitor)
-            if reason is not None:
-                return reason
-        return "max_iter"
+        with self._running(data, max_iter):
+            self.keeper.watch(self, observer, rng)
+            self._n_epochs = self.keeper.n_rounds
+            self._send(data.engine)
+            epoch = partial(self._round, data.engine)
+            return run_epochs(epoch, None, None, max_iter - self._n_epochs, self.keeper)
 
-    def _apply(self, delta: Delta) -> None:
+    def _send(self, engine: Engine) -> None:
+        """Let the shards have the present parameters, and the learning rate of the next round."""
+        state = State(self.model, self.loss, self._states[0], self._scale)
+        if self._run is not None and self._n_epochs < self._run[1]:
+            rate = {"learning_rate": self._next_rate(), "schedule": None}
+            state = replace(state, options=self._options() | rate)
+        engine.send(state)
+
+    def _round(self, engine: Engine, rows: Any, progress: Any) -> float:
         """Change the parameters and accumulators by the means of what the shards have changed."""
-        now, weight = self.model._snapshot(), float(delta.totals["weight"])
-        counts = delta.rows["counts"]
-        touched = counts > 0
-        features, counts = delta.features[touched], counts[touched]
-        for prefix, arrays in ("", (now.w0, now.w, now.V)), ("G.", self.solver._states[0]):
-            for name, array in zip(_PARAMETERS, arrays, strict=True):
-                if name == "w0":
-                    array += (delta.totals[prefix + name] / weight).astype(array.dtype)
-                else:
-                    sums = delta.rows[prefix + name][touched]
-                    sums /= counts.astype(sums.dtype).reshape(-1, *[1] * (sums.ndim - 1))
-                    array[features] += sums
+        delta = engine.total(local_update, self.keeper.seed, self._n_epochs + 1)
+        counts, weight = delta.rows["counts"], float(delta.totals["weight"])
+        counts = np.where(counts > 0, counts, 1)  # there is no change where a feature has zeros only
+        for name, array in State(self.model, self.loss, self._states[0]).arrays.items():
+            if name in delta.totals:
+                array += (delta.totals[name] / weight).astype(array.dtype)
+            else:
+                array[delta.features] += delta.rows[name] / by_feature(counts, array)
+        self._n_epochs += 1
+        self._send(engine)
+        return float(delta.totals["loss"]) / weight
 
 
-class ExactRounds:
+class ExactRounds(LbfgsSolver):
     """L-BFGS on the objective of all rows, whose sums are made in the order of shards."""
 
-    name: ClassVar[str] = "lbfgs"
-    default_max_iter: ClassVar[int] = LbfgsSolver.default_max_iter
-    default_patience: ClassVar[int] = LbfgsSolver.default_patience
+    keeper: Keeper
 
-    def __init__(
-        self, engine: Engine, model: FM | FFM, loss: Loss, num_threads: int | None, options: dict[str, Any]
-    ) -> None:
-        _checked(self.name, LbfgsSolver, options)
-        self.solver = LbfgsSolver(model, loss, num_threads=num_threads, **options)
-        self.engine, self.model, self.loss, self.seed, self._done = engine, model, loss, 0, 0
-        self._parameters: dict[int, Parameters] = {}
-
-    @property
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Nothing: a search begins with the parameters alone."""
-        return {}
-
-    def takes(self, arrays: dict[str, NDArray[Any]]) -> bool:
-        """Whether there are no arrays."""
-        return not arrays
-
-    def restore(self, arrays: dict[str, NDArray[Any]], n_rounds: int) -> None:
-        """Go on after so many rounds."""
-        self._done = n_rounds
-
-    def begin(self, measured: Delta, max_iter: int) -> None:
-        """Take the sizes of columns, as the solver of one machine does."""
-        self.max_iter, self._sizes = max_iter, None
-        if measured.totals["other values"] > 0:
-            self._sizes = _sizes(measured, self.model.n_features)
-
-    def send(self) -> None:
-        """Let the shards have the parameters of the model."""
-        self.engine.send(State.of(self.model, self.loss))
-
-    def run(self, keeper: Any, monitor: Monitor) -> str:
+    def run(self, data: Any, rows: Any, rng: Any, max_iter: int, observer: Any) -> str:
         """Iterate until it is over; a search ends where the keeper writes the model."""
-        flat, tol = FlatParameters(self.model), monitor.tol
-        weights = None if self._sizes is None else first_weights(flat, self._sizes)
-        reason, threads = "max_iter", self.solver.num_threads
+        self.keeper.watch(self, observer, rng)
+        flat, sizes, reason = FlatParameters(self.model), data.column_rms(np.float64), "max_iter"
+        weights = None if sizes is None else first_weights(flat, sizes)
 
         def after_iteration(n_iter: int, objective: float) -> None:
             nonlocal reason
-            flat.write(search.x)
-            self._done += 1
-            ended = monitor.after_epoch(objective)
-            keeper.after_round(self._done, monitor)
-            if ended is not None:
+            data.engine.send(State(self.model, self.loss))
+            if (ended := self.keeper.after_epoch(objective)) is not None:
                 reason = ended
                 raise StopIteration
 
-        while reason == "max_iter" and self._done < self.max_iter:
-            search = Lbfgs(self._function(flat), flat.read(), weights=weights, num_threads=threads)
-            most = min(self.max_iter - self._done, keeper.rounds_left(self._done))
-            try:
-                reason = search.run(most, min(tol, LARGEST_TOL), min(tol, LEAST_SLOPE), after_iteration)
-            except StopIteration:
-                pass
-            finally:
-                flat.write(search.x)
+        function = partial(self._value_and_gradient, data.engine, flat)
+        options: dict[str, Any] = {
+            "num_threads": self.num_threads,
+            "callback": after_iteration,
+            "tol": observer.tol,
+        }
+        while reason == "max_iter" and self.keeper.n_rounds < max_iter:
+            most = min(max_iter - self.keeper.n_rounds, self.keeper.rounds_left)
+            found = minimise(flat, function, weights, max_iter=most, **options)
+            reason = found.stop_reason if reason == "max_iter" else reason
         return reason
 
-    def _function(self, flat: FlatParameters) -> Callable[[NDArray[Any], NDArray[Any]], float]:
-        now = self.model._snapshot()
-
-        def value_and_gradient(vector: NDArray[Any], out: NDArray[Any]) -> float:
-            w0, w, V = flat.parts(vector)
-            self.engine.send(State.of(self.model, self.loss, (w0, w, V)))
-            sums = self.engine.total(local_gradient)
-            weight = float(sums.totals["weight"])
-            out[:] = 0
-            grad_w0, grad_w, grad_V = flat.parts(out)
-            grad_w0[...] = sums.totals["w0"] / weight
-            value = float(sums.totals["loss"]) / weight
-            parameters = Parameters(w0, w, V, now.fields, now.has_outputs, now.normalize)
-            penalties = (grad_w, w, "w", self.solver.l2_linear), (grad_V, V, "V", self.solver.l2_factors)
-            for gradient, parameter, name, l2 in penalties:
-                gradient[sums.features] = sums.rows[name] / sums.rows[name].dtype.type(weight)
-                value += parameters.penalty(parameter, l2, gradient, self.solver.num_threads)
-            return value
-
-        return value_and_gradient
+    def _value_and_gradient(
+        self, engine: Engine, flat: FlatParameters, vector: NDArray[Any], out: NDArray[Any]
+    ) -> float:
+        flat.write(vector)
+        engine.send(State(self.model, self.loss))
+        sums, now = engine.total(local_gradient), self.model._snapshot()
+        weight = float(sums.totals["weight"])
+        value, out[:] = float(sums.totals["loss"]) / weight, 0
+        grad_w0, grad_w, grad_V = flat.parts(out)
+        grad_w0[...] = sums.totals["w0"] / weight
+        terms = (grad_w, now.w, "w", self.l2_linear), (grad_V, now.V, "V", self.l2_factors)
+        for gradient, parameter, name, l2 in terms:
+            gradient[sums.features] = sums.rows[name] / sums.rows[name].dtype.type(weight)
+            value += now.penalty(parameter, l2, gradient, self.num_threads)
+        return value

@@ -3,20 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from fastfm_c._column_scale import are_ones
 from fastfm_c._errors import DivergenceError
 from fastfm_c.losses import Loss
 from fastfm_c.models import FM
 from fastfm_c.models._gradient import numbered_anew
 from fastfm_c.solvers import TrainingRows
 
-__all__ = ["Expected", "Shard", "Source", "naming", "opened"]
+__all__ = ["Expected", "Shard", "Source", "naming"]
 
 
 class Expected(NamedTuple):
@@ -48,14 +47,15 @@ class Shard:
 
     def __post_init__(self) -> None:
         """Count once: a float64 for each feature, the weight of the rows in which it occurs."""
-        self.has_ones_only = are_ones(self.X.indptr, self.X.data)
-        is_plain = self.has_ones_only and self.sample_weight is None
-        counts = self.sums(None if is_plain else self.X.data != 0)
-        self.counts: NDArray[np.float64] = counts.astype(np.float64)
+        self.counts = self.sums(self.X.data != 0)
 
-    def sums(self, values: NDArray[Any] | None) -> NDArray[Any]:
-        """The weighted sum of values, one for each value of X, by feature. None: 1 each."""
-        if values is not None and self.sample_weight is not None:
+    def load(self) -> Self:
+        """The shard itself, as a `Source` has it."""
+        return self
+
+    def sums(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The weighted sum of values, one for each value of X, by feature."""
+        if self.sample_weight is not None:
             values = values * np.repeat(self.sample_weight, np.diff(self.X.indptr))
         return np.bincount(self.X.indices, values, len(self.features))
 
@@ -84,11 +84,6 @@ class Source:
             data = self.expected.checked(*rows)
             features, X = _numbered(data.X, self.expected.n_features)
             return Shard(self.index, features, X, data.y, data.sample_weight, self.expected.num_threads)
-
-
-def opened(shard: Shard | Source) -> Shard:
-    """The shard itself, or what is read now because it is not to stay in memory."""
-    return shard.load() if isinstance(shard, Source) else shard
 
 
 def _numbered(X: sp.csr_array, n_features: int) -> tuple[NDArray[np.int64], sp.csr_array]:

@@ -7,6 +7,8 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fastfm_c.models._gradient import numbered_anew
+
 __all__ = ["Delta", "add", "fold", "merge"]
 
 _Part = TypeVar("_Part")
@@ -46,25 +48,14 @@ def add(a: Delta, b: Delta) -> Delta:
         return Delta(longer.features, longer.rows, totals)
     if np.array_equal(a.features, b.features):
         return Delta(a.features, {name: a.rows[name] + b.rows[name] for name in a.rows}, totals)
-    features, *places = _united(a.features, b.features)
-    rows = {name: np.zeros((len(features), *of_a.shape[1:]), of_a.dtype) for name, of_a in a.rows.items()}
+    both = np.concatenate([a.features, b.features])
+    features, places = numbered_anew(both, int(max(a.features[-1], b.features[-1])) + 1)
+    of_a, of_b = np.split(places, [len(a.features)])
+    rows = {name: np.zeros((len(features), *part.shape[1:]), part.dtype) for name, part in a.rows.items()}
     for name, of_both in rows.items():
-        of_both[places[0]] = a.rows[name]
-        of_both[places[1]] += b.rows[name]
+        of_both[of_a] = a.rows[name]
+        of_both[of_b] += b.rows[name]
     return Delta(features, rows, totals)
-
-
-def _united(a: NDArray[np.int64], b: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
-    """All features of two ascending arrays, and the places of each array's features there."""
-    n_features = max(int(a[-1]), int(b[-1])) + 1
-    if n_features <= 16 * (len(a) + len(b)):  # a table takes less time than sorting
-        occurs = np.zeros(n_features, bool)
-        occurs[a] = occurs[b] = True
-        place = np.cumsum(occurs, dtype=np.int64) - 1
-        return np.flatnonzero(occurs), place[a], place[b]
-    both = np.sort(np.concatenate([a, b]), kind="stable")
-    features = both[np.append(True, both[1:] != both[:-1])]
-    return features, np.searchsorted(features, a), np.searchsorted(features, b)
 
 
 def fold(parts: Iterable[_Part], combine: Callable[[_Part, _Part], _Part]) -> _Part:

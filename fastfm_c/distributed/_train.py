@@ -1,33 +1,29 @@
 """`train` over shards: rounds of epochs in each shard and a merge, or of exact L-BFGS."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastfm_c._validation import as_count, as_not_negative, require_choice
+from fastfm_c._validation import as_count, require_choice
 from fastfm_c.distributed._checkpoint import Keeper
 from fastfm_c.distributed._engine import Engine, ThisProcess, sources_of
-from fastfm_c.distributed._local import local_measure, local_scores, local_targets
-from fastfm_c.distributed._rounds import AveragedRounds, ExactRounds
+from fastfm_c.distributed._local import local_scores, local_targets
+from fastfm_c.distributed._rounds import AveragedRounds, ExactRounds, ShardRows
 from fastfm_c.distributed._shards import Expected
 from fastfm_c.losses import Loss
 from fastfm_c.models import FFM, FM
 from fastfm_c.solvers._base import require_trainable
-from fastfm_c.solvers._callbacks import as_callbacks
 from fastfm_c.training import EpochInfo, History
-from fastfm_c.training._metrics import loss_name, metric_of
-from fastfm_c.training._monitor import Monitor
-from fastfm_c.training._progress import reporter
+from fastfm_c.training._monitor import Validation
+from fastfm_c.training._train import create_solver
+from fastfm_c.training._train import train_on as train_on_rows
 
 __all__ = ["expected_of", "train", "train_on"]
 
 _Callback = Callable[[EpochInfo], Any]
-_ROUNDS: dict[str, type[AveragedRounds] | type[ExactRounds]] = {
-    "adagrad": AveragedRounds,
-    "lbfgs": ExactRounds,
-}
+_ROUNDS: dict[str, type[AveragedRounds | ExactRounds]] = {"adagrad": AveragedRounds, "lbfgs": ExactRounds}
 
 
 def train(
@@ -76,7 +72,8 @@ def train(
         it has without an interruption. With ``"lbfgs"`` the search begins anew at each checkpoint, with the
         parameters that it has: take 20 rounds or more.
         All others are options of the solver: ``learning_rate``, ``schedule``, ``batch_size``, ``l2_linear``,
-        ``l2_factors``, ``clip_value``, ``initial_accumulator`` of `AdaGrad`; the two of L2 for ``"lbfgs"``.
+        ``l2_factors``, ``clip_value``, ``normalize``, ``initial_accumulator`` of `AdaGrad`; the two of L2 for
+        ``"lbfgs"``.
 
     Returns
     -------
@@ -139,52 +136,46 @@ def train_on(
 ) -> History:
     """`train` with the shards of an engine. This is all that the engines have in common."""
     require_choice(solver, "solver", tuple(_ROUNDS))
-    create = _ROUNDS[solver]
-    max_iter = as_count(create.default_max_iter if max_iter is None else max_iter, "max_iter")
-    stops = early_stopping not in (None, False)
-    if stops and not has_validation:
+    if early_stopping not in (None, False) and not has_validation:
         raise ValueError("early_stopping needs validation rows: pass shards of them as eval_set")
-    if n_iter_no_change is None:
-        n_iter_no_change = create.default_patience
-    patience, tol = as_count(n_iter_no_change, "n_iter_no_change"), as_not_negative(tol, "tol")
-    metric_name, metric = metric_of(early_stopping, loss)
-    rounds = create(engine, model, loss, num_threads, solver_options)
-    keeper = Keeper(checkpoint, as_count(checkpoint_every, "checkpoint_every"), rounds, rng)
-
-    measured = engine.total(local_measure)
-    if not measured.totals.get("weight", 0) > 0:
-        raise ValueError("the shards have no row of positive weight, expected at least one")
-    history = History(int(measured.totals["rows"]), metric_name if has_validation else None)
-    history.loss_name = loss_name(loss) + " + L2" * (solver == "lbfgs")
-    rounds.begin(measured, max_iter)
-    validation: Any = _Validation(engine, rounds.send, metric) if has_validation else None
-    report = reporter(verbose, max_iter, history.rows)
-    monitor = Monitor(
-        model, history, validation, patience if stops else None, tol, as_callbacks(callbacks), report
+    rounds: Any = create_solver(solver, _ROUNDS, model, loss, num_threads, solver_options)
+    rounds.keeper = Keeper(checkpoint, as_count(checkpoint_every, "checkpoint_every"), resume, solver)
+    data: Any = ShardRows(engine, model.n_features)
+    return train_on_rows(
+        data,
+        rounds,
+        max_iter=rounds.default_max_iter if max_iter is None else max_iter,
+        eval_set=ShardValidation(engine) if has_validation else None,
+        validation_fraction=0.0,
+        early_stopping=early_stopping,
+        n_iter_no_change=n_iter_no_change,
+        tol=tol,
+        shuffle=True,
+        callbacks=callbacks,
+        verbose=verbose,
+        rng=rng,
+        num_threads=num_threads,
     )
-    if resume:
-        keeper.resume(monitor)
-    with monitor:
-        history.stop_reason = rounds.run(keeper, monitor)
-    return history
 
 
-class _Validation:
-    """The metric of all validation rows: their scores come to this process, one number a row."""
+class ShardValidation(Validation):
+    """A metric of all validation rows: their scores come to this process, one number a row."""
 
-    def __init__(self, engine: Engine, send: Callable[[], None], metric: Callable[..., float]) -> None:
-        self._engine, self._send, self._metric = engine, send, metric
-        self.greater_is_better = bool(getattr(metric, "greater_is_better", False))
-        targets, weights = zip(*engine.each(local_targets, validation=True), strict=True)
-        self._y = np.concatenate(targets)
-        if not len(self._y):
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        targets, weights = zip(*engine.each(local_targets), strict=True)
+        self.y, self.weight = np.concatenate(targets), {}
+        if not len(self.y):
             raise ValueError("eval_set has no rows")
-        self._weight: dict[str, Any] = {}
         if any(weight is not None for weight in weights):
             full = (np.ones(len(y)) if w is None else w for y, w in zip(targets, weights, strict=True))
-            self._weight = {"sample_weight": np.concatenate(list(full))}
+            self.weight = {"sample_weight": np.concatenate(list(full))}
 
-    def __call__(self) -> float:
-        self._send()
-        scores = np.concatenate([*self._engine.each(local_scores, validation=True)]).astype(np.float64)
-        return math.nan if np.isnan(scores).any() else float(self._metric(self._y, scores, **self._weight))
+    def bound(self, metric: Callable[..., float], num_threads: int | None) -> Self:
+        """These rows, with a metric."""
+        self.metric, self.greater_is_better = metric, bool(getattr(metric, "greater_is_better", False))
+        return self
+
+    def scores(self) -> NDArray[np.float64]:
+        scores = np.concatenate([*self._engine.each(local_scores)])
+        return scores.astype(np.float64, copy=False)

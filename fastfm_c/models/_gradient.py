@@ -10,7 +10,7 @@ from fastfm_c._core import Parameters
 from fastfm_c._validation import aligned_zeros, as_not_negative
 from fastfm_c.losses import Loss
 
-__all__ = ["Gradient", "gradient_of", "objective_of", "outputs_first"]
+__all__ = ["Gradient", "gradient_of", "numbered_anew", "objective_of", "outputs_first", "rows_of"]
 
 _Array: TypeAlias = NDArray[Any]
 
@@ -158,7 +158,7 @@ def _arrays_of(
 
 def numbered_anew(columns: NDArray[Any], n_features: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """The columns that occur, ascending, and the place of each of the given ones among them."""
-    if n_features <= len(columns):  # a table is no larger than the data, and 10 times faster than sorting
+    if n_features <= 4 * len(columns):  # up to here a table takes less time than sorting
         occurs = np.zeros(n_features, bool)
         occurs[columns] = True
         kept, places = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[columns]
@@ -179,7 +179,7 @@ def _of_stored_columns(
     stored = slice(indptr[0], indptr[-1])
     columns, data, indptr = indices[stored], data[stored], indptr - indptr[0]
     kept, indices = numbered_anew(columns, len(parameters.w))
-    w, V = (_rows_of(p, kept) for p in (parameters.w, parameters.V))
+    w, V = (rows_of(p, kept) for p in (parameters.w, parameters.V))
     fields = None if parameters.fields is None else np.asarray(parameters.fields)[kept]
     compact = Parameters(parameters.w0, w, V, fields, parameters.has_outputs, parameters.normalize)
     shape = len(indptr) - 1, len(kept)
@@ -191,7 +191,8 @@ def _of_stored_columns(
     return compact, compact_X, kept[occurs], occurs
 
 
-def _rows_of(parameter: _Array, features: NDArray[np.int64]) -> _Array:
+def rows_of(parameter: _Array, features: NDArray[Any]) -> _Array:
+    """What belongs to some of the features: a copy, which a model can share."""
     rows = aligned_zeros((len(features), *parameter.shape[1:]), parameter.dtype)
-    np.take(parameter, features, axis=0, out=rows)
+    np.take(parameter, features, axis=0, out=rows, mode="clip")  # "raise" would make one more copy
     return rows

@@ -32,7 +32,8 @@ _PARAMETERS = """n_factors : int
         "lbfgs" and "als" minimise the exact objective. "mcmc" is Gibbs sampling, `fastfm_c.bayes.sample`: it
         draws its own penalties, and predictions are means over samples. It takes no `warm_start` and no early
         stopping. None of the three has a `partial_fit`. "lbfgs" and "mcmc" compute in float64 for any
-        `dtype`. "als" and "mcmc" are for an FM and numbers or two classes. The other solvers are stochastic.
+        `dtype`. "als" and "mcmc" are for numbers or two classes, "mcmc" for an FM only. The other solvers are
+        stochastic.
     learning_rate : float, callable, "constant", "inverse_sqrt", "cosine" or None
         Step size. None is chosen as `l2_factors` is, or the default of the solver where nothing is chosen. A
         callable is called with the number of the epoch, counted from 1, and returns the step size of that

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fastfm_c import _core
 from fastfm_c._errors import DivergenceError
 from fastfm_c.losses import LogisticLoss, Loss, SquaredLoss
-from fastfm_c.models import FM
+from fastfm_c.models import FFM, FM
 from fastfm_c.solvers._base import Model, Observer, TrainingRows
 from fastfm_c.solvers._exact import ExactSolver
 
@@ -21,7 +21,7 @@ class AlsSolver(ExactSolver):
 
     Parameters
     ----------
-    model : FM
+    model : FM or FFM
         With one output, and without `normalize`.
     loss : SquaredLoss or LogisticLoss
     l2_linear, l2_factors : float
@@ -33,7 +33,7 @@ class AlsSolver(ExactSolver):
     default_patience: ClassVar[int] = 5
 
     def _require_kind(self, model: Model, loss: Loss) -> None:
-        require_columns(model, loss, "solver='als'")
+        require_columns(model, loss, "solver='als'", (FM, FFM))
 
     def run(
         self,
@@ -55,7 +55,8 @@ class AlsSolver(ExactSolver):
         DivergenceError
             If it is not finite after a sweep.
         """
-        columns = _core.Columns(self._model, self._loss, data, rows, self.num_threads)
+        kind = _core.FieldColumns if isinstance(self._model, FFM) else _core.Columns
+        columns = kind(self._model, self._loss, data, rows, self.num_threads)
         penalties = self.l2_linear, self.l2_factors
         best = columns.sweep(*penalties, has_sweep=False)
         if not math.isfinite(best):
@@ -81,10 +82,11 @@ class AlsSolver(ExactSolver):
         return "max_iter"
 
 
-def require_columns(model: Model, loss: Loss, what: str) -> None:
-    """Raise unless this is a model, and a loss, that can be learned by columns."""
-    if not isinstance(model, FM):
-        raise ValueError(f"{what} takes an FM, got {type(model).__name__}")
+def require_columns(model: Model, loss: Loss, what: str, kinds: tuple[type[Model], ...] = (FM,)) -> None:
+    """Raise unless this is a model of these kinds, and a loss, that can be learned by columns."""
+    if not isinstance(model, kinds):
+        words = " or an ".join(kind.__name__ for kind in kinds)
+        raise ValueError(f"{what} takes an {words}, got {type(model).__name__}")
     if not isinstance(loss, SquaredLoss | LogisticLoss):
         raise ValueError(f"{what} takes a SquaredLoss or a LogisticLoss, got {type(loss).__name__}")
     if model.n_outputs != 1:

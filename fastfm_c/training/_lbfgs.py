@@ -166,12 +166,29 @@ def fit_lbfgs(
     """
     flat = FlatParameters(model)
     options = (X, y, loss, sample_weight, l2_linear, l2_factors, num_threads)
-    search = Lbfgs(
+    return minimise(
+        flat,
         lambda vector, out: flat.value_and_gradient(vector, out, *options),
-        flat.read(),
-        weights=_first_curvature(flat, X, sample_weight, num_threads),
+        _first_curvature(flat, X, sample_weight, num_threads),
+        max_iter=max_iter,
         num_threads=num_threads,
+        callback=callback,
+        tol=tol,
     )
+
+
+def minimise(
+    flat: FlatParameters,
+    value_and_gradient: Callable[[NDArray[Any], NDArray[Any]], float],
+    weights: NDArray[Any] | None,
+    *,
+    max_iter: int,
+    num_threads: int | None,
+    callback: Callable[[int, float], object] | None,
+    tol: float,
+) -> LbfgsFit:
+    """`fit_lbfgs` of any function of the parameters; `weights` are those of `Lbfgs`."""
+    search = Lbfgs(value_and_gradient, flat.read(), weights=weights, num_threads=num_threads)
 
     def after_iteration(n_iter: int, objective: float) -> None:
         if callback is not None:

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,7 +17,23 @@ from fastfm_c.training._growth import FactorGrowth
 from fastfm_c.training._history import EpochInfo, History
 from fastfm_c.training._progress import NullReporter
 
-__all__ = ["MeanValidation", "Monitor", "Validation", "validation_of"]
+__all__ = ["MeanValidation", "Metered", "Monitor", "Unmetered", "Validation", "validation_of"]
+
+
+class Metered(Protocol):
+    """Validation rows with a metric: a call is its value for the model as it is now."""
+
+    greater_is_better: bool
+
+    def __call__(self) -> float:
+        """The value of the metric."""
+
+
+class Unmetered(Protocol):
+    """Validation rows that wait for their metric: what an eval_set may be beside a tuple."""
+
+    def bound(self, metric: Callable[..., float], num_threads: int | None) -> Metered:
+        """These rows, with a metric."""
 
 
 class Validation:
@@ -92,13 +108,13 @@ class MeanValidation:
 
 
 def validation_of(
-    eval_set: tuple[Any, ...] | MeanValidation,
+    eval_set: tuple[Any, ...] | Unmetered,
     model: Model,
     metric: Callable[..., float],
     num_threads: int | None,
-) -> Validation | MeanValidation:
+) -> Metered:
     """The validation that an eval_set asks for."""
-    if isinstance(eval_set, MeanValidation):
+    if hasattr(eval_set, "bound"):
         return eval_set.bound(metric, num_threads)
     return Validation(model, eval_set, metric, num_threads)
 
@@ -110,7 +126,7 @@ class Monitor:
     ----------
     model : FM or FFM
     history : History
-    validation : Validation, MeanValidation or None
+    validation : Metered, optional
     patience : int or None
         Epochs without improvement that end the training; None: no early stopping.
     tol : float
@@ -122,7 +138,7 @@ class Monitor:
         self,
         model: Model,
         history: History,
-        validation: Validation | MeanValidation | None,
+        validation: Metered | None,
         patience: int | None,
         tol: float,
         callbacks: Sequence[Callable[[EpochInfo], Any]],

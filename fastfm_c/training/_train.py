@@ -1,6 +1,6 @@
 """`train`: epochs of a solver over the rows, with validation, early stopping and progress."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,10 @@ from fastfm_c.training._history import EpochInfo, History
 from fastfm_c.training._holdout import hold_out
 from fastfm_c.training._lbfgs import LbfgsSolver
 from fastfm_c.training._metrics import loss_name, metric_of
-from fastfm_c.training._monitor import MeanValidation, Monitor, validation_of
+from fastfm_c.training._monitor import Monitor, Unmetered, validation_of
 from fastfm_c.training._progress import reporter
 
-__all__ = ["solver_of", "train", "train_on"]
+__all__ = ["create_solver", "solver_of", "train", "train_on"]
 
 _Callback = Callable[[EpochInfo], Any]
 _Metric = bool | str | Callable[..., float] | None
@@ -60,7 +60,7 @@ def train(
     loss : SquaredLoss, LogisticLoss or SoftmaxLoss
     solver : {"adagrad", "sgd", "adam", "ftrl", "lbfgs", "als"} or a solver object
         ``"lbfgs"`` and ``"als"`` minimise the exact objective; their iterations, and sweeps over the
-        columns, count as epochs here. ``"als"`` is for an FM of one output with `SquaredLoss` or
+        columns, count as epochs here. ``"als"`` is for models of one output with `SquaredLoss` or
         `LogisticLoss`. An object is one made for this model and this loss; it keeps its state for
         further training, of the last epoch even where the parameters become those of the best.
     max_iter : int, optional
@@ -159,7 +159,7 @@ def train_on(
     solver: Solver,
     *,
     max_iter: int | None,
-    eval_set: tuple[Any, ...] | MeanValidation | None,
+    eval_set: tuple[Any, ...] | Unmetered | None,
     validation_fraction: float,
     early_stopping: _Metric,
     n_iter_no_change: int | None,
@@ -222,14 +222,7 @@ def solver_of(
 ) -> Solver:
     """A new solver of this name, or the solver object if it fits."""
     if isinstance(solver, str):
-        if solver not in _SOLVERS:
-            raise ValueError(f"solver must be one of {', '.join(_SOLVERS)}, got {solver!r}")
-        create: Any = _SOLVERS[solver]  # a class, whose constructor no protocol describes
-        known: tuple[str, ...] = create.option_names
-        if unknown := sorted(options.keys() - set(known)):
-            raise ValueError(f"solver={solver!r} takes {', '.join(known)}; got {', '.join(unknown)}")
-        made: Solver = create(model, loss, num_threads=num_threads, **options)
-        return made
+        return create_solver(solver, _SOLVERS, model, loss, num_threads, options)
     if not isinstance(solver, Solver):
         raise ValueError(f"solver must be one of {', '.join(_SOLVERS)} or a solver object, got {solver!r}")
     if solver.model is not model or solver.loss != loss:
@@ -237,3 +230,22 @@ def solver_of(
     if options:
         raise ValueError(f"a solver object has its options already, got {', '.join(options)}")
     return solver
+
+
+def create_solver(
+    name: str,
+    solvers: Mapping[str, type[Solver]],
+    model: Model,
+    loss: Loss,
+    num_threads: int | None,
+    options: dict[str, Any],
+) -> Solver:
+    """A new solver of the class of this name."""
+    if name not in solvers:
+        raise ValueError(f"solver must be one of {', '.join(solvers)}, got {name!r}")
+    create: Any = solvers[name]  # a class, whose constructor no protocol describes
+    known: tuple[str, ...] = create.option_names
+    if unknown := sorted(options.keys() - set(known)):
+        raise ValueError(f"solver={name!r} takes {', '.join(known)}; got {', '.join(unknown)}")
+    made: Solver = create(model, loss, num_threads=num_threads, **options)
+    return made

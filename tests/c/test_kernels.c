@@ -19,6 +19,7 @@ static const struct {
               {"text", test_text},
               {"no_memory", test_no_memory},
               {"columns", test_columns},
+              {"field_columns", test_field_columns},
               {"random", test_random},
               {"storage", test_storage},
               {"phases", test_phases},

@@ -235,6 +235,43 @@ static int64_t test_column_calls(const problem *P, int num_threads)
     return total;
 }
 
+static fastfm_status open_field_columns(const problem *P, int num_threads,
+                                        fastfm_field_columns **columns)
+{
+    int64_t bad_row;
+    fastfm_field_columns_close(*columns);
+    return fastfm_field_columns_open(&P->X, NULL, 0, &P->m.c, &P->loss, &P->targets, columns,
+                                     num_threads, &bad_row);
+}
+
+static fastfm_status go_on_fields(fastfm_field_columns *columns, int num_threads)
+{
+    int64_t bad_row;
+    int is_done = 0;
+    const fastfm_status status =
+        fastfm_field_columns_go_on(columns, num_threads, &is_done, &bad_row);
+    CHECK(is_done == (status == FASTFM_OK));
+    return status;
+}
+
+static int64_t test_field_column_calls(const problem *P, int num_threads)
+{
+    fastfm_field_columns *columns = NULL;
+    double objective = 0;
+    int64_t n = 1, total;
+    while (FAILS_AT(n, open_field_columns(P, num_threads, &columns)))
+        n++;
+    total = n;
+    fastfm_field_columns_begin(columns, 0.1, 0.1, 1);
+    for (n = 1; FAILS_AT(n, go_on_fields(columns, num_threads)); n++)
+        total++;
+    for (n = 1; FAILS_AT(n, fastfm_field_columns_objective(columns, &objective, num_threads)); n++)
+        total++;
+    CHECK(objective > 0);
+    fastfm_field_columns_close(columns);
+    return total;
+}
+
 static void test_problem(const problem *P, int64_t z, int num_threads)
 {
     const int64_t n_rows = P->X.n_rows;
@@ -244,6 +281,8 @@ static void test_problem(const problem *P, int64_t z, int num_threads)
     CHECK(test_gradient(P, num_threads) >= 4 + (z > 200)); /* two sums, the batch, its threads */
     if (!P->m.c.fields && P->m.c.n_outputs == 1 && P->m.c.normalization == FASTFM_AS_IS)
         CHECK(test_column_calls(P, num_threads) >= 20);
+    if (P->m.c.fields && P->m.c.n_outputs == 1 && P->m.c.normalization == FASTFM_AS_IS)
+        CHECK(test_field_column_calls(P, num_threads) >= 20);
     test_bad_label(P, num_threads);
     test_sum_repeats(&P->X);
     test_losses(P);

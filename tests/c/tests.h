@@ -21,6 +21,7 @@ void test_text(void);
 void test_no_memory(void);
 void test_recommend(void);
 void test_columns(void);
+void test_field_columns(void);
 void test_random(void);
 void test_storage(void);
 

@@ -5,6 +5,7 @@ import pytest
 from helpers.columns import columns_of, one_hot, shared_rows
 
 from fastfm_c import FM, LogisticLoss, SquaredLoss
+from fastfm_c.bayes import sample
 from fastfm_c.bayes._moments import probit
 
 LOSSES = {"regression": SquaredLoss(), "probit": LogisticLoss()}
@@ -88,3 +89,19 @@ def test_a_relation_is_sampled_as_other_rows():
         ends.append(model)
     np.testing.assert_allclose(ends[0].V, ends[1].V, atol=1e-8)
     np.testing.assert_allclose(ends[0].w, ends[1].w, atol=1e-8)
+
+
+def test_all_planted_factors_are_found():
+    """w = 0 of the start says nothing about its penalty. Drawn from it, that of the first iteration was so
+    large that a factor took the place of w: then the noise had a precision of 3.4 for hundreds of iterations.
+    """
+    rng = np.random.default_rng(0)
+    truth = FM.random(2300, 8, init_stdev=0.5, dtype="float64", rng=rng)
+    truth.w[:] = rng.normal(scale=0.5, size=2300)
+    X = one_hot(rng, 40_000, (1500, 800))
+    y = truth.predict(X) + 0.5 * rng.normal(size=X.shape[0])
+    start, groups = FM.random(2300, 8, init_stdev=0.3, rng=1), np.repeat([0, 1], [1500, 800])
+    posterior = sample(start, X, y, SquaredLoss(), groups=groups, n_iter=60, rng=2)
+    assert np.mean(posterior.trace["alpha"][40:]) == pytest.approx(4, rel=0.1)
+    assert np.all(posterior.trace["lambda_w"][0] == 1)
+    assert np.all(posterior.trace["lambda_V"][0] == 10)

@@ -101,8 +101,12 @@ def test_rows_that_change_on_the_way_are_refused():
 @pytest.mark.parametrize(
     ("make", "loss", "message"),
     [
-        (lambda: FFM.random([0, 0, 1], 2, rng=0), SquaredLoss(), "takes an FM, got FFM"),
         (lambda: FM.random(3, 2, n_outputs=2, rng=0), SoftmaxLoss(), "SquaredLoss or a LogisticLoss"),
+        (
+            lambda: FFM.random([0, 0, 1], 2, n_outputs=2, rng=0),
+            SoftmaxLoss(),
+            "SquaredLoss or a LogisticLoss",
+        ),
     ],
 )
 def test_what_it_does_not_learn(make, loss, message):
@@ -115,6 +119,47 @@ def test_models_that_divide_rows_are_refused():
     model.normalize = "instance"
     with pytest.raises(ValueError, match="without normalize, got 'instance'"):
         train(model, np.eye(3), [0, 1, 1], SquaredLoss(), solver="als")
+
+
+@pytest.mark.parametrize("loss", [SquaredLoss(), LogisticLoss()], ids=["squared", "logistic"])
+def test_an_ffm_is_learned_field_by_field(loss):
+    X, y, weight = make_rows("one-hot", loss, seed=0, n_rows=300)
+    model = FFM.random(np.repeat([0, 1, 2], [7, 4, 3]), 2, init_stdev=0.3, dtype="float64", rng=0)
+    options = {"sample_weight": weight, "l2_linear": 0.01, "l2_factors": 0.02}
+    history = train(model, X, y, loss, solver="als", max_iter=2000, tol=0, **options)
+    assert history.stop_reason == "converged"
+    assert np.all(np.diff(history.loss) <= 0)
+    assert history.loss[-1] == pytest.approx(model.objective(X, y, loss, **options), rel=1e-12)
+    other = FFM.random(model.fields, 2, init_stdev=0.3, dtype="float64", rng=1)
+    history = train(other, X, y, loss, solver="als", early_stopping=True, rng=0)
+    assert history.rows == 270
+    assert history.validation[history.best_epoch - 1] == min(history.validation)
+
+
+def test_rows_of_an_ffm_that_change_on_the_way_are_refused():
+    """X is read again after ten sweeps, when scores are computed afresh."""
+    X, y, _ = make_rows("one-hot", SquaredLoss(), seed=0)
+    model = FFM.random(np.repeat([0, 1, 2], [7, 4, 3]), 2, init_stdev=0.3, dtype="float64", rng=0)
+
+    def spoil(info):
+        X.indices[7] = 1_000_000
+
+    with pytest.raises(ValueError, match="row 2 of X has column index 1000000"):
+        train(model, X, y, SquaredLoss(), solver="als", callbacks=spoil, tol=0)
+
+
+def test_a_sweep_of_an_ffm_that_overflows_leaves_the_model_as_it_was():
+    X, y, _ = make_rows("one-hot", SquaredLoss(), seed=0)
+    model = FFM.random(np.repeat([0, 1, 2], [7, 4, 3]), 2, init_stdev=0.3, rng=0)
+    before = model.copy()
+    X.data[...] = 1e-6
+    with pytest.raises(DivergenceError, match=r"after sweep 1 \(largest \|x\| 1e-06\)"):
+        train(model, X, y * 1e35, SquaredLoss(), solver="als")  # the best w would be about 1e41
+    assert model == before
+    X.data[...] = 1
+    model.w[...] = 3e38
+    with pytest.raises(ValueError, match="objective is inf at the start"):
+        train(model, X, y, SquaredLoss(), solver="als")
 
 
 @pytest.mark.parametrize("option", ["learning_rate", "batch_size", "schedule"])

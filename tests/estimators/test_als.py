@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from fastfm_c import FM
-from fastfm_c.sklearn import FFMRegressor, FMClassifier, FMRegressor
+from fastfm_c.sklearn import FFMClassifier, FFMRegressor, FMClassifier, FMRegressor
 
 OPTIONS = {"solver": "als", "n_factors": 2, "init_stdev": 0.3, "l2_linear": 1e-4, "l2_factors": 1e-4}
 
@@ -42,6 +42,18 @@ def test_two_classes():
     assert model.predict_proba(X_new).shape == (3000, 2)
 
 
+def test_field_aware_models():
+    X, y = rows()
+    fields, X_new, y_new = np.repeat([0, 1, 2], [12, 9, 5]), *rows(1)
+    options = {**OPTIONS, "fields": fields, "random_state": 0}
+    model = FFMRegressor(**options, max_iter=1000, tol=1e-8).fit(X, y)
+    assert model.score(X_new, y_new) > 0.999
+    assert np.all(np.diff(model.history_.loss) <= 0)
+    model = FFMClassifier(**options, early_stopping=True).fit(X, np.where(y > 100, "high", "low"))
+    assert model.score(X_new, np.where(y_new > 100, "high", "low")) > 0.9
+    assert not hasattr(model, "partial_fit")
+
+
 def test_twenty_sweeps_unless_told():
     X, y = rows()
     assert FMRegressor(**OPTIONS, tol=0, random_state=0).fit(X, y).n_iter_ == 20
@@ -51,8 +63,6 @@ def test_what_it_does_not_take():
     X, y = rows()
     with pytest.raises(ValueError, match="takes a SquaredLoss or a LogisticLoss, got SoftmaxLoss"):
         FMClassifier(**OPTIONS).fit(X, np.arange(3000) % 3)
-    with pytest.raises(ValueError, match="takes an FM, got FFM"):
-        FFMRegressor(**OPTIONS).fit(X, y)
     with pytest.raises(ValueError, match="solver='als' takes no learning_rate"):
         FMRegressor(**OPTIONS, learning_rate=0.1).fit(X, y)
     assert not hasattr(FMRegressor(solver="als"), "partial_fit")

@@ -120,6 +120,31 @@ def test_a_checkpoint_is_a_file_like_others(tmp_path):
     assert (tmp_path / "copy").read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda found: setattr(found, "best", ffm()), "the best model"),
+        (lambda found: found.arrays.update({"G.w": -found.arrays["G.w"]}), "above 0"),
+        (lambda found: found.arrays.update({"G.w": found.arrays["G.w"][1:]}), "training is of"),
+        (lambda found: found.arrays.pop("G.V"), "training is of"),
+        (lambda found: found.figures["monitor"].pop(), "'monitor'"),
+        (lambda found: found.figures.update(monitor=[0.0, 0.0, np.inf, 0.0, 0.0]), "'monitor'"),
+        (lambda found: found.figures.update(loss=[[0.0]]), "'loss'"),
+    ],
+)
+def test_a_checkpoint_that_no_training_wrote_is_refused(tmp_path, change, match):
+    path = tmp_path / "training"
+    options = {"eval_set": [rows(1)], "early_stopping": True, "checkpoint": path}
+    train(fm(), [rows()], LOSS, max_iter=2, **options)
+    found = load(path, mmap=False)
+    change(found)
+    save(found, path)
+    model = fm()
+    with pytest.raises(ValueError, match=match):
+        train(model, [rows()], LOSS, max_iter=4, resume=True, **options)
+    assert bits(model) == bits(fm())
+
+
 TABLES = [
     [],
     [{"a": "x", "n": None, "m": ["p", "q"]}, {"a": "y", "n": None, "m": []}],

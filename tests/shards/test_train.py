@@ -22,7 +22,7 @@ def shard_of(model, X, y, *weight, index=0):
 
 def adagrad_state(model):
     solver = AdaGrad(model, LOSS, learning_rate=0.1)
-    state = State.of(model, LOSS)
+    state = State(model, LOSS)
     return State(**{**vars(state), "sums": solver._states[0], "options": solver._options()}), solver
 
 
@@ -111,7 +111,7 @@ def test_a_gradient_of_shards_is_that_of_all_rows():
     X, y = rows()
     model = ffm("float64")
     shards = [shard_of(model, *part) for part in split(X, y, 0, 1, 120)]
-    sums = merge(local_gradient(State.of(model, LOSS), shard) for shard in shards)
+    sums = merge(local_gradient(State(model, LOSS), shard) for shard in shards)
     value, gradient = model.gradient(X, y, LOSS)
     assert sums.totals["loss"] / len(y) == pytest.approx(value, rel=1e-12)
     np.testing.assert_allclose(sums.rows["V"] / len(y), gradient.V[sums.features], rtol=1e-9, atol=1e-15)
@@ -169,6 +169,16 @@ def test_a_schedule_changes_the_rate_of_rounds():
     assert {1, 2, 3} <= set(rates) <= {1, 2, 3}
     np.testing.assert_allclose(model.V, same.V, rtol=1e-6)
     train(same, split(X, y, 100), LOSS, max_iter=3, schedule="cosine")
+
+
+def test_normalize_is_an_option_as_for_one_machine():
+    X, y = rows(values="gamma")
+    model, same = fm(), fm()
+    same.normalize = "instance"
+    train(model, split(X, y, 100), LOSS, max_iter=2, normalize="instance")
+    train(same, split(X, y, 100), LOSS, max_iter=2)
+    assert model.normalize == "instance"
+    assert bits(model) == bits(same)
 
 
 @pytest.mark.parametrize(

@@ -125,4 +125,11 @@ typedef void (*column_row_sums_kernel)(const fastfm_csr *X, const int64_t *row_i
 typedef void (*pair_residuals_kernel)(const column_view *view, const int32_t *columns, int64_t n,
                                       double *total);
 
+/* Writes slopes and curvatures of the losses of n rows, at most SLOPE_RUN, multiplied by their weights.
+ * scores: (n,) real; targets: t, or NULL for the squared loss, whose scores are e; weights: or NULL, 1
+ * each (slopes.inc.h). */
+#define SLOPE_RUN 256
+typedef void (*column_slopes_kernel)(const void *scores, const void *targets, const void *weights,
+                                     int64_t n, double *slopes, double *curvatures);
+
 #endif

@@ -6,6 +6,7 @@
 #define BLOCK_NAME(f) NAME(FACTOR_BLOCK(f, BLOCK_WIDTH, BLOCK_VECTORS))
 
 #include "kernels/columns/working.inc.h"
+#include "kernels/columns/slopes.inc.h"
 #define BLOCK_WIDTH 16
 #include "kernels/columns/gram.inc.h"
 #include "kernels/columns/sums.inc.h"
