@@ -41,7 +41,7 @@ from fastfm_c import (
     SquaredLoss,
 )
 from fastfm_c import sklearn as estimators
-from fastfm_c.bayes import Posterior, sample
+from fastfm_c.bayes import OrderedProbit, Posterior, sample
 from fastfm_c.distributed import train
 from fastfm_c.distributed._checkpoint import Checkpoint
 from fastfm_c.inspection import Drift
@@ -94,6 +94,7 @@ def objects():
     yield FieldTable([1, 0, 0, 0], features=[0, 0, 1, -1], has_values=[True, True, True, False])
     start = FM.random(N_FEATURES, 2, init_stdev=0.3, rng=0)
     yield sample(start, X, Y, LogisticLoss(), n_iter=3, burn_in=1, keep=2, X_test=X, rng=0)
+    yield sample(start, X, Y, OrderedProbit(3), n_iter=3, burn_in=1, keep=2, X_test=X, rng=0)
     yield FMRecommender(n_factors=2, max_iter=2, random_state=0).fit(X)
     yield Ids(["a", 7, ("b", 2)])
     file = io.BytesIO()

@@ -71,37 +71,47 @@ void sweep_score_rows(void *context, int64_t block, int thread)
     }
 }
 
+/* The derivative of the logistic loss. It decides about w0, so its exponential function is our own, and the
+ * bits do not depend on libm; those of the loss do. */
+static double logistic_slope(const column_view *view, int64_t i)
+{
+    const double s = real_at(view->residuals, view->real, i);
+    const double t = real_at(view->targets, view->real, i);
+    const double e = random_exp(-fabs(s)), tail = e / (1 + e);
+    return s >= 0 ? 1 - t - tail : tail - t;
+}
+
+static double logistic_loss_of(const fastfm_columns *columns, int64_t i)
+{
+    const column_view *view = &columns->view;
+    const char *scores = (const char *)view->residuals;
+    double loss = 0, slope;
+    const scored_rows row = {.loss = &columns->loss,
+                             .targets = &columns->targets,
+                             .weight_sum = 1,
+                             .n_outputs = 1,
+                             .real = view->real,
+                             .scores = scores + i * (int64_t)real_size(view->real),
+                             .losses = &loss,
+                             .row_gradients = &slope};
+    weighted_loss(&row, 0, row_in_X(columns, i));
+    return loss;
+}
+
 /* Losses of rows, and their derivatives in units of e; both weighted. */
 void sweep_add_rows(void *context, int64_t block, int thread)
 {
     fastfm_columns *columns = (fastfm_columns *)context;
     const column_view *view = &columns->view;
     const int64_t begin = chunk_begin(block), end = chunk_end(block, columns->plan.n_rows);
-    double loss = 0, slope = 0, one_loss, one_slope;
-    const char *e = (const char *)view->residuals;
+    const int is_logistic = columns->loss.kind == FASTFM_LOGISTIC && !columns->is_probit;
+    double loss = 0, slope = 0;
     (void)thread;
     for (int64_t i = begin; i < end; i++) {
         const double c = view->weights ? real_at(view->weights, view->real, i) : 1;
-        if (columns->loss.kind == FASTFM_SQUARED || columns->is_probit) {
-            one_slope = real_at(e, view->real, i);
-            one_loss = 0.5 * one_slope * one_slope;
-        } else {
-            const scored_rows row = {.loss = &columns->loss,
-                                     .targets = &columns->targets,
-                                     .weight_sum = 1,
-                                     .n_outputs = 1,
-                                     .real = view->real,
-                                     .scores = e + i * (int64_t)real_size(view->real),
-                                     .losses = &one_loss,
-                                     .row_gradients = &one_slope};
-            one_loss = one_slope = 0;
-            weighted_loss(&row, 0, row_in_X(columns, i));
-            loss += one_loss;
-            slope += one_slope;
-            continue;
-        }
-        loss += c * one_loss;
-        slope += c * one_slope;
+        const double e = real_at(view->residuals, view->real, i);
+        loss += is_logistic ? logistic_loss_of(columns, i) : c * (0.5 * e * e);
+        slope += c * (is_logistic ? logistic_slope(view, i) : e);
     }
     columns->row_totals[2 * block] = loss;
     columns->row_totals[2 * block + 1] = slope;
