@@ -196,34 +196,34 @@ FORCE_INLINE double random_normal_above(const random_place *place, double least)
 FORCE_INLINE double random_normal_between(const random_place *place, double low, double high)
 {
     const double sign = low + high < 0 ? -1 : 1;
-    const double near = sign > 0 ? low : -high, far = sign > 0 ? high : -low;
-    const double rate = (near + sqrt(near * near + 4)) / 2, width = far - near;
-    if (far == INFINITY)
-        return sign * random_normal_above(place, near);
+    const double begin = sign > 0 ? low : -high, end = sign > 0 ? high : -low;
+    const double rate = (begin + sqrt(begin * begin + 4)) / 2, width = end - begin;
+    if (end == INFINITY)
+        return sign * random_normal_above(place, begin);
     for (uint32_t part = 0; part < 1000; part++) {
         double normals[4];
         uint32_t words[4][RANDOM_PARTS];
-        if (near < 0 && width > 2.5) {
+        if (begin < 0 && width > 2.5) {
             random_normals(place, part, 1, normals);
             for (int t = 0; t < 4; t++)
-                if (normals[t] > near && normals[t] < far)
+                if (normals[t] > begin && normals[t] < end)
                     return sign * normals[t];
             continue;
         }
         random_words(place, part, 1, words);
         for (int t = 0; t < 4; t += 2) {
-            const int is_even = near < 0 || width * rate < 1;
+            const int is_even = begin < 0 || width * rate < 1;
             const double step = is_even ? width * random_unit(words[t][0])
                                         : -random_log(random_unit(words[t][0])) / rate;
-            const double x = near + step, off = step + (near - rate);
-            const double wanted = near < 0  ? -0.5 * x * x
-                                  : is_even ? -0.5 * step * (near + x)
+            const double x = begin + step, off = step + (begin - rate);
+            const double wanted = begin < 0 ? -0.5 * x * x
+                                  : is_even ? -0.5 * step * (begin + x)
                                             : -0.5 * off * off;
             if (step < width && random_unit(words[t + 1][0]) < random_exp(wanted))
                 return sign * x;
         }
     }
-    return sign * (near + width / 2); /* never */
+    return sign * (begin + width / 2); /* never */
 }
 
 #endif
