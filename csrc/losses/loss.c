@@ -113,6 +113,22 @@ fastfm_status weighted_loss(const scored_rows *rows, int64_t i, int64_t row)
     return weight == 0 || isfinite(value) ? FASTFM_OK : FASTFM_DIVERGED;
 }
 
+double weighted_loss_at(const fastfm_loss *loss, const fastfm_targets *targets, int64_t row,
+                        double score)
+{
+    double value = 0, slope;
+    const scored_rows rows = {.loss = loss,
+                              .targets = targets,
+                              .weight_sum = 1,
+                              .n_outputs = 1,
+                              .real = FASTFM_F64,
+                              .scores = &score,
+                              .losses = &value,
+                              .row_gradients = &slope};
+    weighted_loss(&rows, 0, row);
+    return value;
+}
+
 /* Stops at the first bad label; the rows before it have been written. Every loss function computes its
  * gradient in double, so it gets a row of memory even where the caller wants no gradients. */
 fastfm_status fastfm_loss_rows(const fastfm_loss *loss, const void *y, fastfm_type y_type,

@@ -51,4 +51,9 @@ typedef struct {
  * weighted, is not finite and its weight is not zero: then all has been written. */
 fastfm_status weighted_loss(const scored_rows *rows, int64_t i, int64_t row);
 
+/* The weighted loss alone of a row of one output, which is row `row` of the targets; 0 if the loss does not
+ * take its label. */
+double weighted_loss_at(const fastfm_loss *loss, const fastfm_targets *targets, int64_t row,
+                        double score);
+
 #endif

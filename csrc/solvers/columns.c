@@ -6,9 +6,6 @@
 
 #include "base/arena.h"
 
-/* Multiply-adds between two looks at signals. */
-#define WORK_OF_A_CALL 1e9
-
 /* The next n numbers of the model's type. */
 static void *reals(const fastfm_columns *columns, arena *memory, int64_t n)
 {

@@ -33,9 +33,6 @@
 /* A chunk of rows, or of absent columns. */
 #define ROW_CHUNK 4096
 
-/* Sweeps after which e is computed afresh: it is kept up to date, and roundings add up. */
-#define SWEEPS_BETWEEN_SCORES 10
-
 typedef enum {
     SCORING,
     ADDING,

@@ -25,7 +25,7 @@ static int find_mates(const column_plan *plan, const fastfm_csr *X, const fastfm
 {
     for (int64_t j = 0; j < plan->n_columns; j++)
         for (int64_t p = plan->begins[j]; p < plan->begins[j + 1]; p++) {
-            const int64_t i = plan->rows[p], row = plan->row_ids ? plan->row_ids[i] : i;
+            const int64_t row = row_in_X(plan, plan->rows[p]);
             const int64_t mate = mate_of(X, row, j);
             if (mate < 0)
                 return 0;

@@ -12,11 +12,6 @@
 static int64_t chunk_begin(int64_t block) { return block * ROW_CHUNK; }
 static int64_t chunk_end(int64_t block, int64_t n) { return min_i64((block + 1) * ROW_CHUNK, n); }
 
-static int64_t row_in_X(const fastfm_columns *columns, int64_t i)
-{
-    return columns->plan.row_ids ? columns->plan.row_ids[i] : i;
-}
-
 /* Whether rows [begin, end) of the plan still have columns of the model. X is the caller's, and may have
  * changed since it was checked; a fault is kept in rows_check. */
 static int rows_are_sound(const fastfm_columns *columns, int thread, int64_t begin, int64_t end)
@@ -37,7 +32,7 @@ static int rows_are_sound(const fastfm_columns *columns, int thread, int64_t beg
 static double residual_of(const fastfm_columns *columns, int64_t i, double score)
 {
     const fastfm_targets *targets = &columns->targets;
-    const double y = target_at(targets->y, targets->y_type, row_in_X(columns, i));
+    const double y = target_at(targets->y, targets->y_type, row_in_X(&columns->plan, i));
     if (columns->loss.kind == FASTFM_SQUARED)
         return score - y;
     return columns->is_probit ? latent_residual(columns, i, y, score) : score;
@@ -64,7 +59,7 @@ void sweep_score_rows(void *context, int64_t block, int thread)
     if (!columns->plan.row_ids)
         score(&columns->X, NULL, &model, begin, end, e + begin * size, NULL, 0, NULL);
     for (int64_t i = begin; i < end; i++) {
-        const int64_t row = row_in_X(columns, i);
+        const int64_t row = row_in_X(&columns->plan, i);
         if (columns->plan.row_ids)
             score(&columns->X, NULL, &model, row, row + 1, e + i * size, NULL, 0, NULL);
         set_real(e, view->real, i, residual_of(columns, i, real_at(e, view->real, i)));
@@ -81,23 +76,6 @@ static double logistic_slope(const column_view *view, int64_t i)
     return s >= 0 ? 1 - t - tail : tail - t;
 }
 
-static double logistic_loss_of(const fastfm_columns *columns, int64_t i)
-{
-    const column_view *view = &columns->view;
-    const char *scores = (const char *)view->residuals;
-    double loss = 0, slope;
-    const scored_rows row = {.loss = &columns->loss,
-                             .targets = &columns->targets,
-                             .weight_sum = 1,
-                             .n_outputs = 1,
-                             .real = view->real,
-                             .scores = scores + i * (int64_t)real_size(view->real),
-                             .losses = &loss,
-                             .row_gradients = &slope};
-    weighted_loss(&row, 0, row_in_X(columns, i));
-    return loss;
-}
-
 /* Losses of rows, and their derivatives in units of e; both weighted. */
 void sweep_add_rows(void *context, int64_t block, int thread)
 {
@@ -110,7 +88,9 @@ void sweep_add_rows(void *context, int64_t block, int thread)
     for (int64_t i = begin; i < end; i++) {
         const double c = view->weights ? real_at(view->weights, view->real, i) : 1;
         const double e = real_at(view->residuals, view->real, i);
-        loss += is_logistic ? logistic_loss_of(columns, i) : c * (0.5 * e * e);
+        loss += is_logistic ? weighted_loss_at(&columns->loss, &columns->targets,
+                                               row_in_X(&columns->plan, i), e)
+                            : c * (0.5 * e * e);
         slope += c * (is_logistic ? logistic_slope(view, i) : e);
     }
     columns->row_totals[2 * block] = loss;

@@ -17,6 +17,12 @@
 #define TASK_VALUES 4096
 #define TASK_COLUMN_VALUES 8 /* what a column costs beside its values, in values */
 
+/* Sweeps after which scores are computed afresh: they are kept up to date, and roundings add up. */
+#define SWEEPS_BETWEEN_SCORES 10
+
+/* Multiply-adds between two looks at signals. */
+#define WORK_OF_A_CALL 1e9
+
 /* Positions in the arrays of a plan, [first, end). */
 typedef struct {
     int64_t first, end;
@@ -76,6 +82,12 @@ void column_plan_close(column_plan *plan);
 fastfm_status plan_rows(column_plan *plan, const fastfm_csr *X, fastfm_type real,
                         const int64_t *rows, int64_t n, const fastfm_loss *loss,
                         const fastfm_targets *targets, int64_t *bad_row);
+
+/* The row of X that row i of the plan is. */
+FORCE_INLINE int64_t row_in_X(const column_plan *plan, int64_t i)
+{
+    return plan->row_ids ? plan->row_ids[i] : i;
+}
 
 /* column_plan_open without weights and relations, for all rows: never a pair plan. */
 fastfm_status plan_flat(column_plan *plan, const fastfm_csr *X, int64_t n_columns, fastfm_type real,

@@ -44,7 +44,7 @@ static fastfm_status search_open(search *s, const column_plan *plan, const fastf
 /* Where row i of the plan begins in X; its end to *end. */
 static int64_t row_range(const search *s, int64_t i, int64_t *end)
 {
-    const int64_t row = s->plan->row_ids ? s->plan->row_ids[i] : i;
+    const int64_t row = row_in_X(s->plan, i);
     *end = index_at(s->X->indptr, s->X->index_type, row + 1);
     return index_at(s->X->indptr, s->X->index_type, row);
 }

@@ -4,52 +4,61 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
+#include "kernels/table.h"
 #include "losses/loss.h"
 
-/* Multiply-adds between two looks at signals. */
-#define WORK_OF_A_CALL 1e9
-
-/* Sweeps after which scores are computed afresh: they are kept up to date, and roundings add up. */
-#define SWEEPS_BETWEEN_SCORES 10
-
-/* n numbers that are counted, zeros; NULL without memory. */
-static void *zeros(fastfm_field_columns *columns, int64_t n, fastfm_type real)
+/* Copies w0, w and V of one model to those of another. */
+static void copy_parameters(const fastfm_model *to, const fastfm_model *from)
 {
-    columns->bytes += n * (int64_t)real_size(real);
-    return calloc((size_t)n + 1, real_size(real));
+    const size_t size = real_size(from->real), n = (size_t)from->n_features;
+    memcpy(to->w0, from->w0, size);
+    memcpy(to->w, from->w, n * size);
+    memcpy(to->V, from->V, n * (size_t)feature_stride(from) * size);
+}
+
+/* The next n numbers of double. */
+static double *doubles(arena *memory, int64_t n)
+{
+    return (double *)arena_alloc(memory, n * (int64_t)sizeof(double));
+}
+
+static void carve_arena(fastfm_field_columns *columns, arena *memory)
+{
+    const kind_plan *plan = &columns->plan;
+    const int64_t n = plan->rows.n_rows, rows = max_i64(n, columns->n_chunks * plan->most_cells);
+    const int64_t cells = max_i64(plan->most_cells, plan->most_kinds);
+    const int64_t size = (int64_t)real_size(columns->model.real);
+    fastfm_model *model = &columns->model;
+    model->w0 = arena_alloc(memory, size);
+    model->w = arena_alloc(memory, model->n_features * size);
+    model->V = arena_alloc(memory, model->n_features * feature_stride(model) * size);
+    columns->scores = arena_alloc(memory, n * size);
+    columns->row_slopes = doubles(memory, rows);
+    columns->row_curvatures = doubles(memory, rows);
+    columns->row_steps = doubles(memory, n);
+    columns->slopes = doubles(memory, cells);
+    columns->curvatures = doubles(memory, cells);
+    columns->steps = doubles(memory, cells);
+    columns->sums = doubles(memory, plan->most_kinds * model->n_factors);
+    columns->totals = doubles(memory, columns->n_chunks);
+    if (plan->rows.row_ids)
+        columns->fresh = arena_alloc(memory, columns->X.n_rows * size);
 }
 
 static fastfm_status allocate(fastfm_field_columns *columns, const fastfm_model *model)
 {
     const kind_plan *plan = &columns->plan;
-    const fastfm_type real = model->real;
-    const int64_t n = plan->rows.n_rows, chunks = (n + plan->chunk_rows - 1) / plan->chunk_rows;
-    const int64_t rows = max_i64(n, chunks * plan->most_cells);
-    const int64_t cells = max_i64(plan->most_cells, plan->most_kinds);
-    const int64_t n_V = model->n_features * model->n_fields * model->n_factors;
-    columns->n_chunks = chunks;
-    columns->model.w0 = zeros(columns, 1, real);
-    columns->model.w = zeros(columns, model->n_features, real);
-    columns->model.V = zeros(columns, n_V, real);
-    columns->scores = zeros(columns, n, real);
-    columns->row_slopes = (double *)zeros(columns, rows, FASTFM_F64);
-    columns->row_curvatures = (double *)zeros(columns, rows, FASTFM_F64);
-    columns->row_steps = (double *)zeros(columns, n, FASTFM_F64);
-    columns->slopes = (double *)zeros(columns, cells, FASTFM_F64);
-    columns->curvatures = (double *)zeros(columns, cells, FASTFM_F64);
-    columns->steps = (double *)zeros(columns, cells, FASTFM_F64);
-    columns->sums = (double *)zeros(columns, plan->most_kinds * model->n_factors, FASTFM_F64);
-    columns->totals = (double *)zeros(columns, chunks, FASTFM_F64);
-    if (plan->rows.row_ids)
-        columns->fresh = zeros(columns, columns->X.n_rows, real);
-    if (!columns->model.w0 || !columns->model.w || !columns->model.V || !columns->scores ||
-        !columns->row_slopes || !columns->row_curvatures || !columns->row_steps ||
-        !columns->slopes || !columns->curvatures || !columns->steps || !columns->sums ||
-        !columns->totals || (plan->rows.row_ids && !columns->fresh))
+    arena memory = {NULL, 0};
+    columns->n_chunks = (plan->rows.n_rows + plan->chunk_rows - 1) / plan->chunk_rows;
+    carve_arena(columns, &memory);
+    columns->bytes = memory.used;
+    columns->memory = calloc((size_t)(memory.used + CACHE_LINE), 1);
+    if (!columns->memory)
         return FASTFM_NO_MEMORY;
-    memcpy(columns->model.w0, model->w0, real_size(real));
-    memcpy(columns->model.w, model->w, (size_t)model->n_features * real_size(real));
-    memcpy(columns->model.V, model->V, (size_t)n_V * real_size(real));
+    memory = (arena){align_to_line(columns->memory), 0};
+    carve_arena(columns, &memory);
+    copy_parameters(&columns->model, model);
     return FASTFM_OK;
 }
 
@@ -68,7 +77,6 @@ fastfm_status fastfm_field_columns_open(const fastfm_csr *X, const int64_t *rows
     made->loss = *loss;
     made->targets = *targets;
     made->model = *model;
-    made->model.w0 = made->model.w = made->model.V = NULL;
     made->n_sweeps = -1;
     made->stage = FIELD_AT_END;
     status = fastfm_check(X, model->n_features, NULL, NULL, num_threads, bad_row);
@@ -89,19 +97,7 @@ void fastfm_field_columns_close(fastfm_field_columns *columns)
     if (!columns)
         return;
     kind_plan_close(&columns->plan);
-    free(columns->model.w0);
-    free(columns->model.w);
-    free(columns->model.V);
-    free(columns->scores);
-    free(columns->fresh);
-    free(columns->row_slopes);
-    free(columns->row_curvatures);
-    free(columns->row_steps);
-    free(columns->slopes);
-    free(columns->curvatures);
-    free(columns->steps);
-    free(columns->sums);
-    free(columns->totals);
+    free(columns->memory);
     free(columns);
 }
 
@@ -129,7 +125,7 @@ static fastfm_status score_afresh(fastfm_field_columns *columns, int num_threads
     if (status != FASTFM_OK)
         return status;
     for (int64_t i = 0; i < rows->n_rows; i++) {
-        const int64_t row = rows->row_ids ? rows->row_ids[i] : i;
+        const int64_t row = row_in_X(rows, i);
         const double y =
             columns->loss.kind == FASTFM_SQUARED ? target_at(targets->y, targets->y_type, row) : 0;
         set_real(columns->scores, real, i, real_at(fresh, real, row) - y);
@@ -159,7 +155,7 @@ fastfm_status fastfm_field_columns_objective(const fastfm_field_columns *columns
                                              int num_threads)
 {
     const fastfm_model *model = &columns->model;
-    const int64_t n_V = model->n_features * model->n_fields * model->n_factors;
+    const int64_t n_V = model->n_features * feature_stride(model);
     const double weight_sum = columns->plan.rows.weight_sum;
     double w = 0, V = 0;
     fastfm_status status =
@@ -175,10 +171,7 @@ fastfm_status fastfm_field_columns_objective(const fastfm_field_columns *columns
 
 void fastfm_field_columns_read(const fastfm_field_columns *columns, const fastfm_model *model)
 {
-    const size_t size = real_size(model->real), n = (size_t)model->n_features;
-    memcpy(model->w0, columns->model.w0, size);
-    memcpy(model->w, columns->model.w, n * size);
-    memcpy(model->V, columns->model.V, n * (size_t)(model->n_fields * model->n_factors) * size);
+    copy_parameters(model, &columns->model);
 }
 
 fastfm_field_facts fastfm_field_columns_plan(const fastfm_field_columns *columns)

@@ -70,6 +70,7 @@ struct fastfm_field_columns {
     int side;              /* 0: the columns of field a are visited; 1: those of field b */
     int64_t n_sweeps;      /* since scores were computed afresh; -1: they never were */
     double work;           /* multiply-adds that are left before the next look at signals */
+    void *memory;          /* behind all arrays but those of the plan */
     int64_t bytes;
 };
 

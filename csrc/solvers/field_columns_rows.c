@@ -149,22 +149,11 @@ void field_add_losses(void *context, int64_t block, int thread)
     (void)thread;
     add_steps(columns, begin, end);
     for (int64_t i = begin; i < end; i++) {
-        double loss = 0, slope;
-        const scored_rows row = {.loss = &columns->loss,
-                                 .targets = &columns->targets,
-                                 .weight_sum = 1,
-                                 .n_outputs = 1,
-                                 .real = real,
-                                 .scores = (char *)columns->scores + i * (int64_t)real_size(real),
-                                 .losses = &loss,
-                                 .row_gradients = &slope};
-        if (columns->loss.kind == FASTFM_SQUARED) {
-            const double e = real_at(columns->scores, real, i);
-            loss = 0.5 * e * e * (plan->weights ? real_at(plan->weights, real, i) : 1);
-        } else {
-            weighted_loss(&row, 0, plan->row_ids ? plan->row_ids[i] : i);
-        }
-        total += loss;
+        const double e = real_at(columns->scores, real, i);
+        if (columns->loss.kind == FASTFM_SQUARED)
+            total += 0.5 * e * e * (plan->weights ? real_at(plan->weights, real, i) : 1);
+        else
+            total += weighted_loss_at(&columns->loss, &columns->targets, row_in_X(plan, i), e);
     }
     columns->totals[block] = total;
 }

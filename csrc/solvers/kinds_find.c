@@ -42,11 +42,6 @@ static int compare_values(const void *a, const void *b)
     return p->column < q->column ? -1 : p->column > q->column;
 }
 
-static int64_t row_in_X(const kind_plan *plan, int64_t i)
-{
-    return plan->rows.row_ids ? plan->rows.row_ids[i] : i;
-}
-
 /* Copies the values of a row, without zeros, and sorts them. Returns how many. */
 static int64_t copy_row(const kind_plan *plan, const fastfm_csr *X, const int32_t *field_of,
                         int64_t row, row_value *values)
@@ -75,16 +70,16 @@ static fastfm_status copy_rows(kind_plan *plan, search *s, const fastfm_csr *X,
     const int64_t n = plan->rows.n_rows;
     int64_t room = 0;
     for (int64_t i = 0; i < n; i++)
-        room += index_at(X->indptr, X->index_type, row_in_X(plan, i) + 1) -
-                index_at(X->indptr, X->index_type, row_in_X(plan, i));
+        room += index_at(X->indptr, X->index_type, row_in_X(&plan->rows, i) + 1) -
+                index_at(X->indptr, X->index_type, row_in_X(&plan->rows, i));
     s->begins = (int64_t *)malloc((size_t)(n + 1) * sizeof(int64_t));
     s->values = (row_value *)malloc((size_t)(room + 1) * sizeof(row_value));
     if (!s->begins || !s->values)
         return FASTFM_NO_MEMORY;
     s->begins[0] = 0;
     for (int64_t i = 0; i < n; i++)
-        s->begins[i + 1] =
-            s->begins[i] + copy_row(plan, X, field_of, row_in_X(plan, i), s->values + s->begins[i]);
+        s->begins[i + 1] = s->begins[i] + copy_row(plan, X, field_of, row_in_X(&plan->rows, i),
+                                                   s->values + s->begins[i]);
     plan->nnz = s->begins[n];
     return FASTFM_OK;
 }

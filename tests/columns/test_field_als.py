@@ -5,14 +5,13 @@ import itertools
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from helpers.columns import one_hot, reference_loss
+from helpers.columns import columns_of, one_hot, reference_loss, swept
 from helpers.levels import assert_same_bits, at_all_levels
 from helpers.make import csr_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastfm_c import FFM, FM, LogisticLoss, SquaredLoss, _core, reference, train
-from fastfm_c.solvers import TrainingRows
+from fastfm_c import FFM, FM, LogisticLoss, SquaredLoss, reference, train
 
 SWEEP_TOLERANCE = {"float64": 1e-10, "float32": 2e-3}
 LOSSES = {"squared": SquaredLoss(), "logistic": LogisticLoss(), "smoothed": LogisticLoss(0.2)}
@@ -53,20 +52,6 @@ def make_rows(kind, loss, seed, n_rows=120):
 
 def random_ffm(fields, k, dtype="float64", init_stdev=0.3, rng=0):
     return FFM.random(fields, k, init_stdev=init_stdev, dtype=dtype, rng=rng)
-
-
-def columns_of(model, loss, X, y, sample_weight=None, rows=None, num_threads=1):
-    data = TrainingRows(model, loss, X, y, sample_weight)
-    return _core.FieldColumns(model, loss, data, rows, num_threads)
-
-
-def swept(model, loss, X, y, sweeps=2, l2=(0.02, 0.05), **options):
-    model = model.copy()
-    columns = columns_of(model, loss, X, y, **options)
-    for _ in range(sweeps):
-        columns.sweep(*l2)
-    columns.write()
-    return model
 
 
 def expected_sweep(model, loss, X, y, **options):

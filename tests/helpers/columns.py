@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import scipy.sparse as sp
 
-from fastfm_c import LogisticLoss, _core, reference
+from fastfm_c import FFM, LogisticLoss, _core, reference
 from fastfm_c.solvers import TrainingRows
 
 KINDS = ["pair", "one-hot", "sparse", "dense", "mixed"]
@@ -74,9 +74,10 @@ def shared_rows(rng, n_rows=400, n_users=8, n_items=6, n_liked=3):
 
 
 def columns_of(model, loss, X, y, sample_weight=None, rows=None, num_threads=1):
-    """The plan of these rows."""
+    """The plan of these rows, for an FM or an FFM."""
     data = TrainingRows(model, loss, X, y, sample_weight)
-    return _core.Columns(model, loss, data, rows, num_threads)
+    kind = _core.FieldColumns if isinstance(model, FFM) else _core.Columns
+    return kind(model, loss, data, rows, num_threads)
 
 
 def swept(model, loss, X, y, sweeps=2, l2=(0.02, 0.05), **options):

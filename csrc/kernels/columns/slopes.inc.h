@@ -9,15 +9,11 @@
 FORCE_INLINE void NAME(logistic_slopes)(const REAL *RESTRICT s, const REAL *RESTRICT t, int64_t n,
                                         REAL *RESTRICT slopes, REAL *RESTRICT curvatures)
 {
-    const REAL most = sizeof(REAL) == 4 ? 80 : 700;
     for (int64_t i = 0; i < n; i++) {
-        REAL x = s[i], p, series, ratio, square;
-        x = x > most ? most : x;
-        x = x < -most ? -most : x;
-        p = 1 / (1 + NAME(exp_of)(-x));
+        const REAL p = NAME(probability_of)(s[i]), square = s[i] * s[i];
+        REAL series, ratio;
         slopes[i] = p - t[i];
         /* Near 0 the difference p - 1/2 has few digits: the series is off by less than 1e-15 there. */
-        square = x * x;
         series =
             (REAL)0.25 - square * ((REAL)(1.0 / 48) -
                                    square * ((REAL)(1.0 / 480) - square * (REAL)(17.0 / 80640)));

@@ -29,14 +29,17 @@ FORCE_INLINE REAL NAME(exp_of)(REAL x)
     return sum * power;
 }
 
-FORCE_INLINE void NAME(working)(REAL *RESTRICT scores, const REAL *RESTRICT targets, int n)
+/* 1 / (1 + exp(-s)). */
+FORCE_INLINE REAL NAME(probability_of)(REAL s)
 {
     const REAL most = sizeof(REAL) == 4 ? 80 : 700; /* beyond it the probability is 0 or 1 */
-    for (int t = 0; t < n; t++) {
-        REAL s = scores[t], e;
-        s = s > most ? most : s;
-        s = s < -most ? -most : s;
-        e = NAME(exp_of)(-s);
-        scores[t] = 4 * (1 / (1 + e) - targets[t]);
-    }
+    s = s > most ? most : s;
+    s = s < -most ? -most : s;
+    return 1 / (1 + NAME(exp_of)(-s));
+}
+
+FORCE_INLINE void NAME(working)(REAL *RESTRICT scores, const REAL *RESTRICT targets, int n)
+{
+    for (int t = 0; t < n; t++)
+        scores[t] = 4 * (NAME(probability_of)(scores[t]) - targets[t]);
 }
